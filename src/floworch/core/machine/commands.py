@@ -1,0 +1,135 @@
+"""Everything that can happen to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from floworch.core.model.payload import Payload
+from floworch.core.model.records import StepError
+from floworch.core.model.status import StopKind
+
+__all__ = [
+    "ClaimOffer",
+    "Command",
+    "LeaseExpired",
+    "RetryStep",
+    "StepDeferred",
+    "StepFailed",
+    "StepReleased",
+    "StepSkipped",
+    "StepSucceeded",
+    "StopRun",
+    "TimerFired",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOffer:
+    """A worker's offer to start up to ``limit`` steps in the same commit that makes them ready.
+
+    ``accepts`` says whether the worker has a handler for a step type.
+    """
+
+    owner: str
+    limit: int
+    accepts: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class StepSucceeded:
+    step_key: str
+    attempt: int
+    output: Payload
+    input: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """``retry_after`` is the delay that the retry policy decided on, None when it gives up."""
+
+    step_key: str
+    attempt: int
+    error: StepError
+    retry_after: timedelta | None = None
+    input: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDeferred:
+    """The handler wants to be called again ``after`` that time; no failure."""
+
+    step_key: str
+    attempt: int
+    after: timedelta
+    output: Payload | None = None
+    input: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """The handler decided that there is nothing to do."""
+
+    step_key: str
+    attempt: int
+    reason: str
+    input: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepReleased:
+    """A worker that stops hands the step back; another may claim it at once."""
+
+    step_key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseExpired:
+    """No heartbeat came for the attempt. ``max_lost`` is the number of lost attempts that fails the step."""
+
+    step_key: str
+    attempt: int
+    max_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The ``due_at`` of a pending step has come."""
+
+    step_key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRun:
+    """Cancel, or the deadline has passed."""
+
+    kind: StopKind
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryStep:
+    """Run a failed step of a run again, and re-plan what was skipped because of it.
+
+    ``deadline`` replaces the run's deadline.
+    """
+
+    step_key: str
+    deadline: datetime | None = None
+
+
+Command: TypeAlias = (
+    StepSucceeded
+    | StepFailed
+    | StepDeferred
+    | StepSkipped
+    | StepReleased
+    | LeaseExpired
+    | TimerFired
+    | StopRun
+    | RetryStep
+)

@@ -1,0 +1,122 @@
+"""What the planner knows of one run. No payloads: those are referenced, and loaded when a decision needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.model.status import RunStatus, StepStatus, StopKind
+
+__all__ = ["LoopProgress", "RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
+
+
+class WaitKind(StrEnum):
+    """What a ``Pending`` step waits for."""
+
+    RETRY = "retry"
+    DEFERRED = "deferred"
+
+
+class SkipKind(StrEnum):
+    """Why a step was skipped. Stored, so that a retry resets exactly the right steps."""
+
+    PREREQUISITES_UNMET = "prerequisites_unmet"
+    WHEN_FALSE = "when_false"
+    RUN_STOPPED = "run_stopped"
+    HANDLER = "handler"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopProgress:
+    """Iterations ``0 … started-1`` have begun; the final ones are counted by how they ended."""
+
+    total: int
+    started: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    first_failure: str | None = None
+    """Run-time key of the step whose failure was seen first."""
+
+    @property
+    def done(self) -> int:
+        return self.succeeded + self.failed + self.skipped
+
+    @property
+    def in_flight(self) -> int:
+        return self.started - self.done
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """One step of one run. A step that waits for its dependencies has no state at all.
+
+    ``attempt`` counts the starts and is the fencing token: it goes up when the step is claimed.
+    ``failures`` and ``lost`` count since the step was last made ready by its dependencies or by hand.
+    """
+
+    status: StepStatus
+    attempt: int = 0
+    failures: int = 0
+    lost: int = 0
+    due_at: datetime | None = None
+    wait: WaitKind | None = None
+    waiting_since: datetime | None = None
+    skip: SkipKind | None = None
+    reason: str | None = None
+    owner: str | None = None
+    ready_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    loop: LoopProgress | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status.is_final
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """The run must end early; ``reason`` is for people."""
+
+    kind: StopKind
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What never changes about a run."""
+
+    run_id: UUID
+    flow_id: UUID
+    manifest_hash: str
+    trigger_key: str
+    started_at: datetime
+    source_run_id: UUID | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(slots=True)
+class RunState:
+    """State of one run. :func:`floworch.core.machine.reduce.reduce` reads it; only :meth:`apply
+    <floworch.core.machine.transition.Transition.apply_to>` changes it.
+
+    ``steps`` maps run-time keys to states; the steps of loop iterations that have ended are left out.
+    """
+
+    facts: RunFacts
+    plan: FlowPlan
+    revision: int = 0
+    status: RunStatus = RunStatus.RUNNING
+    deadline: datetime | None = None
+    stop: StopRequest | None = None
+    ended_at: datetime | None = None
+    steps: dict[str, StepState] = field(default_factory=dict)
+    open_steps: dict[str, int] = field(default_factory=dict)
+    """Derived: live scope → number of its steps that are not final yet."""
+    unmet: dict[str, int] = field(default_factory=dict)
+    """Derived: step that waits → number of its dependencies that are not final yet."""

@@ -1,0 +1,66 @@
+"""The difference between two states of a run: what ``reduce`` returns, the store commits, and the cache applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from floworch.core.machine.state import StepState, StopRequest
+from floworch.core.model.payload import Payload
+from floworch.core.model.records import StepError
+from floworch.core.model.status import RunStatus, StepStatus
+
+__all__ = ["Fact", "StepChange", "Transition"]
+
+
+Fact = dict[str, Any]
+"""One entry of a run's history: ``type`` and, where it is about a step, ``step``; JSON values only."""
+
+
+@dataclass(slots=True)
+class StepChange:
+    """The whole new row of one step. ``before`` is the (status, attempt) that the decision was made on and the
+    store must still find; None for a row that does not exist yet."""
+
+    state: StepState
+    before: tuple[StepStatus, int] | None
+    type: str
+    lease_seconds: float | None = None
+    """Set where the step starts: the store counts the lease from its own clock. 0 means the default."""
+    input: Payload | None = None
+    output: Payload | None = None
+    error: StepError | None = None
+    trace: Any = None
+    settled: bool = False
+    """The iteration that the step belongs to has ended: the planner no longer loads the row."""
+
+
+@dataclass(slots=True)
+class Transition:
+    """Changes of one run that commit together.
+
+    ``steps`` maps run-time keys to whole new rows. ``claimed`` are the steps among them that the offering
+    worker has started and must now run; ``ready`` are the ones that any worker may take.
+    ``interrupted`` are running steps whose handlers should stop.
+    """
+
+    status: RunStatus
+    deadline: datetime | None
+    stop: StopRequest | None
+    ended_at: datetime | None
+    steps: dict[str, StepChange] = field(default_factory=dict)
+    loop_items: dict[str, Payload] = field(default_factory=dict)
+    """Snapshots of loop sources, by loop key; written once, when the loop starts."""
+    facts: list[Fact] = field(default_factory=list)
+    claimed: list[str] = field(default_factory=list)
+    ready: list[str] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
+    next_due: datetime | None = None
+    """Earliest ``due_at`` among the steps that this transition parked."""
+    removed: list[str] = field(default_factory=list)
+    """Rows to delete: steps that wait for their dependencies again after a retry."""
+
+    @property
+    def ended(self) -> bool:
+        return self.status.is_final

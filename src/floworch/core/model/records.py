@@ -1,0 +1,95 @@
+"""Rows as the store keeps them and as callers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from floworch.core.model.payload import Json
+from floworch.core.model.status import RunStatus, StepStatus, StopKind
+
+__all__ = ["FlowRecord", "HistoryEvent", "RunRecord", "StepError", "StepRecord"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepError:
+    """Why an attempt failed. ``type`` is the exception's class name or an engine word such as ``Timeout``."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+    retryable: bool = True
+
+    def to_json(self) -> dict[str, Json]:
+        return {"type": self.type, "message": self.message, "traceback": self.traceback}
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRecord:
+    """A registered flow. ``manifest`` is the canonical JSON text whose SHA-256 is ``manifest_hash``."""
+
+    id: UUID
+    name: str
+    version: str
+    manifest_hash: str
+    manifest: str
+    is_enabled: bool = True
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as lists and detail views show it; payloads are asked for separately."""
+
+    id: UUID
+    flow_id: UUID
+    flow_name: str
+    flow_version: str
+    manifest_hash: str
+    status: RunStatus
+    trigger_key: str
+    revision: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    deadline: datetime | None = None
+    stop_kind: StopKind | None = None
+    stop_reason: str | None = None
+    idempotency_key: str | None = None
+    source_run_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step of one run with its payloads decoded. ``trace`` shows how a ``when`` was decided."""
+
+    key: str
+    type: str
+    status: StepStatus
+    attempt: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    due_at: datetime | None = None
+    reason: str | None = None
+    owner: str | None = None
+    input: Json = None
+    output: Json = None
+    error: Mapping[str, Json] | None = None
+    trace: Sequence[Mapping[str, Json]] | None = None
+    loop: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """One fact of a run's history. Facts of one commit share ``sequence`` and are ordered by ``index``."""
+
+    sequence: int
+    index: int
+    run_id: UUID
+    at: datetime
+    type: str
+    step_key: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)

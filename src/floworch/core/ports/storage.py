@@ -1,0 +1,313 @@
+"""The storage port: the verbs of the run state machine, each one atomic.
+
+An adapter is done when the contract suite in ``tests/contracts/storage`` passes. All methods may be called
+concurrently from one event loop, and by any number of processes on the same database. Times are aware UTC with
+microseconds. Every method raises :class:`~floworch.errors.StorageUnavailable` when the store cannot be reached.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from floworch.core.machine.state import RunFacts, StepState, StopRequest
+from floworch.core.machine.transition import Fact, StepChange
+from floworch.core.model.payload import Payload, PayloadRef
+from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.status import RunStatus, StepStatus
+
+__all__ = [
+    "Advance",
+    "Batch",
+    "BatchResult",
+    "Capabilities",
+    "Claim",
+    "Creation",
+    "DueWork",
+    "LeaseKey",
+    "LeaseState",
+    "LostLease",
+    "Outcome",
+    "ReadyStep",
+    "RunFilter",
+    "RunPage",
+    "Storage",
+    "StoredRun",
+    "TimerKey",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do beyond the contract; code asks these, never for the adapter's type."""
+
+    shared_between_processes: bool
+    survives_restart: bool
+
+
+@dataclass(slots=True)
+class RunWrite:
+    """Whole planner-visible row of a run, and what is appended with it."""
+
+    run_id: UUID
+    status: RunStatus
+    deadline: datetime | None
+    stop: StopRequest | None
+    ended_at: datetime | None
+    steps: Mapping[str, StepChange]
+    loop_items: Mapping[str, Payload]
+    facts: Sequence[Fact]
+    at: datetime
+    owner: str
+    """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
+    removed: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Creation(RunWrite):
+    """A new run. With an idempotency key that its flow has already used, nothing is written."""
+
+    facts_of_run: RunFacts = None  # type: ignore[assignment]
+    flow_name: str = ""
+    flow_version: str = ""
+    body: Payload | None = None
+    headers: Payload | None = None
+
+
+@dataclass(slots=True)
+class Advance(RunWrite):
+    """A change of a run that must still be at ``expected_revision``; it goes up by one."""
+
+    expected_revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Start a ready step: compares on the step row (``Ready``, ``attempt``) and on the run being active.
+
+    Does not touch the run's revision. On success the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads
+    and ``due_at`` cleared, the lease set, and the fact ``step.started`` appended.
+    """
+
+    run_id: UUID
+    step_key: str
+    attempt: int
+    owner: str
+    lease_seconds: float
+    at: datetime
+
+
+@dataclass(slots=True)
+class Batch:
+    """Changes that commit in one transaction. Holds at most one creation or advance per run, and no claim of a
+    step whose run is advanced in the same batch."""
+
+    creations: Sequence[Creation] = ()
+    advances: Sequence[Advance] = ()
+    claims: Sequence[Claim] = ()
+
+
+class Outcome(Enum):
+    DONE = "done"
+    CONFLICT = "conflict"
+    """Somebody else moved the run, the step or the key first; nothing of this change was written."""
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """One answer per change, in the order of the batch. A creation answers with the id of the run that has the idempotency
+    key: its own when it won."""
+
+    creations: list[UUID] = field(default_factory=list)
+    advances: list[Outcome] = field(default_factory=list)
+    claims: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """A run as the planner loads it. ``steps`` leaves out the settled rows (ended iterations)."""
+
+    facts: RunFacts
+    revision: int
+    status: RunStatus
+    deadline: datetime | None
+    stop: StopRequest | None
+    ended_at: datetime | None
+    steps: dict[str, StepState]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseKey:
+    run_id: UUID
+    step_key: str
+    attempt: int
+
+
+class LeaseState(Enum):
+    HELD = "held"
+    STOP_REQUESTED = "stop_requested"
+    """Still held and renewed, but the run is being cancelled or has timed out."""
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerKey:
+    """A pending step whose time has come."""
+
+    run_id: UUID
+    step_key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class LostLease:
+    """A running attempt whose lease ran out."""
+
+    run_id: UUID
+    step_key: str
+    attempt: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyStep:
+    run_id: UUID
+    step_key: str
+    attempt: int
+    type: str
+    flow_id: UUID
+
+
+@dataclass(slots=True)
+class DueWork:
+    """What time has brought. ``next_at`` is the earliest instant after ``now`` at which there is more, if known."""
+
+    timers: list[TimerKey] = field(default_factory=list)
+    lost: list[LostLease] = field(default_factory=list)
+    deadlines: list[UUID] = field(default_factory=list)
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """All given conditions must hold."""
+
+    flow_id: UUID | None = None
+    statuses: frozenset[RunStatus] | None = None
+    started_from: datetime | None = None
+    started_before: datetime | None = None
+    source_run_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Newest first by ``(started_at, id)``. ``next_cursor`` is None on the last page; opaque to callers."""
+
+    runs: list[RunRecord]
+    next_cursor: str | None
+
+
+class Storage(ABC):
+    """See the module's docstring. The engine calls :meth:`open` once before anything else."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities: ...
+
+    # -- life
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect, check the schema and, unless told otherwise, migrate it. The second call is an error of the caller."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release everything; waits for operations under way. Safe to call twice."""
+
+    # -- catalog
+
+    @abstractmethod
+    async def save_flows(self, flows: Sequence[FlowRecord]) -> None:
+        """Insert or update by id, and keep every manifest by its hash for ever. ``is_enabled`` and ``created_at`` of a known
+        flow stay as they are."""
+
+    @abstractmethod
+    async def list_flows(self) -> list[FlowRecord]:
+        """All flows, by name."""
+
+    @abstractmethod
+    async def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> bool:
+        """Whether the flow exists. Takes effect for every trigger that commits later."""
+
+    @abstractmethod
+    async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
+        """Manifest JSON by hash; unknown ones are left out."""
+
+    # -- the state machine
+
+    @abstractmethod
+    async def commit(self, batch: Batch) -> BatchResult:
+        """Write a batch in one transaction.
+
+        A change that conflicts is left out and answered with ``CONFLICT``; the others commit. An advance conflicts when the
+        run's revision is not the expected one, or when a step row is not as ``StepChange.before`` says. When any other error
+        is raised nothing of the batch was written.
+        """
+
+    @abstractmethod
+    async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
+        """Planner's view of the runs, each one a consistent snapshot; unknown ids are left out."""
+
+    @abstractmethod
+    async def load_iteration_steps(self, run_id: UUID, step_key_prefix: str) -> dict[str, StepState]:
+        """States of all steps whose key starts with the prefix, settled or not."""
+
+    @abstractmethod
+    async def load_payloads(self, run_id: UUID, refs: Sequence[PayloadRef]) -> dict[PayloadRef, Payload | None]:
+        """The payloads that exist; None for those that do not. ``ERROR`` is the JSON object of a StepError."""
+
+    @abstractmethod
+    async def load_outputs(self, run_id: UUID, step_key_prefix: str) -> dict[str, Payload | None]:
+        """Outputs of all steps whose key starts with the prefix and that succeeded, settled or not."""
+
+    # -- leases and time
+
+    @abstractmethod
+    async def renew(self, owner: str, leases: Mapping[LeaseKey, float]) -> dict[LeaseKey, LeaseState]:
+        """Extend leases (key → seconds from now) that ``owner`` still holds. One statement, one commit."""
+
+    @abstractmethod
+    async def due(self, now: datetime, limit: int) -> DueWork:
+        """Up to ``limit`` of each kind, earliest first. Reads only. Leases are compared with the store's own clock where
+        it has one, everything else with ``now``."""
+
+    @abstractmethod
+    async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
+        """Ready steps of active runs that one of these flows and types can run, longest ready first. Reads only."""
+
+    # -- questions
+
+    @abstractmethod
+    async def get_run(self, run_id: UUID) -> RunRecord | None: ...
+
+    @abstractmethod
+    async def find_run_by_key(self, flow_id: UUID, idempotency_key: str) -> UUID | None: ...
+
+    @abstractmethod
+    async def list_runs(self, where: RunFilter, limit: int, cursor: str | None = None) -> RunPage:
+        """Raises ``ValueError`` for a cursor that this store did not make."""
+
+    @abstractmethod
+    async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
+        """All steps with a row, in the order in which they became ready. Loop outputs are not assembled here."""
+
+    @abstractmethod
+    async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
+        """History of a run, oldest first, of commits with ``sequence > after``; ``limit`` counts commits."""
+
+    @abstractmethod
+    async def count_runs(self) -> dict[RunStatus, int]: ...

@@ -1,0 +1,164 @@
+"""Every error that floworch raises on purpose.
+
+    FloworchError
+    ├── ConfigurationError         the application was put together wrongly
+    ├── FlowValidationError        one or more flows are not valid (all problems at once)
+    ├── ExpressionError            an expression does not parse or cannot be evaluated
+    ├── InvalidPayload             a value cannot be stored as JSON
+    │   └── PayloadTooLarge
+    ├── NotFound
+    │   ├── FlowNotFound
+    │   ├── RunNotFound
+    │   └── StepNotFound
+    ├── FlowDisabled               the flow exists but is switched off
+    ├── InvalidTransition          the run or step is not in a state that allows the request
+    ├── SignalNotExpected
+    ├── IdempotencyConflict
+    ├── WaitTimeout                the run has not ended in the time the caller gave
+    ├── StorageError
+    │   └── StorageUnavailable     the store cannot be reached or used, with the reason
+    └── NonRetryable               raised by handlers: fail the step without another attempt
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "ConfigurationError",
+    "ExpressionError",
+    "FlowDisabled",
+    "FlowNotFound",
+    "FlowProblem",
+    "FlowValidationError",
+    "FloworchError",
+    "IdempotencyConflict",
+    "InvalidPayload",
+    "InvalidTransition",
+    "NonRetryable",
+    "NotFound",
+    "PayloadTooLarge",
+    "RunNotFound",
+    "SignalNotExpected",
+    "StepNotFound",
+    "StorageError",
+    "StorageUnavailable",
+    "WaitTimeout",
+]
+
+
+class FloworchError(Exception):
+    """Base class of all errors that floworch raises on purpose."""
+
+
+class ConfigurationError(FloworchError):
+    """The application was put together wrongly; the message says what to call instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowProblem:
+    """One thing that is wrong with one flow.
+
+    ``location`` is a path into the manifest such as ``steps.load.inputs.url``.
+    """
+
+    flow: str
+    location: str
+    message: str
+    code: str = "invalid"
+
+    def __str__(self) -> str:
+        return f"{self.flow}: {self.location}: {self.message}" if self.location else f"{self.flow}: {self.message}"
+
+
+class FlowValidationError(FloworchError):
+    """One or more flows are not valid; ``problems`` holds every problem of every flow."""
+
+    def __init__(self, problems: Sequence[FlowProblem]) -> None:
+        self.problems = list(problems)
+        noun = "problem" if len(self.problems) == 1 else "problems"
+        lines = "\n".join(f"  - {_indent(str(problem))}" for problem in self.problems)
+        super().__init__(f"{len(self.problems)} {noun} found:\n{lines}")
+
+
+class ExpressionError(FloworchError):
+    """An expression does not parse or cannot be evaluated.
+
+    ``position`` is the zero-based offset of the mistake in ``expression``, if it is known.
+    """
+
+    def __init__(self, message: str, expression: str, position: int | None = None) -> None:
+        self.reason = message
+        self.expression = expression
+        self.position = position
+        super().__init__(_with_caret(message, expression, position))
+
+
+class InvalidPayload(FloworchError):
+    """A value cannot be stored as JSON; the message gives the path to the offending part."""
+
+
+class PayloadTooLarge(InvalidPayload):
+    """A value is larger than the configured limit."""
+
+
+class NotFound(FloworchError):
+    """Something that was asked for by id, key or name does not exist."""
+
+
+class FlowNotFound(NotFound):
+    """No registered flow has this id or name."""
+
+
+class RunNotFound(NotFound):
+    """No run has this id."""
+
+
+class StepNotFound(NotFound):
+    """The run has no step with this key."""
+
+
+class FlowDisabled(FloworchError):
+    """The flow is switched off, so nothing was started."""
+
+
+class InvalidTransition(FloworchError):
+    """The run or step is not in a state that allows what was asked."""
+
+
+class SignalNotExpected(FloworchError):
+    """The run cannot take this signal."""
+
+
+class IdempotencyConflict(FloworchError):
+    """The idempotency key was used before with another request."""
+
+
+class WaitTimeout(FloworchError, TimeoutError):
+    """The run has not ended in the time that the caller gave; the run itself goes on."""
+
+
+class StorageError(FloworchError):
+    """The store refused or failed an operation."""
+
+
+class StorageUnavailable(StorageError):
+    """The store cannot be reached or used; the message says why and what to do."""
+
+
+class NonRetryable(FloworchError):
+    """Raise it in a handler to fail the step at once, whatever its retry policy says."""
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+def _with_caret(message: str, expression: str, position: int | None) -> str:
+    if position is None:
+        return f"{message}\n  {expression}"
+    line_start = expression.rfind("\n", 0, position) + 1
+    line_end = expression.find("\n", position)
+    line = expression[line_start:] if line_end < 0 else expression[line_start:line_end]
+    return f"{message}\n  {line}\n  {' ' * (position - line_start)}^"
