@@ -1,0 +1,101 @@
+"""The manifest: what a flow does and what starts it, as a value that is the same in Python, JSON and YAML."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError, model_serializer
+
+from floworch.core.model.loading import parse_json, parse_manifest_text
+from floworch.core.model.payload import Json, Payload
+from floworch.core.model.problems import problems_of
+from floworch.core.model.retry import RetryLike, RetrySettings
+from floworch.core.model.run_after import RunAfter, RunAfterInput
+from floworch.core.model.steps import FOR_EACH, AnyStep, ForEach, Step, StepBase, is_loop_type
+from floworch.core.model.triggers import AnyTrigger, CronTrigger, ManualTrigger, TriggerBase, WebhookTrigger
+from floworch.core.model.wire import Seconds, WireModel
+from floworch.errors import FlowValidationError
+
+__all__ = [
+    "FOR_EACH",
+    "AnyStep",
+    "AnyTrigger",
+    "CronTrigger",
+    "FlowManifest",
+    "ForEach",
+    "ManualTrigger",
+    "RetryLike",
+    "RetrySettings",
+    "RunAfter",
+    "RunAfterInput",
+    "Step",
+    "StepBase",
+    "TriggerBase",
+    "WebhookTrigger",
+    "is_loop_type",
+]
+
+
+class FlowManifest(WireModel):
+    """Triggers and steps of a flow. The order of the keys is kept and part of the value."""
+
+    triggers: dict[str, AnyTrigger] = Field(default_factory=dict)
+    """Trigger key → what starts a run."""
+    steps: dict[str, AnyStep] = Field(default_factory=dict)
+    """Step key → step."""
+    timeout_seconds: Seconds | None = None
+    """Seconds after its start at which a run is stopped and ends as TimedOut."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            steps: Mapping[str, Step | ForEach],
+            triggers: Mapping[str, ManualTrigger | CronTrigger | WebhookTrigger] | None = None,
+            timeout_seconds: float | None = None,
+        ) -> None: ...
+
+    @classmethod
+    def from_json(cls, data: str | bytes | Mapping[str, Any], *, source: str = "manifest") -> FlowManifest:
+        """Read a manifest from JSON text or from an object that was parsed already.
+
+        Raises :class:`~floworch.errors.FlowValidationError` with every problem of the manifest's form, under the name
+        ``source``; whether its graph makes sense is checked when a flow is registered.
+        """
+        return cls._read(parse_json(data, source) if isinstance(data, str | bytes) else data, source)
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> FlowManifest:
+        """Read a ``.json``, ``.yaml`` or ``.yml`` file. Raises as :meth:`from_json`, and ``OSError``."""
+        file = Path(path)
+        return cls._read(parse_manifest_text(file.read_bytes(), file.suffix, str(path)), str(path))
+
+    @classmethod
+    def _read(cls, data: Any, source: str) -> FlowManifest:
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise FlowValidationError(problems_of(error, source)) from None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The manifest as plain JSON values in their canonical form."""
+        return self.model_dump(mode="python")
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same text for equal manifests, and the only one that is stored."""
+        return Payload.of(self.to_dict()).text
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of :meth:`to_json`, as 64 hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @model_serializer(mode="wrap")
+    def _to_wire(self, handler: Any) -> dict[str, Json]:
+        fields = handler(self)
+        return {name: value for name, value in fields.items() if value is not None}
