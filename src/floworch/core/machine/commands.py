@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from floworch.core.machine.state import StepState
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StopKind
@@ -113,13 +114,15 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True)
 class RetryStep:
-    """Run a failed step of a run again, and re-plan what was skipped because of it.
+    """Run a failed step again, and re-plan what was skipped because of it.
 
-    ``deadline`` replaces the run's deadline.
+    ``deadline`` replaces the run's deadline. For a step inside ended loop iterations, ``restored`` holds the
+    states of all steps of those iterations.
     """
 
     step_key: str
     deadline: datetime | None = None
+    restored: Mapping[str, StepState] = field(default_factory=dict)
 
 
 Command: TypeAlias = (

@@ -102,8 +102,7 @@ class RunFacts:
 
 @dataclass(slots=True)
 class RunState:
-    """State of one run. :func:`floworch.core.machine.reduce.reduce` reads it; only :meth:`apply
-    <floworch.core.machine.transition.Transition.apply_to>` changes it.
+    """State of one run. ``reduce`` reads it; only ``apply`` and ``claim_step`` change it.
 
     ``steps`` maps run-time keys to states; the steps of loop iterations that have ended are left out.
     """
@@ -119,4 +118,7 @@ class RunState:
     open_steps: dict[str, int] = field(default_factory=dict)
     """Derived: live scope → number of its steps that are not final yet."""
     unmet: dict[str, int] = field(default_factory=dict)
-    """Derived: step that waits → number of its dependencies that are not final yet."""
+    """Derived: step that waits and has a final dependency → number of its dependencies that are not final yet."""
+
+    def step(self, key: str) -> StepState | None:
+        return self.steps.get(key)

@@ -32,8 +32,6 @@ class StepChange:
     output: Payload | None = None
     error: StepError | None = None
     trace: Any = None
-    settled: bool = False
-    """The iteration that the step belongs to has ended: the planner no longer loads the row."""
 
 
 @dataclass(slots=True)
@@ -58,8 +56,17 @@ class Transition:
     interrupted: list[str] = field(default_factory=list)
     next_due: datetime | None = None
     """Earliest ``due_at`` among the steps that this transition parked."""
-    removed: list[str] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
     """Rows to delete: steps that wait for their dependencies again after a retry."""
+    settled: list[str] = field(default_factory=list)
+    """Scopes of iterations that have ended: the planner loads the rows of their steps no more."""
+    revived: list[str] = field(default_factory=list)
+    """Scopes of ended iterations that a retry opens again: the reverse of ``settled``."""
+    restored: dict[str, StepState] = field(default_factory=dict)
+    """States of the steps of revived scopes, as the store has them."""
+    open_steps: dict[str, int] = field(default_factory=dict)
+    unmet: dict[str, int] = field(default_factory=dict)
+    """New values of the derived counters of :class:`~floworch.core.machine.state.RunState`."""
 
     @property
     def ended(self) -> bool:

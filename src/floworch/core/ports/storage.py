@@ -65,6 +65,11 @@ class RunWrite:
     owner: str
     """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
     removed: Sequence[str] = ()
+    """Step rows to delete."""
+    settled: Sequence[str] = ()
+    """Scopes whose step rows (also those in ``steps``) are left out by :meth:`Storage.load` from now on."""
+    revived: Sequence[str] = ()
+    """Scopes whose step rows are loaded again."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,32 @@
+"""Finding the plan of a run-time key or scope."""
+
+from __future__ import annotations
+
+from floworch.core.dag.keys import own_key, scope_of
+from floworch.core.dag.plan import FlowPlan, LoopPlan, ScopePlan, StepPlan
+
+__all__ = ["find_step", "loop_plan", "scope_plan"]
+
+
+def scope_plan(plan: FlowPlan, scope: str) -> ScopePlan:
+    """Plan of a run-time scope such as ``""`` or ``years.0.months.3``. Raises ``KeyError`` when there is none."""
+    found = plan.root
+    if scope:
+        for key in scope.split(".")[::2]:
+            found = loop_plan(found.steps[key]).body
+    return found
+
+
+def find_step(plan: FlowPlan, step_key: str) -> StepPlan | None:
+    """Plan of a run-time step key; None when the manifest has no such step."""
+    try:
+        return scope_plan(plan, scope_of(step_key)).steps.get(own_key(step_key))
+    except KeyError:
+        return None
+
+
+def loop_plan(step: StepPlan) -> LoopPlan:
+    """The loop part of a step. Raises ``KeyError`` when the step is not a loop."""
+    if step.loop is None:
+        raise KeyError(step.key)
+    return step.loop

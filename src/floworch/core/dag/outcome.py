@@ -1,0 +1,61 @@
+"""How a scope (a flow, or one iteration of a loop) ends once all of its steps are final."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from floworch.core.dag.plan import ScopePlan, StepPlan
+from floworch.core.model.status import StepStatus
+
+__all__ = ["scope_outcome"]
+
+
+def scope_outcome(
+    scope: ScopePlan,
+    status_of: Callable[[str], StepStatus],
+    was_unneeded: Callable[[str], bool],
+) -> StepStatus:
+    """Succeeded, Failed or Skipped.
+
+    ``status_of`` gives the final status of a step of the scope, ``was_unneeded`` whether it was skipped because its
+    prerequisites were not met. The rules, in order:
+
+    1. A failed step is handled when a step that runs after it succeeded. Any other failure → Failed.
+    2. Error handlers that were not needed are taken away; if every leaf that is left is Skipped → Skipped.
+    3. Succeeded.
+    """
+    if any(_is_unhandled(scope, step, status_of) for step in scope.steps.values()):
+        return StepStatus.FAILED
+    if all(status_of(key) is StepStatus.SKIPPED for key in _effective_leaves(scope, was_unneeded)):
+        return StepStatus.SKIPPED
+    return StepStatus.SUCCEEDED
+
+
+def _is_unhandled(scope: ScopePlan, step: StepPlan, status_of: Callable[[str], StepStatus]) -> bool:
+    if status_of(step.key) is not StepStatus.FAILED:
+        return False
+    return not any(status_of(key) is StepStatus.SUCCEEDED for key in step.dependents)
+
+
+def _effective_leaves(scope: ScopePlan, was_unneeded: Callable[[str], bool]) -> set[str]:
+    """Leaves of the graph without the error handlers that had nothing to do.
+
+    A handler only goes when everything after it has gone, so what is left never depends on the order.
+    """
+    gone: set[str] = set()
+    leaves = {step.key for step in scope.leaves}
+    unneeded = [key for key in leaves if _stands_aside(scope.steps[key], was_unneeded)]
+    while unneeded:
+        key = unneeded.pop()
+        gone.add(key)
+        leaves.discard(key)
+        for before, _ in scope.steps[key].run_after:
+            if gone.issuperset(scope.steps[before].dependents):
+                leaves.add(before)
+                if _stands_aside(scope.steps[before], was_unneeded):
+                    unneeded.append(before)
+    return leaves
+
+
+def _stands_aside(step: StepPlan, was_unneeded: Callable[[str], bool]) -> bool:
+    return step.waits_only_for_trouble and was_unneeded(step.key)

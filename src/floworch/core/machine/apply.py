@@ -1,0 +1,83 @@
+"""Carrying decisions and claims over to a cached state, and building a state from stored rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from floworch.core.dag.keys import child_key, scope_of
+from floworch.core.dag.lookup import scope_plan
+from floworch.core.dag.plan import FlowPlan, ScopePlan
+from floworch.core.machine.state import RunFacts, RunState, StepState, StopRequest
+from floworch.core.machine.transition import Transition
+from floworch.core.model.status import RunStatus, StepStatus
+
+__all__ = ["apply", "claim_step", "rebuild"]
+
+
+def apply(state: RunState, transition: Transition) -> None:
+    """Change ``state`` into what the transition made of it. Costs as much as what changed."""
+    state.status = transition.status
+    state.deadline = transition.deadline
+    state.stop = transition.stop
+    state.ended_at = transition.ended_at
+    state.steps.update(transition.restored)
+    for key in transition.removed:
+        state.steps.pop(key, None)
+    for key, change in transition.steps.items():
+        state.steps[key] = change.state
+    state.open_steps.update(transition.open_steps)
+    state.unmet.update(transition.unmet)
+    for scope in transition.settled:
+        _forget(state, scope)
+
+
+def claim_step(state: RunState, step_key: str, owner: str, now: datetime) -> StepState:
+    """What the store's claim does to the step; returns its new state."""
+    step = state.steps[step_key]
+    started = replace(
+        step, status=StepStatus.RUNNING, attempt=step.attempt + 1, owner=owner, started_at=now, due_at=None, wait=None
+    )
+    state.steps[step_key] = started
+    return started
+
+
+def rebuild(
+    facts: RunFacts,
+    plan: FlowPlan,
+    *,
+    revision: int,
+    status: RunStatus,
+    deadline: datetime | None,
+    stop: StopRequest | None,
+    ended_at: datetime | None,
+    steps: dict[str, StepState],
+) -> RunState:
+    """State from stored rows; counts what :class:`RunState` derives."""
+    state = RunState(facts, plan, revision, status, deadline, stop, ended_at, steps)
+    for scope in {"", *map(scope_of, steps)}:
+        _count(state, scope, scope_plan(plan, scope))
+    return state
+
+
+def _count(state: RunState, scope: str, plan: ScopePlan) -> None:
+    final = {key for key in plan.steps if _is_final(state, child_key(scope, key))}
+    state.open_steps[scope] = len(plan.steps) - len(final)
+    for key, step in plan.steps.items():
+        step_key = child_key(scope, key)
+        if step_key not in state.steps and step.run_after:
+            unmet = sum(1 for dependency, _ in step.run_after if dependency not in final)
+            if unmet < len(step.run_after):
+                state.unmet[step_key] = unmet
+
+
+def _is_final(state: RunState, step_key: str) -> bool:
+    step = state.steps.get(step_key)
+    return step is not None and step.is_final
+
+
+def _forget(state: RunState, scope: str) -> None:
+    state.open_steps.pop(scope, None)
+    for key in scope_plan(state.plan, scope).steps:
+        state.steps.pop(child_key(scope, key), None)
+        state.unmet.pop(child_key(scope, key), None)

@@ -1,0 +1,144 @@
+"""A run as the expressions of one of its steps see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
+from floworch.core.dag.lookup import scope_plan
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.expressions import Reference, Source
+from floworch.core.machine.state import RunFacts, StepState
+from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
+from floworch.core.model.status import StepStatus
+
+__all__ = ["Payloads", "PayloadsNeeded", "RunEnvironment", "RunView"]
+
+Payloads: TypeAlias = Mapping[PayloadRef, Payload | None]
+"""Payloads at hand; None for one that does not exist."""
+
+
+class PayloadsNeeded(Exception):
+    """A decision reads payloads that were not given. Load them and decide again."""
+
+    def __init__(self, refs: frozenset[PayloadRef]) -> None:
+        self.refs = refs
+        super().__init__(f"{len(refs)} payloads needed")
+
+
+class RunView(Protocol):
+    @property
+    def facts(self) -> RunFacts: ...
+    @property
+    def plan(self) -> FlowPlan: ...
+    def step(self, key: str) -> StepState | None: ...
+
+
+class RunEnvironment:
+    """Answers the references in the expressions of the step ``step_key``, from the innermost scope outwards."""
+
+    __slots__ = ("_now", "_payloads", "_scope", "_view")
+
+    def __init__(self, view: RunView, step_key: str, payloads: Payloads, now: datetime) -> None:
+        self._view = view
+        self._scope = scope_of(step_key)
+        self._payloads = payloads
+        self._now = now
+
+    def require(self, references: Iterable[Reference]) -> None:
+        """Raise :class:`PayloadsNeeded` naming everything that is not at hand."""
+        missing = frozenset(
+            ref for ref in map(self._payload_of, references) if ref is not None and ref not in self._payloads
+        )
+        if missing:
+            raise PayloadsNeeded(missing)
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    def trigger_body(self) -> Json:
+        return self._value(PayloadRef(PayloadKind.BODY))
+
+    def trigger_headers(self) -> Mapping[str, str]:
+        return self._value(PayloadRef(PayloadKind.HEADERS)) or {}
+
+    def trigger(self) -> Mapping[str, Json]:
+        return {"key": self._view.facts.trigger_key, "startedAt": self._view.facts.started_at.isoformat()}
+
+    def run(self) -> Mapping[str, Json]:
+        facts = self._view.facts
+        source = str(facts.source_run_id) if facts.source_run_id else None
+        return {"id": str(facts.run_id), "startedAt": facts.started_at.isoformat(), "sourceRunId": source}
+
+    def flow(self) -> Mapping[str, Json]:
+        plan = self._view.plan
+        return {"id": str(plan.flow_id), "name": plan.flow_name, "version": plan.version}
+
+    def step_output(self, key: str) -> Json:
+        ref = self._output_ref(key)
+        return None if ref is None else self._value(ref)
+
+    def step_status(self, key: str) -> str | None:
+        step = self._step(self._run_time_key(key))
+        return None if step is None else str(step.status)
+
+    def step_error(self, key: str) -> Mapping[str, Json] | None:
+        ref = self._error_ref(key)
+        return None if ref is None else self._value(ref)
+
+    def item(self, loop: str | None) -> Json:
+        loop_key, index = self._iteration(loop)
+        return self._value(PayloadRef(PayloadKind.ITEMS, loop_key))[index]
+
+    def index(self, loop: str | None) -> int:
+        return self._iteration(loop)[1]
+
+    def _payload_of(self, reference: Reference) -> PayloadRef | None:
+        match reference.source:
+            case Source.TRIGGER_BODY:
+                return PayloadRef(PayloadKind.BODY)
+            case Source.TRIGGER_HEADERS:
+                return PayloadRef(PayloadKind.HEADERS)
+            case Source.STEP_OUTPUT:
+                return self._output_ref(reference.name or "")
+            case Source.STEP_ERROR:
+                return self._error_ref(reference.name or "")
+            case Source.ITEM:
+                return PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name)[0])
+            case _:
+                return None
+
+    def _output_ref(self, key: str) -> PayloadRef | None:
+        return self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
+
+    def _error_ref(self, key: str) -> PayloadRef | None:
+        return self._ref_if(key, StepStatus.FAILED, PayloadKind.ERROR)
+
+    def _ref_if(self, key: str, status: StepStatus, kind: PayloadKind) -> PayloadRef | None:
+        run_time_key = self._run_time_key(key)
+        step = self._step(run_time_key)
+        return PayloadRef(kind, run_time_key) if step is not None and step.status is status else None
+
+    def _step(self, run_time_key: str) -> StepState | None:
+        return self._view.step(run_time_key)
+
+    def _run_time_key(self, key: str) -> str:
+        for scope in enclosing_scopes(self._scope):
+            if key in scope_plan(self._view.plan, scope).steps:
+                return child_key(scope, key)
+        return key
+
+    def _iteration(self, loop: str | None) -> tuple[str, int]:
+        for scope in enclosing_scopes(self._scope):
+            if scope:
+                loop_key, index = split_scope(scope)
+                if loop is None or own_key(loop_key) == loop:
+                    return loop_key, index
+        raise LookupError(f"no loop {loop!r} around the scope {self._scope!r}")
+
+    def _value(self, ref: PayloadRef) -> Json:
+        payload = self._payloads.get(ref)
+        return None if payload is None else payload.value

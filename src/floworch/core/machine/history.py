@@ -1,0 +1,45 @@
+"""Folding a run's history back into its present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from floworch.core.machine.transition import Fact
+from floworch.core.model.status import RunStatus, StepStatus
+
+__all__ = ["Folded", "fold"]
+
+_STEP_STATUS = {
+    "step.ready": StepStatus.READY,
+    "step.started": StepStatus.RUNNING,
+    "step.reopened": StepStatus.RUNNING,
+    "step.completed": StepStatus.SUCCEEDED,
+    "step.failed": StepStatus.FAILED,
+    "step.skipped": StepStatus.SKIPPED,
+    "step.attempt_failed": StepStatus.PENDING,
+    "step.pending": StepStatus.PENDING,
+}
+
+
+class Folded(NamedTuple):
+    status: RunStatus
+    steps: dict[str, tuple[StepStatus, int]]
+    """Run-time key → (status, attempt) of every step with a row, ended iterations included."""
+
+
+def fold(facts: Iterable[Fact]) -> Folded:
+    """Status of the run and of its steps, told by the history alone."""
+    status = RunStatus.RUNNING
+    steps: dict[str, tuple[StepStatus, int]] = {}
+    for fact in facts:
+        kind = fact["type"]
+        if kind in _STEP_STATUS:
+            steps[fact["step"]] = (_STEP_STATUS[kind], fact["attempt"])
+        elif kind == "step.reset":
+            steps.pop(fact["step"], None)
+        elif kind == "run.completed":
+            status = RunStatus(fact["status"])
+        elif kind == "run.reopened":
+            status = RunStatus.RUNNING
+    return Folded(status, steps)

@@ -1,0 +1,255 @@
+"""The run state machine: (state, command, now) → transition. Pure: no I/O, no clock, no randomness.
+
+``start_run`` and ``reduce`` read the state and never change it; ``apply`` carries a committed transition over to
+the cached state. Both raise :class:`~floworch.core.machine.environment.PayloadsNeeded` when a decision reads
+payloads that were not given, :class:`Fenced` for a report of an attempt that is no longer current, and
+:class:`~floworch.errors.InvalidTransition` for a request that makes no sense now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.commands import (
+    ClaimOffer,
+    Command,
+    LeaseExpired,
+    RetryStep,
+    StepDeferred,
+    StepFailed,
+    StepReleased,
+    StepSkipped,
+    StepSucceeded,
+    StopRun,
+    TimerFired,
+)
+from floworch.core.machine.draft import Draft
+from floworch.core.machine.environment import Payloads
+from floworch.core.machine.planning import continue_from, enter_scope, make_ready, skip
+from floworch.core.machine.retry import retry_step
+from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
+from floworch.core.machine.transition import Transition
+from floworch.core.model.records import StepError
+from floworch.core.model.status import StepStatus, StopKind
+from floworch.errors import InvalidTransition
+
+__all__ = ["Fenced", "reduce", "start_run"]
+
+
+class Fenced(Exception):
+    """The command speaks of an attempt (or of a wait) that is over; it changes nothing."""
+
+
+def start_run(
+    facts: RunFacts,
+    plan: FlowPlan,
+    deadline: datetime | None,
+    now: datetime,
+    payloads: Payloads,
+    offer: ClaimOffer | None = None,
+) -> tuple[RunState, Transition]:
+    """A new run: its empty state and the transition that starts it. The state has to be applied the transition."""
+    state = RunState(facts=facts, plan=plan, deadline=deadline)
+    draft = Draft(state, now, payloads, offer)
+    draft.fact("run.started", trigger=facts.trigger_key, version=plan.version)
+    continue_from(draft, enter_scope(draft, "", plan.root))
+    return state, draft.transition
+
+
+def reduce(
+    state: RunState, command: Command, now: datetime, payloads: Payloads, offer: ClaimOffer | None = None
+) -> Transition:
+    """What the command makes of the run. The same arguments always give an equal answer."""
+    if isinstance(command, RetryStep):
+        draft = Draft(state, now, payloads, offer, command.restored)
+        retry_step(draft, command)
+        return draft.transition
+    draft = Draft(state, now, payloads, offer)
+    if isinstance(command, StopRun):
+        _stop(draft, command)
+        return draft.transition
+    if state.status.is_final:
+        raise Fenced(f"the run has ended {state.status}")
+    match command:
+        case StepSucceeded():
+            _succeed(draft, command)
+        case StepFailed():
+            _fail(draft, command)
+        case StepDeferred():
+            _defer(draft, command)
+        case StepSkipped():
+            _skip(draft, command)
+        case StepReleased():
+            _release(draft, command)
+        case LeaseExpired():
+            _lose(draft, command)
+        case TimerFired():
+            _wake(draft, command)
+        case _:
+            assert_never(command)
+    return draft.transition
+
+
+def _succeed(draft: Draft, command: StepSucceeded) -> None:
+    state = _running(draft, command.step_key, command.attempt)
+    draft.finish(
+        command.step_key,
+        _ended(draft, state, StepStatus.SUCCEEDED),
+        type=draft.plan_of(command.step_key).type,
+        input=command.input,
+        output=command.output,
+    )
+    draft.fact("step.completed", command.step_key, attempt=command.attempt)
+    continue_from(draft, [command.step_key])
+
+
+def _fail(draft: Draft, command: StepFailed) -> None:
+    state = replace(_running(draft, command.step_key, command.attempt))
+    state = replace(state, failures=state.failures + 1)
+    if command.retry_after is None or draft.is_stopping:
+        _fail_for_good(draft, command, state)
+        return
+    due_at = draft.now + command.retry_after
+    _park(draft, command, state, WaitKind.RETRY, due_at, reason=command.error.message)
+    draft.fact(
+        "step.attempt_failed",
+        command.step_key,
+        attempt=command.attempt,
+        error=command.error.to_json(),
+        retry_at=due_at.isoformat(),
+    )
+
+
+def _fail_for_good(draft: Draft, command: StepFailed, state: StepState) -> None:
+    draft.finish(
+        command.step_key,
+        replace(_ended(draft, state, StepStatus.FAILED), reason=command.error.message),
+        type=draft.plan_of(command.step_key).type,
+        input=command.input,
+        error=command.error,
+    )
+    draft.fact("step.failed", command.step_key, attempt=command.attempt, error=command.error.to_json())
+    continue_from(draft, [command.step_key])
+
+
+def _defer(draft: Draft, command: StepDeferred) -> None:
+    state = _running(draft, command.step_key, command.attempt)
+    if draft.is_stopping:
+        _skip_as_stopped(draft, command.step_key)
+        return
+    due_at = draft.now + max(command.after, timedelta(0))
+    state = replace(state, waiting_since=state.waiting_since or state.started_at)
+    _park(draft, command, state, WaitKind.DEFERRED, due_at, reason=None)
+    draft.fact("step.pending", command.step_key, attempt=command.attempt, until=due_at.isoformat())
+
+
+def _park(
+    draft: Draft,
+    command: StepFailed | StepDeferred,
+    state: StepState,
+    wait: WaitKind,
+    due_at: datetime,
+    reason: str | None,
+) -> None:
+    parked = replace(
+        state, status=StepStatus.PENDING, wait=wait, due_at=due_at, owner=None, ended_at=draft.now, reason=reason
+    )
+    draft.put(
+        command.step_key,
+        parked,
+        type=draft.plan_of(command.step_key).type,
+        input=command.input,
+        output=command.output if isinstance(command, StepDeferred) else None,
+        error=command.error if isinstance(command, StepFailed) else None,
+    )
+    draft.transition.next_due = due_at
+
+
+def _skip(draft: Draft, command: StepSkipped) -> None:
+    _running(draft, command.step_key, command.attempt)
+    plan = draft.plan_of(command.step_key)
+    continue_from(draft, skip(draft, command.step_key, plan, SkipKind.HANDLER, command.reason))
+
+
+def _release(draft: Draft, command: StepReleased) -> None:
+    state = _running(draft, command.step_key, command.attempt)
+    draft.fact("step.released", command.step_key, attempt=command.attempt, worker=state.owner)
+    _again(draft, command.step_key, state)
+
+
+def _lose(draft: Draft, command: LeaseExpired) -> None:
+    state = _running(draft, command.step_key, command.attempt)
+    state = replace(state, lost=state.lost + 1)
+    draft.fact("step.lost", command.step_key, attempt=command.attempt, worker=state.owner)
+    if state.lost < command.max_lost:
+        _again(draft, command.step_key, state)
+        return
+    message = f"{state.lost} attempts were lost: their workers died or stopped sending heartbeats (last {state.owner})"
+    failure = StepFailed(command.step_key, command.attempt, StepError("WorkerLost", message, retryable=False))
+    _fail_for_good(draft, failure, state)
+
+
+def _again(draft: Draft, step_key: str, state: StepState) -> None:
+    """The attempt came to nothing through no fault of the step: let the next worker have it."""
+    if draft.is_stopping:
+        _skip_as_stopped(draft, step_key)
+    else:
+        make_ready(draft, step_key, draft.plan_of(step_key), state)
+
+
+def _wake(draft: Draft, command: TimerFired) -> None:
+    state = draft.step(command.step_key)
+    if (
+        state is None
+        or state.status is not StepStatus.PENDING
+        or state.attempt != command.attempt
+        or state.due_at is None
+        or state.due_at > draft.now
+    ):
+        raise Fenced(f"step {command.step_key!r} does not wait for this timer")
+    make_ready(draft, command.step_key, draft.plan_of(command.step_key), state)
+
+
+def _stop(draft: Draft, command: StopRun) -> None:
+    if draft.state.status.is_final:
+        raise InvalidTransition(f"the run {draft.facts.run_id} has already ended {draft.state.status}")
+    if draft.transition.stop is not None:
+        raise InvalidTransition(f"the run {draft.facts.run_id} is already being stopped ({draft.transition.stop.kind})")
+    if command.kind is StopKind.TIMED_OUT and (draft.state.deadline is None or draft.state.deadline > draft.now):
+        raise Fenced("the deadline has moved")
+    draft.transition.stop = StopRequest(command.kind, command.reason, draft.now)
+    draft.fact("run.stop_requested", kind=str(command.kind), reason=command.reason)
+    final: list[str] = []
+    for key, state in draft.state.steps.items():
+        if state.status in (StepStatus.READY, StepStatus.PENDING):
+            final += _stopped(draft, key)
+        elif state.status is StepStatus.RUNNING and state.loop is None:
+            draft.transition.interrupted.append(key)
+    continue_from(draft, final)
+
+
+def _skip_as_stopped(draft: Draft, step_key: str) -> None:
+    continue_from(draft, _stopped(draft, step_key))
+
+
+def _stopped(draft: Draft, step_key: str) -> list[str]:
+    stop = draft.transition.stop
+    assert stop is not None
+    reason = "the run was cancelled" if stop.kind is StopKind.CANCELLED else "the run passed its deadline"
+    return skip(draft, step_key, draft.plan_of(step_key), SkipKind.RUN_STOPPED, reason)
+
+
+def _running(draft: Draft, step_key: str, attempt: int) -> StepState:
+    """The step's state, if that attempt is the one that runs now."""
+    state = draft.step(step_key)
+    if state is None or state.status is not StepStatus.RUNNING or state.attempt != attempt or state.loop is not None:
+        now = "not started" if state is None else f"{state.status}, attempt {state.attempt}"
+        raise Fenced(f"attempt {attempt} of step {step_key!r} is over (now {now})")
+    return state
+
+
+def _ended(draft: Draft, state: StepState, status: StepStatus) -> StepState:
+    return replace(state, status=status, due_at=None, wait=None, reason=None, ended_at=draft.now)
