@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
+
+from floworch.core.model.json_decode import decode, decode_untrusted
+from floworch.core.model.json_encode import encode
+from floworch.errors import PayloadTooLarge
 
 __all__ = ["Json", "Payload", "PayloadKind", "PayloadRef"]
 
@@ -28,7 +31,11 @@ class PayloadRef(NamedTuple):
 
 
 class Payload:
-    """One JSON document. ``text`` is canonical; ``value`` is decoded on first use and must not be changed."""
+    """One JSON document. ``text`` is canonical (compact, UTF-8 safe, keys in their order); ``value`` is decoded on
+    first use and must not be changed. JSON ``null`` is a payload, with the text ``null``.
+
+    The constructor trusts its text: it is for what :meth:`of` or :meth:`from_text` made earlier.
+    """
 
     __slots__ = ("_value", "text")
     _UNSET = object()
@@ -38,12 +45,69 @@ class Payload:
         self._value = value
 
     @classmethod
-    def of(cls, value: Any) -> Payload:
-        """Encode a Python value. Raises :class:`~floworch.errors.InvalidPayload`."""
-        return cls(json.dumps(value))
+    def of(cls, value: Any, *, max_bytes: int | None = None) -> Payload:
+        """Encode a Python value: JSON values, pydantic models, dataclasses, mappings, tuples, sets, Decimal, datetime, date,
+        time, timedelta (ISO 8601), UUID, Enum, URL and Path.
+
+        Raises:
+            InvalidPayload: a part is none of these, is nested deeper than 64 levels, or is a number or text that JSON and
+                databases cannot hold; the message has the path to it.
+            PayloadTooLarge: the text has more than ``max_bytes`` bytes.
+        """
+        text = encode(value)
+        _check_size(text, max_bytes)
+        return cls(text)
+
+    @classmethod
+    def from_text(cls, text: str | bytes, *, max_bytes: int | None = None) -> Payload:
+        """Check and normalise JSON text that comes from outside, by the rules of :meth:`of`. Of duplicated keys the last wins.
+
+        The size is checked before the text is parsed. Raises what :meth:`of` raises.
+        """
+        _check_size(text, max_bytes)
+        value = decode_untrusted(text)
+        payload = cls.of(value, max_bytes=max_bytes)
+        payload._value = value
+        return payload
 
     @property
     def value(self) -> Json:
+        """Numbers are int, float where a float represents the text exactly, and Decimal otherwise."""
         if self._value is Payload._UNSET:
-            self._value = json.loads(self.text)
+            self._value = decode(self.text)
         return self._value
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the text in UTF-8."""
+        return _size_bytes(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Payload) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        shown = self.text if len(self.text) <= 80 else f"{self.text[:77]}..."
+        return f"Payload({shown})"
+
+    def __reduce__(self) -> tuple[type[Payload], tuple[str]]:
+        return (Payload, (self.text,))
+
+
+def _check_size(text: str | bytes, max_bytes: int | None) -> None:
+    if max_bytes is None:
+        return
+    size_bytes = _size_bytes(text)
+    if size_bytes > max_bytes:
+        raise PayloadTooLarge(
+            f"The value has {size_bytes:,} bytes as JSON; the limit is {max_bytes:,} bytes. Keep the data elsewhere and pass "
+            "a reference to it, or raise the payload limit."
+        )
+
+
+def _size_bytes(text: str | bytes) -> int:
+    if isinstance(text, bytes) or text.isascii():
+        return len(text)
+    return len(text.encode("utf-8", "surrogatepass"))
