@@ -14,6 +14,7 @@ from floworch.core.model.status import StopKind
 
 __all__ = [
     "ClaimOffer",
+    "ClaimStep",
     "Command",
     "LeaseExpired",
     "RetryStep",
@@ -31,11 +32,13 @@ __all__ = [
 class ClaimOffer:
     """A worker's offer to start up to ``limit`` steps in the same commit that makes them ready.
 
-    ``accepts`` says whether the worker has a handler for a step type.
+    ``accepts`` says whether the worker has a handler for a step type. ``lease_seconds`` is for steps that do not set
+    their own.
     """
 
     owner: str
     limit: int
+    lease_seconds: float
     accepts: Callable[[str], bool]
 
 
@@ -105,6 +108,17 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimStep:
+    """A worker starts a ready step in the same commit as other changes of the run. Needs a :class:`ClaimOffer`.
+
+    By itself a claim goes straight to the store, which does not have to know the run for it.
+    """
+
+    step_key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class StopRun:
     """Cancel, or the deadline has passed."""
 
@@ -133,6 +147,7 @@ Command: TypeAlias = (
     | StepReleased
     | LeaseExpired
     | TimerFired
+    | ClaimStep
     | StopRun
     | RetryStep
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from floworch.core.machine.commands import ClaimOffer
 from floworch.core.machine.environment import Payloads, RunEnvironment
 from floworch.core.machine.state import RunFacts, RunState, StepState
 from floworch.core.machine.transition import StepChange, Transition
-from floworch.core.model.payload import Payload
+from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -67,6 +68,12 @@ class Draft:
             raise KeyError(key)
         return found
 
+    def add_payload(self, ref: PayloadRef, payload: Payload) -> None:
+        """Make a payload that this transition writes readable for the decisions that follow from it."""
+        if not isinstance(self.payloads, ChainMap):
+            self.payloads = ChainMap({}, self.payloads)  # type: ignore[arg-type]
+        self.payloads[ref] = payload
+
     def environment(self, key: str) -> RunEnvironment:
         return RunEnvironment(self, key, self.payloads, self.now)
 
@@ -75,9 +82,9 @@ class Draft:
         key: str,
         state: StepState,
         *,
-        type: str,
+        step_type: str,
         lease_seconds: float | None = None,
-        input: Payload | None = None,
+        inputs: Payload | None = None,
         output: Payload | None = None,
         error: StepError | None = None,
         trace: Any = None,
@@ -87,9 +94,9 @@ class Draft:
         self.transition.steps[key] = StepChange(
             state=state,
             before=earlier.before if earlier is not None else self._stored(key),
-            type=type,
+            type=step_type,
             lease_seconds=lease_seconds,
-            input=input,
+            input=inputs,
             output=output,
             error=error,
             trace=trace,
@@ -102,7 +109,7 @@ class Draft:
         assert state is not None
         assert state.loop is not None
         changed = replace(state, loop=replace(state.loop, **changes))
-        self.put(key, changed, type=self.plan_of(key).type)
+        self.put(key, changed, step_type=self.plan_of(key).type)
         return changed
 
     def finish(self, key: str, state: StepState, **payloads: Any) -> None:
@@ -138,9 +145,9 @@ class Draft:
         back = {key: state for key, state in self._restored.items() if scope_of(key) == scope}
         self.transition.restored.update(back)
 
-    def fact(self, type: str, step: str | None = None, **data: Any) -> None:
+    def fact(self, kind_of_fact: str, step: str | None = None, **data: Any) -> None:
         """Append to the history."""
-        entry: dict[str, Any] = {"type": type}
+        entry: dict[str, Any] = {"type": kind_of_fact}
         if step is not None:
             entry["step"] = step
         entry.update(data)

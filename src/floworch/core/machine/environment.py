@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
-from floworch.core.dag.lookup import scope_plan
-from floworch.core.dag.plan import FlowPlan
+from floworch.core.dag.lookup import find_step, scope_plan
+from floworch.core.dag.plan import FlowPlan, LoopPlan
 from floworch.core.expressions import Reference, Source
+from floworch.core.machine.loop_output import loop_output, loop_output_refs
 from floworch.core.machine.state import RunFacts, StepState
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.status import StepStatus
@@ -50,7 +51,7 @@ class RunEnvironment:
     def require(self, references: Iterable[Reference]) -> None:
         """Raise :class:`PayloadsNeeded` naming everything that is not at hand."""
         missing = frozenset(
-            ref for ref in map(self._payload_of, references) if ref is not None and ref not in self._payloads
+            ref for reference in references for ref in self._payloads_of(reference) if ref not in self._payloads
         )
         if missing:
             raise PayloadsNeeded(missing)
@@ -78,15 +79,18 @@ class RunEnvironment:
         return {"id": str(plan.flow_id), "name": plan.flow_name, "version": plan.version}
 
     def step_output(self, key: str) -> Json:
-        ref = self._output_ref(key)
-        return None if ref is None else self._value(ref)
+        ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
+        if ref is None:
+            return None
+        loop = self._loop(ref.step_key)
+        return self._value(ref) if loop is None else loop_output(loop, ref.step_key, self._payloads)
 
     def step_status(self, key: str) -> str | None:
         step = self._step(self._run_time_key(key))
         return None if step is None else str(step.status)
 
     def step_error(self, key: str) -> Mapping[str, Json] | None:
-        ref = self._error_ref(key)
+        ref = self._ref_if(key, StepStatus.FAILED, PayloadKind.ERROR)
         return None if ref is None else self._value(ref)
 
     def item(self, loop: str | None) -> Json:
@@ -96,26 +100,32 @@ class RunEnvironment:
     def index(self, loop: str | None) -> int:
         return self._iteration(loop)[1]
 
-    def _payload_of(self, reference: Reference) -> PayloadRef | None:
+    def _payloads_of(self, reference: Reference) -> Iterable[PayloadRef]:
         match reference.source:
             case Source.TRIGGER_BODY:
-                return PayloadRef(PayloadKind.BODY)
+                return (PayloadRef(PayloadKind.BODY),)
             case Source.TRIGGER_HEADERS:
-                return PayloadRef(PayloadKind.HEADERS)
+                return (PayloadRef(PayloadKind.HEADERS),)
             case Source.STEP_OUTPUT:
-                return self._output_ref(reference.name or "")
+                return self._output_refs(reference.name or "")
             case Source.STEP_ERROR:
-                return self._error_ref(reference.name or "")
+                ref = self._ref_if(reference.name or "", StepStatus.FAILED, PayloadKind.ERROR)
+                return () if ref is None else (ref,)
             case Source.ITEM:
-                return PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name)[0])
+                return (PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name)[0]),)
             case _:
-                return None
+                return ()
 
-    def _output_ref(self, key: str) -> PayloadRef | None:
-        return self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
+    def _output_refs(self, key: str) -> Iterable[PayloadRef]:
+        ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
+        if ref is None:
+            return ()
+        loop = self._loop(ref.step_key)
+        return (ref,) if loop is None else loop_output_refs(loop, ref.step_key, self._payloads)
 
-    def _error_ref(self, key: str) -> PayloadRef | None:
-        return self._ref_if(key, StepStatus.FAILED, PayloadKind.ERROR)
+    def _loop(self, run_time_key: str) -> LoopPlan | None:
+        step = find_step(self._view.plan, run_time_key)
+        return None if step is None else step.loop
 
     def _ref_if(self, key: str, status: StepStatus, kind: PayloadKind) -> PayloadRef | None:
         run_time_key = self._run_time_key(key)

@@ -13,7 +13,7 @@ from floworch.core.dag.outcome import scope_outcome
 from floworch.core.dag.plan import ScopePlan, StepPlan
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.state import LoopProgress, SkipKind, StepState
-from floworch.core.model.payload import Json, Payload
+from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.errors import ExpressionError, InvalidPayload
@@ -81,13 +81,13 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
             status=StepStatus.RUNNING,
             attempt=state.attempt + 1,
             owner=offer.owner,
-            ready_at=draft.now,
+            ready_at=state.ready_at if state.status is StepStatus.READY and state.ready_at else draft.now,
             started_at=draft.now,
             ended_at=None,
             due_at=None,
             wait=None,
         )
-        draft.put(key, started, type=plan.type, lease_seconds=plan.lease_seconds or 0)
+        draft.put(key, started, step_type=plan.type, lease_seconds=plan.lease_seconds or offer.lease_seconds)
         draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, **_when(trace))
         claimed.append(key)
         return
@@ -101,7 +101,7 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
         due_at=None,
         wait=None,
     )
-    draft.put(key, ready, type=plan.type)
+    draft.put(key, ready, step_type=plan.type)
     draft.fact("step.ready", key, attempt=ready.attempt, **_when(trace))
     draft.transition.ready.append(key)
 
@@ -117,7 +117,7 @@ def skip(draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, tr
         reason=reason,
         ended_at=draft.now,
     )
-    draft.finish(key, state, type=plan.type, trace=trace or None)
+    draft.finish(key, state, step_type=plan.type, trace=trace or None)
     draft.fact("step.skipped", key, attempt=state.attempt, kind=str(kind), reason=reason)
     return [key]
 
@@ -190,8 +190,9 @@ def _start_loop(draft: Draft, key: str, plan: StepPlan, trace: Json) -> list[str
         started_at=draft.now,
         loop=LoopProgress(total=len(items)),
     )
-    draft.put(key, state, type=plan.type)
+    draft.put(key, state, step_type=plan.type)
     draft.transition.loop_items[key] = snapshot
+    draft.add_payload(PayloadRef(PayloadKind.ITEMS, key), snapshot)
     draft.fact("step.started", key, attempt=attempt, iterations=len(items), **_when(trace))
     return _go_on_with_loop(draft, key, plan)
 
@@ -251,7 +252,7 @@ def reopen_iteration(draft: Draft, scope: str) -> None:
     state = draft.update_loop(loop_key, **changes)
     if state.is_final:
         running = replace(state, status=StepStatus.RUNNING, skip=None, reason=None, ended_at=None)
-        draft.put(loop_key, running, type=draft.plan_of(loop_key).type)
+        draft.put(loop_key, running, step_type=draft.plan_of(loop_key).type)
         draft.fact("step.reopened", loop_key, attempt=state.attempt)
 
 
@@ -282,7 +283,9 @@ def _finish_loop(
         draft.fact("step.skipped", key, attempt=state.attempt, kind=skip_kind and str(skip_kind), reason=reason)
     else:
         draft.fact("step.completed", key, attempt=state.attempt)
-    draft.finish(key, replace(state, status=status, skip=skip_kind, reason=reason, ended_at=draft.now), type=plan.type)
+    draft.finish(
+        key, replace(state, status=status, skip=skip_kind, reason=reason, ended_at=draft.now), step_type=plan.type
+    )
     return [key]
 
 
@@ -292,7 +295,8 @@ def _fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json 
     state = replace(
         earlier, status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, ended_at=draft.now
     )
-    draft.finish(key, state, type=plan.type, error=error, trace=trace or None)
+    draft.finish(key, state, step_type=plan.type, error=error, trace=trace or None)
+    draft.add_payload(PayloadRef(PayloadKind.ERROR, key), Payload.of(error.to_json()))
     draft.fact("step.failed", key, attempt=state.attempt, error=error.to_json())
     return [key]
 

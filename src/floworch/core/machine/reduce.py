@@ -15,6 +15,7 @@ from typing import assert_never
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.commands import (
     ClaimOffer,
+    ClaimStep,
     Command,
     LeaseExpired,
     RetryStep,
@@ -88,6 +89,8 @@ def reduce(
             _lose(draft, command)
         case TimerFired():
             _wake(draft, command)
+        case ClaimStep():
+            _claim(draft, command)
         case _:
             assert_never(command)
     return draft.transition
@@ -98,8 +101,8 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
     draft.finish(
         command.step_key,
         _ended(draft, state, StepStatus.SUCCEEDED),
-        type=draft.plan_of(command.step_key).type,
-        input=command.input,
+        step_type=draft.plan_of(command.step_key).type,
+        inputs=command.input,
         output=command.output,
     )
     draft.fact("step.completed", command.step_key, attempt=command.attempt)
@@ -127,8 +130,8 @@ def _fail_for_good(draft: Draft, command: StepFailed, state: StepState) -> None:
     draft.finish(
         command.step_key,
         replace(_ended(draft, state, StepStatus.FAILED), reason=command.error.message),
-        type=draft.plan_of(command.step_key).type,
-        input=command.input,
+        step_type=draft.plan_of(command.step_key).type,
+        inputs=command.input,
         error=command.error,
     )
     draft.fact("step.failed", command.step_key, attempt=command.attempt, error=command.error.to_json())
@@ -160,8 +163,8 @@ def _park(
     draft.put(
         command.step_key,
         parked,
-        type=draft.plan_of(command.step_key).type,
-        input=command.input,
+        step_type=draft.plan_of(command.step_key).type,
+        inputs=command.input,
         output=command.output if isinstance(command, StepDeferred) else None,
         error=command.error if isinstance(command, StepFailed) else None,
     )
@@ -210,6 +213,13 @@ def _wake(draft: Draft, command: TimerFired) -> None:
         or state.due_at > draft.now
     ):
         raise Fenced(f"step {command.step_key!r} does not wait for this timer")
+    make_ready(draft, command.step_key, draft.plan_of(command.step_key), state)
+
+
+def _claim(draft: Draft, command: ClaimStep) -> None:
+    state = draft.step(command.step_key)
+    if state is None or state.status is not StepStatus.READY or state.attempt != command.attempt or draft.is_stopping:
+        raise Fenced(f"step {command.step_key!r} is not ready for attempt {command.attempt + 1}")
     make_ready(draft, command.step_key, draft.plan_of(command.step_key), state)
 
 

@@ -27,7 +27,7 @@ class StepChange:
     before: tuple[StepStatus, int] | None
     type: str
     lease_seconds: float | None = None
-    """Set where the step starts: the store counts the lease from its own clock. 0 means the default."""
+    """Set where the step starts: the store counts the lease from its own clock."""
     input: Payload | None = None
     output: Payload | None = None
     error: StepError | None = None

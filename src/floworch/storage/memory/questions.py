@@ -1,0 +1,102 @@
+"""Answers for people, made from the rows of the in-memory store."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import asdict
+from uuid import UUID
+
+from floworch.core.model.payload import Json, Payload
+from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
+from floworch.core.ports.storage import RunFilter, RunPage
+from floworch.storage.memory.rows import EventRow, RunRow, StepRow
+
+__all__ = ["history_events", "run_page", "run_record", "step_record"]
+
+
+def run_record(run: RunRow) -> RunRecord:
+    facts = run.facts
+    return RunRecord(
+        id=facts.run_id,
+        flow_id=facts.flow_id,
+        flow_name=run.flow_name,
+        flow_version=run.flow_version,
+        manifest_hash=facts.manifest_hash,
+        status=run.status,
+        trigger_key=facts.trigger_key,
+        revision=run.revision,
+        started_at=facts.started_at,
+        ended_at=run.ended_at,
+        deadline=run.deadline,
+        stop_kind=run.stop.kind if run.stop else None,
+        stop_reason=run.stop.reason if run.stop else None,
+        idempotency_key=facts.idempotency_key,
+        source_run_id=facts.source_run_id,
+    )
+
+
+def run_page(runs: Iterable[RunRow], where: RunFilter, limit: int, cursor: str | None) -> RunPage:
+    before = None if cursor is None else UUID(cursor)
+    matching = sorted(
+        (run for run in runs if _matches(run, where)),
+        key=lambda run: (run.facts.started_at, run.facts.run_id),
+        reverse=True,
+    )
+    if before is not None:
+        position = next((n for n, run in enumerate(matching) if run.facts.run_id == before), None)
+        if position is None:
+            raise ValueError(f"unknown cursor {cursor!r}")
+        matching = matching[position + 1 :]
+    page = [run_record(run) for run in matching[:limit]]
+    return RunPage(page, str(page[-1].id) if len(matching) > limit else None)
+
+
+def step_record(key: str, row: StepRow, *, payloads: bool) -> StepRecord:
+    state = row.state
+    return StepRecord(
+        key=key,
+        type=row.type,
+        status=state.status,
+        attempt=state.attempt,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        due_at=state.due_at,
+        reason=state.reason,
+        owner=state.owner,
+        input=_copy(row.input) if payloads else None,
+        output=_copy(row.output) if payloads else None,
+        error=row.error.to_json() if row.error else None,
+        trace=copy.deepcopy(row.trace),
+        loop=asdict(state.loop) if state.loop else None,
+    )
+
+
+def history_events(run_id: UUID, row: EventRow) -> list[HistoryEvent]:
+    return [
+        HistoryEvent(
+            sequence=row.sequence,
+            index=index,
+            run_id=run_id,
+            at=row.at,
+            type=fact["type"],
+            step_key=fact.get("step"),
+            data={key: copy.deepcopy(value) for key, value in fact.items() if key not in ("type", "step")},
+        )
+        for index, fact in enumerate(row.facts)
+    ]
+
+
+def _matches(run: RunRow, where: RunFilter) -> bool:
+    facts = run.facts
+    return (
+        (where.flow_id is None or facts.flow_id == where.flow_id)
+        and (where.statuses is None or run.status in where.statuses)
+        and (where.started_from is None or facts.started_at >= where.started_from)
+        and (where.started_before is None or facts.started_at < where.started_before)
+        and (where.source_run_id is None or facts.source_run_id == where.source_run_id)
+    )
+
+
+def _copy(payload: Payload | None) -> Json:
+    return None if payload is None else copy.deepcopy(payload.value)

@@ -1,0 +1,347 @@
+"""The reference implementation of the storage port.
+
+All state lives in plain dicts that only this module touches, and every verb runs to its end without awaiting, so that it
+is atomic on one event loop. Records go out as frozen values or fresh copies, never as the rows themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from floworch.core.dag.keys import scope_of
+from floworch.core.machine.state import StepState
+from floworch.core.machine.transition import Fact
+from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.ports.clock import Clock, SystemClock
+from floworch.core.ports.storage import (
+    Advance,
+    Batch,
+    BatchResult,
+    Capabilities,
+    Claim,
+    Creation,
+    DueWork,
+    LeaseKey,
+    LeaseState,
+    LostLease,
+    Outcome,
+    ReadyStep,
+    RunFilter,
+    RunPage,
+    RunWrite,
+    Storage,
+    StoredRun,
+    TimerKey,
+)
+from floworch.storage.memory import questions
+from floworch.storage.memory.rows import EventRow, RunRow, StepRow
+
+__all__ = ["MemoryStorage"]
+
+T = TypeVar("T")
+
+
+class MemoryStorage(Storage):
+    """Keeps everything in this process and forgets it at the end."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._flows: dict[UUID, FlowRecord] = {}
+        self._manifests: dict[str, str] = {}
+        self._runs: dict[UUID, RunRow] = {}
+        self._keys: dict[tuple[UUID, str], UUID] = {}
+        self._active: dict[UUID, RunRow] = {}
+        self._sequence = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(shared_between_processes=False, survives_restart=False)
+
+    async def open(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+    # -- catalog
+
+    async def save_flows(self, flows: Sequence[FlowRecord]) -> None:
+        now = self._clock.now()
+        for flow in flows:
+            known = self._flows.get(flow.id)
+            self._manifests[flow.manifest_hash] = flow.manifest
+            self._flows[flow.id] = replace(
+                flow,
+                is_enabled=known.is_enabled if known else flow.is_enabled,
+                created_at=known.created_at if known else now,
+                updated_at=now,
+            )
+
+    async def list_flows(self) -> list[FlowRecord]:
+        return sorted(self._flows.values(), key=lambda flow: flow.name)
+
+    async def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> bool:
+        flow = self._flows.get(flow_id)
+        if flow is None:
+            return False
+        self._flows[flow_id] = replace(flow, is_enabled=enabled, updated_at=self._clock.now())
+        return True
+
+    async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
+        return {key: self._manifests[key] for key in hashes if key in self._manifests}
+
+    # -- the state machine
+
+    async def commit(self, batch: Batch) -> BatchResult:
+        return BatchResult(
+            creations=[self._create(creation) for creation in batch.creations],
+            advances=[self._advance(advance) for advance in batch.advances],
+            claims=[self._claim(claim) for claim in batch.claims],
+        )
+
+    def _create(self, creation: Creation) -> UUID:
+        facts = creation.facts_of_run
+        if facts.idempotency_key is not None:
+            winner = self._keys.setdefault((facts.flow_id, facts.idempotency_key), facts.run_id)
+            if winner != facts.run_id:
+                return winner
+        run = RunRow(
+            facts=facts,
+            flow_name=creation.flow_name,
+            flow_version=creation.flow_version,
+            revision=0,
+            status=RunStatus.RUNNING,
+            deadline=None,
+            stop=None,
+            ended_at=None,
+            body=creation.body,
+            headers=creation.headers,
+        )
+        self._runs[facts.run_id] = run
+        self._write(run, creation)
+        return facts.run_id
+
+    def _advance(self, advance: Advance) -> Outcome:
+        run = self._runs.get(advance.run_id)
+        if run is None or run.revision != advance.expected_revision or not _guards_hold(run, advance):
+            return Outcome.CONFLICT
+        self._write(run, advance)
+        return Outcome.DONE
+
+    def _claim(self, claim: Claim) -> Outcome:
+        run = self._active.get(claim.run_id)
+        row = run.steps.get(claim.step_key) if run is not None else None
+        if (
+            run is None
+            or run.stop is not None
+            or row is None
+            or row.state.status is not StepStatus.READY
+            or row.state.attempt != claim.attempt
+        ):
+            return Outcome.CONFLICT
+        attempt = claim.attempt + 1
+        row.state = replace(
+            row.state,
+            status=StepStatus.RUNNING,
+            attempt=attempt,
+            owner=claim.owner,
+            started_at=claim.at,
+            due_at=None,
+            wait=None,
+        )
+        row.input = row.output = row.error = row.trace = None
+        row.lease_until = self._clock.now() + timedelta(seconds=claim.lease_seconds)
+        fact = {"type": "step.started", "step": claim.step_key, "attempt": attempt, "worker": claim.owner}
+        self._append(run, claim.at, [fact])
+        return Outcome.DONE
+
+    def _write(self, run: RunRow, write: RunWrite) -> None:
+        run.revision += 1
+        run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
+        if run.status.is_final:
+            self._active.pop(run.facts.run_id, None)
+        else:
+            self._active[run.facts.run_id] = run
+        for key in write.removed:
+            run.steps.pop(key, None)
+        for key, change in write.steps.items():
+            row = run.steps.get(key)
+            if row is None:
+                run.written += 1
+                row = run.steps[key] = StepRow(change.state, change.type, run.written)
+            row.state, row.trace = change.state, change.trace
+            row.input, row.output, row.error = change.input, change.output, change.error
+            row.lease_until = (
+                self._clock.now() + timedelta(seconds=change.lease_seconds)
+                if change.lease_seconds is not None
+                else None
+            )
+        run.items.update(write.loop_items)
+        for settled, scopes in ((True, write.settled), (False, write.revived)):
+            self._mark(run, scopes, settled=settled)
+        self._append(run, write.at, write.facts)
+
+    def _lease_until(self, seconds: float | None) -> datetime | None:
+        return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
+
+    @staticmethod
+    def _mark(run: RunRow, scopes: Sequence[str], *, settled: bool) -> None:
+        if scopes:
+            for key, row in run.steps.items():
+                if scope_of(key) in scopes:
+                    row.settled = settled
+
+    def _append(self, run: RunRow, at: datetime, facts: Sequence[Fact]) -> None:
+        self._sequence += 1
+        run.events.append(EventRow(self._sequence, at, tuple(copy.deepcopy(list(facts)))))
+
+    async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
+        return {run_id: _stored(self._runs[run_id]) for run_id in run_ids if run_id in self._runs}
+
+    async def load_iteration_steps(self, run_id: UUID, step_key_prefix: str) -> dict[str, StepState]:
+        return {key: row.state for key, row in self._steps(run_id).items() if key.startswith(step_key_prefix)}
+
+    async def load_payloads(self, run_id: UUID, refs: Sequence[PayloadRef]) -> dict[PayloadRef, Payload | None]:
+        run = self._runs.get(run_id)
+        return {ref: None if run is None else _payload(run, ref) for ref in refs}
+
+    async def load_outputs(self, run_id: UUID, step_key_prefix: str) -> dict[str, Payload | None]:
+        return {
+            key: row.output
+            for key, row in self._steps(run_id).items()
+            if key.startswith(step_key_prefix) and row.state.status is StepStatus.SUCCEEDED
+        }
+
+    def _steps(self, run_id: UUID) -> Mapping[str, StepRow]:
+        run = self._runs.get(run_id)
+        return {} if run is None else run.steps
+
+    # -- leases and time
+
+    async def renew(self, owner: str, leases: Mapping[LeaseKey, float]) -> dict[LeaseKey, LeaseState]:
+        return {key: self._renew(owner, key, seconds) for key, seconds in leases.items()}
+
+    def _renew(self, owner: str, key: LeaseKey, seconds: float) -> LeaseState:
+        run = self._runs.get(key.run_id)
+        row = run.steps.get(key.step_key) if run is not None else None
+        if (
+            run is None
+            or row is None
+            or row.state.status is not StepStatus.RUNNING
+            or (row.state.attempt, row.state.owner) != (key.attempt, owner)
+        ):
+            return LeaseState.LOST
+        row.lease_until = self._clock.now() + timedelta(seconds=seconds)
+        return LeaseState.HELD if run.stop is None else LeaseState.STOP_REQUESTED
+
+    async def due(self, now: datetime, limit: int) -> DueWork:
+        timers: list[tuple[datetime, TimerKey]] = []
+        leases: list[tuple[datetime, LostLease]] = []
+        deadlines: list[tuple[datetime, UUID]] = []
+        for run_id, run in self._active.items():
+            if run.deadline is not None and run.stop is None:
+                deadlines.append((run.deadline, run_id))
+            for key, row in run.steps.items():
+                state = row.state
+                if state.status is StepStatus.PENDING and state.due_at is not None:
+                    timers.append((state.due_at, TimerKey(run_id, key, state.attempt)))
+                elif state.status is StepStatus.RUNNING and row.lease_until is not None:
+                    leases.append((row.lease_until, LostLease(run_id, key, state.attempt, state.owner or "")))
+        work = DueWork(
+            timers=_due(timers, now, limit),
+            lost=_due(leases, self._clock.now(), limit),
+            deadlines=_due(deadlines, now, limit),
+        )
+        later = [at for found in (timers, leases, deadlines) for at, _ in found if at > now]
+        work.next_at = min(later, default=None)
+        return work
+
+    async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
+        found: list[tuple[datetime, ReadyStep]] = []
+        for run_id, run in self._active.items():
+            if run.facts.flow_id not in flow_ids or run.stop is not None:
+                continue
+            for key, row in run.steps.items():
+                if row.state.status is StepStatus.READY and row.type in step_types:
+                    task = ReadyStep(run_id, key, row.state.attempt, row.type, run.facts.flow_id)
+                    found.append((row.state.ready_at or run.facts.started_at, task))
+        return _earliest(found, limit)
+
+    # -- questions
+
+    async def get_run(self, run_id: UUID) -> RunRecord | None:
+        run = self._runs.get(run_id)
+        return None if run is None else questions.run_record(run)
+
+    async def find_run_by_key(self, flow_id: UUID, idempotency_key: str) -> UUID | None:
+        return self._keys.get((flow_id, idempotency_key))
+
+    async def list_runs(self, where: RunFilter, limit: int, cursor: str | None = None) -> RunPage:
+        return questions.run_page(self._runs.values(), where, limit, cursor)
+
+    async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
+        rows = sorted(self._steps(run_id).items(), key=lambda item: (item[1].state.ready_at is None, item[1].order))
+        return [questions.step_record(key, row, payloads=payloads) for key, row in rows]
+
+    async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
+        run = self._runs.get(run_id)
+        rows = [] if run is None else [row for row in run.events if row.sequence > after][:limit]
+        return [event for row in rows for event in questions.history_events(run_id, row)]
+
+    async def count_runs(self) -> dict[RunStatus, int]:
+        counts = dict.fromkeys(RunStatus, 0)
+        for run in self._runs.values():
+            counts[run.status] += 1
+        return counts
+
+
+def _guards_hold(run: RunRow, write: RunWrite) -> bool:
+    for key, change in write.steps.items():
+        row = run.steps.get(key)
+        found = None if row is None else (row.state.status, row.state.attempt)
+        if found != change.before:
+            return False
+    return True
+
+
+def _stored(run: RunRow) -> StoredRun:
+    return StoredRun(
+        facts=run.facts,
+        revision=run.revision,
+        status=run.status,
+        deadline=run.deadline,
+        stop=run.stop,
+        ended_at=run.ended_at,
+        steps={key: row.state for key, row in run.steps.items() if not row.settled},
+    )
+
+
+def _payload(run: RunRow, ref: PayloadRef) -> Payload | None:
+    match ref.kind:
+        case PayloadKind.BODY:
+            return run.body
+        case PayloadKind.HEADERS:
+            return run.headers
+        case PayloadKind.ITEMS:
+            return run.items.get(ref.step_key)
+    row = run.steps.get(ref.step_key)
+    if row is None:
+        return None
+    if ref.kind is PayloadKind.OUTPUT:
+        return row.output
+    return None if row.error is None else Payload.of(row.error.to_json())
+
+
+def _due(found: Iterable[tuple[datetime, T]], now: datetime, limit: int) -> list[T]:
+    return _earliest([(at, item) for at, item in found if at <= now], limit)
+
+
+def _earliest(found: Iterable[tuple[datetime, T]], limit: int) -> list[T]:
+    return [item for _, item in sorted(found, key=lambda pair: pair[0])[:limit]]
