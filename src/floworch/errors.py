@@ -22,8 +22,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "ConfigurationError",
@@ -85,8 +86,11 @@ class FlowValidationError(FloworchError):
 class ExpressionError(FloworchError):
     """An expression does not parse or cannot be evaluated.
 
-    ``position`` is the zero-based offset of the mistake in ``expression``, if it is known.
+    ``position`` is the zero-based offset of the mistake in ``expression``, if it is known. ``trace`` shows how far the
+    evaluation of a condition came, None for everything else.
     """
+
+    trace: Mapping[str, Any] | None = None
 
     def __init__(self, message: str, expression: str, position: int | None = None) -> None:
         self.reason = message
