@@ -25,6 +25,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+ENVIRONMENT = {"NO_MKDOCS_2_WARNING": "1", "PYTHONUTF8": "1", "VIRTUAL_ENV": str(VENV)}
 PACKAGE_ONLY = "package"
 """Stands for the package and its own dependencies where the name of a dependency group is expected."""
 NO_VENV = """\
@@ -224,8 +225,7 @@ def python(*arguments: str) -> int:
 
 def call(*command: str) -> int:
     sys.stdout.flush()
-    environment = os.environ | {"PYTHONUTF8": "1", "VIRTUAL_ENV": str(VENV)}
-    return subprocess.call(command, cwd=ROOT, env=environment)
+    return subprocess.call(command, cwd=ROOT, env=os.environ | ENVIRONMENT)
 
 
 def show(text: str) -> None:
