@@ -1,0 +1,97 @@
+"""Flow specs written as real manifests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+from floworch.core.dag.compile import compile_manifest
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.model.manifest import FlowManifest
+from floworch.core.model.payload import Json
+from tests.simulation.specs import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Constant,
+    FlowSpec,
+    Guard,
+    LoopSpec,
+    Negation,
+    Read,
+    StepSpec,
+)
+
+__all__ = ["FLOW_ID", "manifest_of", "plan_of", "text_of"]
+
+FLOW_ID = UUID("00000000-0000-0000-0000-0000000000f1")
+
+
+def plan_of(flow: FlowSpec) -> FlowPlan:
+    return compile_manifest(FLOW_ID, "RandomFlow", "1.0", manifest_of(flow))
+
+
+def manifest_of(flow: FlowSpec) -> FlowManifest:
+    return FlowManifest.from_json(json.dumps({"triggers": {"manual": {"type": "Manual"}}, "steps": _steps(flow.steps)}))
+
+
+def text_of(guard: Guard) -> str:
+    """The guard as an expression."""
+    match guard:
+        case Constant(value):
+            return json.dumps(value)
+        case Compare(left, op, right):
+            return f"{_text_of_read(left)} {op} {_literal(right)}"
+        case Negation(inner):
+            return f"!({text_of(inner)})"
+        case AllOf(left, right):
+            return f"({text_of(left)}) && ({text_of(right)})"
+        case AnyOf(left, right):
+            return f"({text_of(left)}) || ({text_of(right)})"
+        case Read():
+            return _text_of_read(guard)
+
+
+def _steps(steps: Sequence[StepSpec]) -> Json:
+    return {spec.key: _step(spec) for spec in steps}
+
+
+def _step(spec: StepSpec) -> Json:
+    guards = [text_of(guard) for guard in spec.guards]
+    written: dict[str, Json] = {"type": "Work", "runAfter": {}}
+    if guards:
+        written["when"] = guards[0]
+    for number, (name, accepted) in enumerate(spec.run_after, start=1):
+        edge: dict[str, Json] = {"statuses": sorted(accepted)}
+        if number < len(guards):
+            edge["when"] = guards[number]
+        written["runAfter"][name] = edge
+    return written if spec.loop is None else written | _loop(spec.loop)
+
+
+def _loop(loop: LoopSpec) -> dict[str, Json]:
+    return {
+        "type": "ForEach",
+        "forEach": list(loop.source) if isinstance(loop.source, tuple) else _text_of_read(loop.source),
+        "concurrencyLimit": loop.concurrency_limit,
+        "steps": _steps(loop.body),
+    }
+
+
+def _text_of_read(read: Read) -> str:
+    name = "" if read.name is None else f"'{read.name}'"
+    trail = "".join(f"?.{part}" if isinstance(part, str) else f"[{part}]" for part in read.trail)
+    match read.what:
+        case "body":
+            return f"@triggerBody(){trail}"
+        case "output" | "status":
+            return f"@steps({name}).{read.what}{trail}"
+        case "error_type":
+            return f"@steps({name}).error.type"
+        case "item" | "index":
+            return f"@{read.what}({name}){trail}"
+
+
+def _literal(value: Json) -> str:
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,248 @@
+"""A naive second opinion on how a run ends.
+
+Plain recursion over the whole flow, without any increments and without a line of ``floworch.core.machine`` or
+``floworch.core.dag``: every status follows from the final statuses of the dependencies, so the order in which
+things happened does not matter. Slow, and short enough to be checked by eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from floworch.core.model.payload import Json
+from floworch.core.model.status import RunStatus, StepStatus
+from tests.simulation.specs import FlowSpec, LoopSpec, Outcome, StepSpec, steps_of_scope
+from tests.simulation.truth import ExpressionFails, Facts, as_list, holds, read
+
+__all__ = ["HandlerScript", "Result", "Verdict", "expected", "retried_keys", "scope_outcome", "skipped_behind"]
+
+
+class HandlerScript(Protocol):
+    def outcome(self, path: str, indexes: tuple[int, ...], execution: int) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a step ends. ``why`` tells the kinds of skips and failures apart."""
+
+    status: StepStatus
+    output: Json = None
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Verdict:
+    run: RunStatus
+    steps: dict[str, Result]
+    """Run-time key → result, for every step of every scope that was entered."""
+
+
+@dataclass(slots=True)
+class _Judge:
+    flow: FlowSpec
+    script: HandlerScript
+    executions: Mapping[str, int]
+    pinned: Mapping[str, Result]
+    lost: frozenset[tuple[str, int]]
+    results: dict[str, Result] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The flow itself, or one iteration of a loop inside ``outer``."""
+
+    steps: Sequence[StepSpec]
+    prefix: str = ""
+    path: str = ""
+    indexes: tuple[int, ...] = ()
+    loop: str = ""
+    item: Json = None
+    outer: _Scope | None = None
+
+    def around(self) -> Iterable[_Scope]:
+        scope: _Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.outer
+
+
+def expected(
+    flow: FlowSpec,
+    script: HandlerScript,
+    *,
+    executions: Mapping[str, int] | None = None,
+    pinned: Mapping[str, Result] | None = None,
+    lost: frozenset[tuple[str, int]] = frozenset(),
+) -> Verdict:
+    """How the run and all its steps end when nobody stops it.
+
+    ``executions`` says how often a step has run before, ``pinned`` are results that stay as they are (both after
+    a retry), ``lost`` are the executions that were declared lost for good, by key and number.
+    """
+    judge = _Judge(flow, script, executions or {}, pinned or {}, lost)
+    status = _judge_scope(judge, _Scope(flow.steps))
+    return Verdict(RunStatus(status.value), judge.results)
+
+
+def _judge_scope(judge: _Judge, scope: _Scope) -> StepStatus:
+    return scope_outcome(scope.steps, {spec.key: _result(judge, scope, spec) for spec in scope.steps})
+
+
+def scope_outcome(steps: Sequence[StepSpec], ends: Mapping[str, Result]) -> StepStatus:
+    """How a flow, or an iteration, ends whose steps have ended like this."""
+    if any(end.status is StepStatus.FAILED and not _is_handled(steps, ends, key) for key, end in ends.items()):
+        return StepStatus.FAILED
+    graph = list(steps)
+    while standing_aside := [spec for spec in _leaves(graph) if _is_unused_error_handler(spec, ends)]:
+        graph = [spec for spec in graph if spec not in standing_aside]
+    if all(ends[leaf.key].status is StepStatus.SKIPPED for leaf in _leaves(graph)):
+        return StepStatus.SKIPPED
+    return StepStatus.SUCCEEDED
+
+
+def _is_handled(steps: Sequence[StepSpec], ends: Mapping[str, Result], key: str) -> bool:
+    return any(key in dict(spec.run_after) and ends[spec.key].status is StepStatus.SUCCEEDED for spec in steps)
+
+
+def _leaves(steps: Sequence[StepSpec]) -> list[StepSpec]:
+    return [spec for spec in steps if not any(spec.key in dict(other.run_after) for other in steps)]
+
+
+def _is_unused_error_handler(spec: StepSpec, ends: Mapping[str, Result]) -> bool:
+    """Skipped because the trouble that it waits for did not come."""
+    return ends[spec.key].why == "prerequisites" and any(
+        StepStatus.SUCCEEDED not in accepted and ends[name].status not in accepted for name, accepted in spec.run_after
+    )
+
+
+def _result(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
+    key = scope.prefix + spec.key
+    if key not in judge.results:
+        judge.results[key] = judge.pinned.get(key) or _decide(judge, scope, spec)
+    return judge.results[key]
+
+
+def _decide(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
+    siblings = {sibling.key: sibling for sibling in scope.steps}
+    for name, accepted in spec.run_after:
+        if _result(judge, scope, siblings[name]).status not in accepted:
+            return Result(StepStatus.SKIPPED, why="prerequisites")
+    facts = _ScopeFacts(judge, scope)
+    try:
+        if not all(holds(guard, facts) for guard in spec.guards):
+            return Result(StepStatus.SKIPPED, why="when")
+        items = None if spec.loop is None else _items(spec.loop, facts)
+    except ExpressionFails:
+        return Result(StepStatus.FAILED, why="ExpressionError")
+    if spec.loop is None:
+        return _play(judge, scope, spec)
+    return Result(StepStatus.FAILED, why="source") if items is None else _loop(judge, scope, spec, spec.loop, items)
+
+
+def _items(loop: LoopSpec, facts: Facts) -> list[Json] | None:
+    """The items of a loop; None when its source is not a list."""
+    return as_list(list(loop.source) if isinstance(loop.source, tuple) else read(loop.source, facts))
+
+
+def _play(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
+    key, path = scope.prefix + spec.key, scope.path + spec.key
+    execution, failures = judge.executions.get(key, 0), 0
+    for number in range(execution, execution + 1000):
+        if (key, number) in judge.lost:
+            return Result(StepStatus.FAILED, why="lost")
+        outcome = judge.script.outcome(path, scope.indexes, number)
+        match outcome.kind:
+            case "succeed":
+                return Result(StepStatus.SUCCEEDED, outcome.output)
+            case "skip":
+                return Result(StepStatus.SKIPPED, why="handler")
+            case "fail":
+                failures += 1
+                if failures == spec.max_attempts:
+                    return Result(StepStatus.FAILED, why="Boom")
+            case "defer":
+                continue
+    raise AssertionError(f"the script of {path} never comes to an end")
+
+
+def _loop(judge: _Judge, scope: _Scope, spec: StepSpec, loop: LoopSpec, items: Sequence[Json]) -> Result:
+    iterations = [
+        _Scope(
+            steps=loop.body,
+            prefix=f"{scope.prefix}{spec.key}.{index}.",
+            path=f"{scope.path}{spec.key}.",
+            indexes=(*scope.indexes, index),
+            loop=spec.key,
+            item=item,
+            outer=scope,
+        )
+        for index, item in enumerate(items)
+    ]
+    ends = [_judge_scope(judge, iteration) for iteration in iterations]
+    if StepStatus.FAILED in ends:
+        return Result(StepStatus.FAILED, why="iterations")
+    if ends and all(end is StepStatus.SKIPPED for end in ends):
+        return Result(StepStatus.SKIPPED, why="iterations")
+    outputs = [
+        _iteration_output(judge, iteration) if end is StepStatus.SUCCEEDED else None
+        for iteration, end in zip(iterations, ends, strict=True)
+    ]
+    return Result(StepStatus.SUCCEEDED, outputs)
+
+
+def _iteration_output(judge: _Judge, iteration: _Scope) -> Json:
+    outputs = {leaf.key: judge.results[iteration.prefix + leaf.key].output for leaf in _leaves(iteration.steps)}
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+@dataclass(frozen=True, slots=True)
+class _ScopeFacts:
+    """What expressions of a step in this scope read; names are looked up from the inside outwards."""
+
+    judge: _Judge
+    scope: _Scope
+
+    def body(self) -> Json:
+        return self.judge.flow.body
+
+    def step(self, key: str) -> tuple[str, Json, str | None]:
+        for scope in self.scope.around():
+            for spec in scope.steps:
+                if spec.key == key:
+                    found = _result(self.judge, scope, spec)
+                    error = found.why if found.status is StepStatus.FAILED else None
+                    return found.status.value, found.output, error
+        raise AssertionError(f"no step {key!r} in sight")
+
+    def iteration(self, loop: str | None) -> tuple[Json, int]:
+        for scope in self.scope.around():
+            if scope.loop and loop in (None, scope.loop):
+                return scope.item, scope.indexes[-1]
+        raise AssertionError(f"no loop {loop!r} around")
+
+
+def retried_keys(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> frozenset[str]:
+    """Keys that a retry of the failed step ``key`` decides anew: itself, the loops around it, and in every scope on the
+    way out whatever was skipped because of unmet prerequisites behind them.
+
+    ``ends`` holds the steps that are final.
+    """
+    again: set[str] = set()
+    while key:
+        again |= {key} | skipped_behind(flow, ends, key)
+        key = key.rpartition(".")[0].rpartition(".")[0]
+    return frozenset(again)
+
+
+def skipped_behind(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> set[str]:
+    """Steps after ``key`` in its scope, near or far, that were skipped because of unmet prerequisites."""
+    scope, _, own = key.rpartition(".")
+    prefix = f"{scope}." if scope else ""
+    steps = steps_of_scope(flow, scope)
+    behind: set[str] = set()
+    frontier = {own}
+    while frontier := {spec.key for spec in steps if frontier & dict(spec.run_after).keys()} - behind:
+        behind |= frontier
+    return {prefix + name for name in behind if prefix + name in ends and ends[prefix + name].why == "prerequisites"}

@@ -1,0 +1,160 @@
+"""Flows and their fates as plain values: what the random histories are made of.
+
+A ``FlowSpec`` is turned into a real manifest by :mod:`tests.simulation.manifests` and judged by
+:mod:`tests.simulation.oracle`; neither sees how the other one reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from floworch.core.model.payload import Json
+from floworch.core.model.status import StepStatus
+
+__all__ = [
+    "ANY",
+    "DONE",
+    "TROUBLE",
+    "AllOf",
+    "AnyOf",
+    "Compare",
+    "Constant",
+    "FlowSpec",
+    "Guard",
+    "LoopSpec",
+    "Negation",
+    "Outcome",
+    "Read",
+    "Script",
+    "Source",
+    "StepSpec",
+    "spec_of",
+    "step",
+    "steps_of_scope",
+]
+
+DONE = frozenset({StepStatus.SUCCEEDED})
+TROUBLE = frozenset({StepStatus.FAILED})
+ANY = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Something an expression reads: of a step, the trigger's body, or the iteration around it.
+
+    ``trail`` is walked leniently: what is missing is null.
+    """
+
+    what: Literal["output", "status", "error_type", "body", "item", "index"]
+    name: str | None = None
+    """Step key for the first three, optional loop key for item and index."""
+    trail: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    left: Read
+    op: Literal["==", "!=", "<", ">="]
+    right: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    inner: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    left: Guard
+    right: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    left: Guard
+    right: Guard
+
+
+Guard: TypeAlias = Read | Constant | Compare | Negation | AllOf | AnyOf
+"""A ``when`` clause. A bare ``Read`` is an error unless it happens to give a boolean."""
+
+Source: TypeAlias = Read | tuple[Json, ...]
+"""What a loop goes over: a literal list or something that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    key: str
+    run_after: tuple[tuple[str, frozenset[StepStatus]], ...] = ()
+    guards: tuple[Guard, ...] = ()
+    """The first hangs on the step itself, the following ones on its edges, in order."""
+    max_attempts: int = 1
+    loop: LoopSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSpec:
+    source: Source
+    body: tuple[StepSpec, ...]
+    concurrency_limit: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSpec:
+    steps: tuple[StepSpec, ...]
+    body: Json = None
+    """The payload of the trigger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one execution of a handler comes to."""
+
+    kind: Literal["succeed", "fail", "skip", "defer"]
+    output: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What handlers do: static path → outcomes, played in turn; a path that is not listed succeeds with null.
+
+    Iterations start at different places of the list, so that they differ from each other. Executions that
+    were lost or handed back are not counted, which makes the end independent of the interleaving.
+    """
+
+    outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
+
+    def outcome(self, path: str, indexes: tuple[int, ...], execution: int) -> Outcome:
+        """What the ``execution``-th (from 0) execution comes to that reported anything."""
+        choices = self.outcomes.get(path)
+        if not choices:
+            return Outcome("succeed")
+        return choices[(sum(indexes) + execution) % len(choices)]
+
+
+def step(key: str, *after: str, **more: frozenset[StepStatus]) -> StepSpec:
+    """A step that runs after others: ``step("b", "a")``, ``step("c", a=TROUBLE)``; ``max_attempts`` and the
+    like by :func:`dataclasses.replace`."""
+    return StepSpec(key, (*((name, DONE) for name in after), *more.items()))
+
+
+def steps_of_scope(flow: FlowSpec, scope: str) -> tuple[StepSpec, ...]:
+    """Steps of the flow itself (``""``) or of an iteration such as ``l.0.m.3``."""
+    steps = flow.steps
+    for name in scope.split(".")[::2] if scope else ():
+        loop = next(spec for spec in steps if spec.key == name).loop
+        assert loop is not None
+        steps = loop.body
+    return steps
+
+
+def spec_of(flow: FlowSpec, step_key: str) -> StepSpec:
+    scope, _, own = step_key.rpartition(".")
+    return next(spec for spec in steps_of_scope(flow, scope) if spec.key == own)

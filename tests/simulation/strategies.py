@@ -1,0 +1,202 @@
+"""Hypothesis strategies for random flows and what their handlers do.
+
+Guards and loop sources read only what is certainly final when they are looked at: a step that is skipped because one
+of its dependencies did not suit ends before its other dependencies do, so what lies behind an edge that accepts
+``Skipped`` may still be running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hypothesis import strategies as st
+
+from floworch.core.model.payload import Json
+from floworch.core.model.status import StepStatus
+from tests.simulation.specs import (
+    ANY,
+    DONE,
+    AllOf,
+    AnyOf,
+    Compare,
+    Constant,
+    FlowSpec,
+    Guard,
+    LoopSpec,
+    Negation,
+    Outcome,
+    Read,
+    Script,
+    Source,
+    StepSpec,
+)
+
+__all__ = ["Story", "stories"]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A flow and what its handlers do."""
+
+    flow: FlowSpec
+    script: Script
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the steps of a scope may read of the scopes around them."""
+
+    depth: int = 0
+    outer: Mapping[str, bool] = field(default_factory=dict)
+    """Step keys that are certainly final → whether they are loops."""
+    loops: tuple[str, ...] = ()
+
+
+_KEYS = "abcdefghijkl"
+_BODY_KEYS = ("pqrs", "abxy")
+"""Keys of loop bodies; the second alphabet hides steps of the scopes around."""
+_SCALARS: st.SearchStrategy[Json] = st.sampled_from([None, True, False, 0, 1, 2, "a", "b"])
+_ITEMS: st.SearchStrategy[Json] = st.lists(
+    st.one_of(_SCALARS, st.fixed_dictionaries({"n": _SCALARS, "items": st.lists(_SCALARS, max_size=2)})), max_size=4
+)
+_DATA: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {"n": _SCALARS, "items": st.one_of(_ITEMS, _ITEMS, st.sampled_from([None, 3, "text"]))}
+)
+_OUTCOMES = st.one_of(
+    st.builds(Outcome, st.just("succeed"), st.one_of(_DATA, _SCALARS)),
+    st.builds(Outcome, st.sampled_from(["succeed", "fail", "fail", "skip", "defer"])),
+)
+_SCRIPTS = st.lists(_OUTCOMES, max_size=3).filter(lambda played: not played or any(o.kind != "defer" for o in played))
+_STATUSES: st.SearchStrategy[frozenset[StepStatus]] = st.one_of(
+    st.just(DONE),
+    st.just(DONE),
+    st.just(ANY),
+    st.frozensets(st.sampled_from(sorted(ANY)), min_size=1),
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn, max_steps: int = 12) -> Story:
+    """Random flows of up to ``max_steps`` top-level steps with loops that nest twice, and random outcomes."""
+    outcomes: dict[str, tuple[Outcome, ...]] = {}
+    size = draw(st.integers(1, max_steps))
+    steps = _draw_scope(draw, _KEYS[:size], _Sight(), "", outcomes, loops=2)
+    return Story(FlowSpec(steps, draw(_DATA)), Script(outcomes))
+
+
+def _draw_scope(
+    draw: st.DrawFn, keys: str, sight: _Sight, path: str, outcomes: dict[str, tuple[Outcome, ...]], loops: int
+) -> tuple[StepSpec, ...]:
+    steps: list[StepSpec] = []
+    certain: dict[str, frozenset[str]] = {}
+    outer = {key: is_loop for key, is_loop in sight.outer.items() if key not in keys}
+    for key in keys:
+        run_after = _draw_edges(draw, keys[: len(steps)])
+        certain[key] = _certainly_final(run_after, certain)
+        is_loop = {spec.key: spec.loop is not None for spec in steps}
+        readable = outer | {name: is_loop[name] for name in sorted(certain[key])}
+        here = _Sight(sight.depth, readable, sight.loops)
+        loop = None
+        if loops and draw(st.integers(0, 3)) == 3:
+            loops -= 1
+            loop = _draw_loop(draw, here, key, f"{path}{key}.", outcomes)
+        elif played := draw(_SCRIPTS):
+            outcomes[path + key] = tuple(played)
+        guards = _draw_guards(draw, here, 1 + len(run_after))
+        attempts = draw(st.integers(1, 3)) if loop is None and path + key in outcomes else 1
+        steps.append(StepSpec(key, run_after, guards, attempts, loop))
+    return tuple(reversed(steps)) if draw(st.booleans()) else tuple(steps)
+
+
+def _draw_edges(draw: st.DrawFn, before: str) -> tuple[tuple[str, frozenset[StepStatus]], ...]:
+    if not before:
+        return ()
+    names = draw(st.lists(st.sampled_from(before), max_size=3, unique=True))
+    return tuple((name, draw(_STATUSES)) for name in names)
+
+
+def _certainly_final(
+    run_after: Sequence[tuple[str, frozenset[StepStatus]]], certain: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """Steps that are final whenever a step with these edges starts."""
+    found: set[str] = set()
+    for name, accepted in run_after:
+        found.add(name)
+        if StepStatus.SKIPPED not in accepted:
+            found |= certain[name]
+    return frozenset(found)
+
+
+def _draw_loop(
+    draw: st.DrawFn, sight: _Sight, key: str, path: str, outcomes: dict[str, tuple[Outcome, ...]]
+) -> LoopSpec:
+    keys = draw(st.sampled_from(_BODY_KEYS))[: draw(st.integers(1, 4 - sight.depth))]
+    inside = _Sight(sight.depth + 1, sight.outer, (*sight.loops, key))
+    source = draw(_sources(sight))
+    body = _draw_scope(draw, keys, inside, path, outcomes, loops=1 if sight.depth == 0 else 0)
+    return LoopSpec(source, body, draw(st.integers(1, 3)))
+
+
+def _sources(sight: _Sight) -> st.SearchStrategy[Source]:
+    choices: list[st.SearchStrategy[Source]] = [
+        _ITEMS.map(tuple),
+        st.sampled_from([Read("body", trail=("items",)), Read("body", trail=("missing",)), Read("body", trail=("n",))]),
+    ]
+    for key, is_loop in sorted(sight.outer.items()):
+        choices.append(st.just(Read("output", key, () if is_loop else ("items",))))
+    if sight.loops:
+        choices.append(st.sampled_from([Read("item", trail=("items",)), Read("item")]))
+    return st.one_of(choices)
+
+
+def _draw_guards(draw: st.DrawFn, sight: _Sight, at_most: int) -> tuple[Guard, ...]:
+    count = max(0, draw(st.integers(-3, at_most)))
+    guards = _guards(sight)
+    return tuple(draw(guards) for _ in range(count))
+
+
+def _guards(sight: _Sight) -> st.SearchStrategy[Guard]:
+    single = st.one_of(st.sampled_from([Constant(True), Constant(False)]), _comparisons(sight), _bare_reads(sight))
+    return st.one_of(
+        single,
+        st.builds(Negation, single),
+        st.builds(AllOf, single, single),
+        st.builds(AnyOf, single, single),
+    )
+
+
+def _comparisons(sight: _Sight) -> st.SearchStrategy[Guard]:
+    equality = st.sampled_from(["==", "!="])
+    choices: list[st.SearchStrategy[Guard]] = [
+        st.builds(Compare, _bare_reads(sight), st.sampled_from(["==", "!=", "<", ">="]), st.sampled_from([None, 1, "a"]))
+    ]
+    if sight.outer:
+        keys = st.sampled_from(sorted(sight.outer))
+        choices += [
+            st.builds(Compare, _reads("status", keys), equality, st.sampled_from(sorted(str(s) for s in ANY))),
+            st.builds(Compare, _reads("error_type", keys), equality, st.sampled_from([None, "Boom", "ExpressionError"])),
+        ]
+    if sight.loops:
+        choices.append(
+            st.builds(Compare, _around("index", sight), st.sampled_from(["==", "<", ">="]), st.integers(0, 2))
+        )
+    return st.one_of(choices)
+
+
+def _bare_reads(sight: _Sight) -> st.SearchStrategy[Read]:
+    choices = [st.just(Read("body", trail=("n",)))]
+    for key, is_loop in sorted(sight.outer.items()):
+        choices.append(st.just(Read("output", key, (0, "n") if is_loop else ("n",))))
+    if sight.loops:
+        choices += [_around("item", sight), st.just(Read("item", trail=("n",)))]
+    return st.one_of(choices)
+
+
+def _reads(what: Literal["status", "error_type"], keys: st.SearchStrategy[str]) -> st.SearchStrategy[Read]:
+    return st.builds(Read, st.just(what), keys)
+
+
+def _around(what: Literal["item", "index"], sight: _Sight) -> st.SearchStrategy[Read]:
+    return st.builds(Read, st.just(what), st.sampled_from([None, *sight.loops]))
