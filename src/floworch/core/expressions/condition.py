@@ -20,8 +20,11 @@ __all__ = ["Condition", "ConditionResult", "compile_condition"]
 
 @dataclass(frozen=True, slots=True)
 class ConditionResult:
-    """How a condition was decided. ``trace`` is JSON: ``expression``, ``resolved`` (the source with the values that were read in
-    place of the references), ``result``, and ``references``, a list of ``{"reference", "value"}`` in source order."""
+    """How a condition was decided.
+
+    ``trace`` is JSON: ``expression``, ``resolved`` (the source with the values that were read in place of the
+    references), ``result``, and ``references``, a list of ``{"reference", "value"}`` in source order.
+    """
 
     result: bool
     trace: Mapping[str, Json]
@@ -38,8 +41,8 @@ class Condition:
     def evaluate(self, env: Environment) -> ConditionResult:
         """Whether the condition holds for one run.
 
-        Raises :class:`~floworch.errors.ExpressionError` with the ``trace`` up to the mistake, which has ``error`` in it and
-        the result false.
+        Raises :class:`~floworch.errors.ExpressionError`; its ``trace`` shows what was read up to the mistake, has the
+        result false and says why under ``error``.
         """
         seen = Observation(env)
         try:

@@ -44,6 +44,8 @@ _KINDS: Final[Mapping[type, Kind]] = MappingProxyType(
     }
 )
 
+_CONTAINERS: Final = frozenset({Kind.ARRAY, Kind.OBJECT})
+
 
 def kind_of(value: Json) -> Kind:
     """Kind of the value. Raises :class:`~floworch.core.expressions.origin.Fault` for what JSON does not have."""
@@ -58,10 +60,9 @@ def is_number(value: Json) -> TypeGuard[Number]:
 
 def text_of(value: Json) -> str:
     """The value inside a text: null is empty, text stays as it is, containers become compact JSON."""
-    kind = kind_of(value)
-    if kind is Kind.TEXT:
+    if isinstance(value, str):
         return str(value)
-    return "" if kind is Kind.NULL else json_text(value)
+    return "" if value is None else json_text(value)
 
 
 def json_text(value: Json, limit: int | None = None) -> str:
@@ -69,9 +70,12 @@ def json_text(value: Json, limit: int | None = None) -> str:
 
     With a ``limit`` writing stops soon after that many characters, so that the text may be cut off in the middle.
     """
+    kind = kind_of(value)
+    if kind not in _CONTAINERS:
+        return _scalar_text(kind, value)
     chunks: list[str] = []
     length = 0
-    for chunk in _json_chunks(value):
+    for chunk in _container_chunks(kind, value):
         chunks.append(chunk)
         length += len(chunk)
         if limit is not None and length > limit:
@@ -81,10 +85,7 @@ def json_text(value: Json, limit: int | None = None) -> str:
 
 def preview(value: Json, limit: int = _PREVIEW_CHARS) -> str:
     """The value for people: as an expression would write it, cut to ``limit`` characters."""
-    if isinstance(value, str):
-        text = quote(value[: limit + 1])
-    else:
-        text = json_text(value, limit)
+    text = quote(value[: limit + 1]) if isinstance(value, str) else json_text(value, limit)
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
@@ -103,33 +104,35 @@ def _kind_of_subclass(value: Json) -> Kind:
     raise Fault(f"{type(value).__name__} is not a JSON type")
 
 
-def _json_chunks(value: Json) -> Iterator[str]:
+def _scalar_text(kind: Kind, value: Json) -> str:
+    match kind:
+        case Kind.NUMBER:
+            return number_text(value)
+        case Kind.TEXT:
+            return json.dumps(str(value), ensure_ascii=False)
+        case Kind.BOOLEAN:
+            return "true" if value else "false"
+        case _:
+            return "null"
+
+
+def _container_chunks(kind: Kind, value: Json) -> Iterator[str]:
     # A stack of iterators instead of recursion: payloads may be nested deeper than the interpreter likes.
-    stack: list[Iterator[str | tuple[Json]]] = [iter(((value,),))]
+    stack = [_steps(kind, value)]
     while stack:
         step = next(stack[-1], None)
         if step is None:
             stack.pop()
         elif isinstance(step, str):
             yield step
+        elif (kind := kind_of(step[0])) in _CONTAINERS:
+            stack.append(_steps(kind, step[0]))
         else:
-            yield from _scalar_or_open(step[0], stack)
+            yield _scalar_text(kind, step[0])
 
 
-def _scalar_or_open(value: Json, stack: list[Iterator[str | tuple[Json]]]) -> Iterator[str]:
-    match kind_of(value):
-        case Kind.NULL:
-            yield "null"
-        case Kind.BOOLEAN:
-            yield "true" if value else "false"
-        case Kind.NUMBER:
-            yield number_text(value)
-        case Kind.TEXT:
-            yield json.dumps(str(value), ensure_ascii=False)
-        case Kind.ARRAY:
-            stack.append(_array_steps(value))
-        case Kind.OBJECT:
-            stack.append(_object_steps(value))
+def _steps(kind: Kind, value: Json) -> Iterator[str | tuple[Json]]:
+    return _array_steps(value) if kind is Kind.ARRAY else _object_steps(value)
 
 
 def _array_steps(items: list[Json]) -> Iterator[str | tuple[Json]]:

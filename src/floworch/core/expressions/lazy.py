@@ -20,10 +20,7 @@ def all_of(operands: Sequence[Evaluate], what: str = "the operand of '&&'") -> E
     """False at the first operand that is false; those behind it are not evaluated."""
 
     def evaluate(scope: Any) -> bool:
-        for number, operand in enumerate(operands):
-            if not _boolean(operand(scope), what, number):
-                return False
-        return True
+        return all(_boolean(operand(scope), what, number) for number, operand in enumerate(operands))
 
     return evaluate
 
@@ -32,10 +29,7 @@ def any_of(operands: Sequence[Evaluate], what: str = "the operand of '||'") -> E
     """True at the first operand that is true; those behind it are not evaluated."""
 
     def evaluate(scope: Any) -> bool:
-        for number, operand in enumerate(operands):
-            if _boolean(operand(scope), what, number):
-                return True
-        return False
+        return any(_boolean(operand(scope), what, number) for number, operand in enumerate(operands))
 
     return evaluate
 

@@ -54,8 +54,8 @@ _HINTS: Final = (
 def tokenize(origin: Origin, start: int = 0, *, embedded: bool = False) -> list[Token]:
     """The tokens from offset ``start`` on, closed by an END token.
 
-    An embedded expression ends at the first ``}`` outside of quotes, where its END token stands; otherwise it ends with the text.
-    Raises :class:`~floworch.errors.ExpressionError`.
+    An embedded expression ends at the first ``}`` outside of quotes, where its END token stands; otherwise it ends with
+    the text. Raises :class:`~floworch.errors.ExpressionError`.
     """
     text = origin.text
     if not embedded:

@@ -40,8 +40,8 @@ def parse(origin: Origin, start: int = 0) -> Node:
 def parse_embedded(origin: Origin, start: int) -> tuple[Node | ExpressionError, int]:
     """The expression between ``start`` and the ``}`` that closes it, and the offset behind that.
 
-    A mistake inside the braces is returned, so that the caller can go on behind them. Raises ExpressionError when there is
-    no closing brace.
+    A mistake inside the braces is returned, so that the caller can go on behind them. Raises ExpressionError when the
+    braces are not closed or hold what is no token.
     """
     tokens = tokenize(origin, start, embedded=True)
     try:

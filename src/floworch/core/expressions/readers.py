@@ -33,10 +33,8 @@ def reader(node: Read) -> Reader:
 def follow(value: Json, path: Path) -> Json:
     """The part of ``value`` that the path leads to. Names match exactly; indexes count from 0."""
     for segment in path:
-        if type(value) is dict and type(segment) is str:
-            value = value.get(segment)
-        else:
-            value = _step_into(value, segment)
+        is_member = type(value) is dict and type(segment) is str
+        value = value.get(segment) if is_member else _step_into(value, segment)
         if value is None:
             return None
     return value

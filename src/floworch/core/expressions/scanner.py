@@ -16,7 +16,7 @@ from floworch.errors import ExpressionError
 __all__ = ["Embedded", "Part", "Text", "Whole", "scan"]
 
 _OPENING = re.compile(r"@?@\{")
-_FIRST_WORD = re.compile(r"@(\w*)\s*(\(?)(?<=[\w\s(])")
+_FIRST_WORD = re.compile(r"@(?:\s|([^\W\d]\w*)\s*(\(?))")
 
 
 @dataclass(frozen=True, slots=True)

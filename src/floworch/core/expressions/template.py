@@ -22,8 +22,8 @@ __all__ = ["Template", "compile_template", "expression_problems", "located_refer
 class Template:
     """A compiled input value.
 
-    ``references`` is everything that it may read, whichever branches are taken. A literal template evaluates nothing and gives
-    the same object every time: ``source`` itself unless escapes had to be undone in it. Callers must not change it.
+    ``references`` is everything that it may read, whichever branches are taken. A literal template evaluates nothing
+    and gives the same object every time, which callers must not change: ``source`` itself unless it has escapes in it.
     """
 
     source: Json
@@ -42,8 +42,8 @@ class Template:
 def compile_template(value: Json, location: str = "") -> Template:
     """Compile a value of a manifest. Keys of objects are never expressions.
 
-    ``location`` is the value's path in the manifest, for error messages. Raises :class:`~floworch.errors.ExpressionError`
-    for the first mistake; see :func:`expression_problems` for all of them.
+    ``location`` is the value's path in the manifest, for error messages. Raises
+    :class:`~floworch.errors.ExpressionError` for the first mistake; :func:`expression_problems` gives all of them.
     """
     return _compile(value, location, 0)
 

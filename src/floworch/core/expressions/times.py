@@ -53,10 +53,10 @@ _CODES: Final[Mapping[str, Callable[[datetime], str]]] = MappingProxyType(
 )
 
 
-def utc_now(now: datetime, format: Json = None) -> str:
+def utc_now(now: datetime, layout: Json = None) -> str:
     """The given time as ISO 8601 text, or in a format as of :func:`format_date_time`."""
     at = now.astimezone(UTC)
-    return _iso(at) if format is None else _formatted(at, require_text(format, "utcNow(format?)"), 0)
+    return _iso(at) if layout is None else _formatted(at, require_text(layout, "utcNow(format?)"), 0)
 
 
 def add_seconds(time: Json, seconds: Json) -> str:
@@ -70,10 +70,10 @@ def add_seconds(time: Json, seconds: Json) -> str:
         raise Fault(f"{usage}: the result is outside of the years 1 to 9999", 1) from None
 
 
-def format_date_time(time: Json, format: Json) -> str:
+def format_date_time(time: Json, layout: Json) -> str:
     """The time in UTC, written with the codes of ``strftime``; names are English on every host."""
     usage = "formatDateTime(time, format)"
-    return _formatted(_parsed(time, usage), require_text(format, usage, 1), 1)
+    return _formatted(_parsed(time, usage), require_text(layout, usage, 1), 1)
 
 
 def _parsed(time: Json, usage: str) -> datetime:
@@ -85,14 +85,14 @@ def _parsed(time: Json, usage: str) -> datetime:
         raise Fault(f"{usage} takes a time such as 2026-01-31T12:00:00Z here, not {describe(text)}", 0) from None
 
 
-def _formatted(at: datetime, format: str, argument: int) -> str:
+def _formatted(at: datetime, layout: str, argument: int) -> str:
     def written(match: re.Match[str]) -> str:
         code = _CODES.get(match.group(1))
         if code is None:
             raise Fault(f"unknown time code '{match.group()}'; known are %{' %'.join(_CODES)}", argument)
         return code(at)
 
-    return _CODE.sub(written, format)
+    return _CODE.sub(written, layout)
 
 
 def _iso(at: datetime) -> str:
