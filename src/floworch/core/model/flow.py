@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from floworch.core.model.manifest import FlowManifest
 
-__all__ = ["FlowDefinition", "FlowLike", "as_flow"]
+__all__ = ["FlowDefinition", "FlowLike", "as_flow", "manifest_of"]
 
 
 class FlowDefinition:
@@ -32,7 +33,7 @@ class FlowDefinition:
     def __init__(
         self,
         *,
-        id: UUID | None = None,
+        id: UUID | None = None,  # noqa: A002 - the attribute's name
         name: str | None = None,
         version: str | None = None,
         manifest: FlowManifest | None = None,
@@ -47,6 +48,15 @@ class FlowDefinition:
 
 
 FlowLike: TypeAlias = FlowDefinition | type[FlowDefinition]
+
+
+def manifest_of(flow: FlowDefinition) -> FlowManifest:
+    """The flow's manifest, parsed if it was given as the object of parsed JSON.
+
+    Raises :class:`~floworch.errors.FlowValidationError`.
+    """
+    manifest: object = flow.manifest
+    return FlowManifest.from_json(manifest, source=flow.name) if isinstance(manifest, Mapping) else flow.manifest
 
 
 def as_flow(flow: FlowLike) -> FlowDefinition:

@@ -10,7 +10,7 @@ from typing import Any
 
 from floworch.errors import ConfigurationError, FlowProblem, FlowValidationError
 
-__all__ = ["parse_json", "parse_manifest_text", "parse_yaml"]
+__all__ = ["check_size", "parse_json", "parse_manifest_text", "parse_yaml"]
 
 _MAX_DEPTH = 100
 _MAX_VALUES = 1_000_000
@@ -32,19 +32,21 @@ def parse_json(data: str | bytes, source: str) -> Any:
     """Strict JSON: no NaN, no key twice. Numbers keep their digits."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_exact_number)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_exact_number)
     except json.JSONDecodeError as error:
         raise _syntax_error(source, f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except RecursionError:
         raise _syntax_error(source, "The JSON is nested too deeply.") from None
     except ValueError as error:
         raise _syntax_error(source, f"Not JSON: {error}") from None
+    check_size(value, source)
+    return value
 
 
 def parse_yaml(data: str | bytes, source: str) -> Any:
     """YAML 1.2 words (only true and false are booleans, dates are text), no key twice, no recursion."""
     try:
-        import yaml
+        import yaml  # heavy, and not needed for flows that are written in Python
     except ImportError as error:
         raise ConfigurationError("Reading YAML needs PyYAML: pip install pyyaml") from error
     try:
@@ -53,7 +55,7 @@ def parse_yaml(data: str | bytes, source: str) -> Any:
         raise _syntax_error(source, f"Not YAML: {error}") from None
     except RecursionError:
         raise _syntax_error(source, "The YAML is nested too deeply.") from None
-    _check_size(value, source)
+    check_size(value, source)
     return value
 
 
@@ -86,9 +88,8 @@ def _strict_loader(yaml: Any) -> Any:
         for key_node, _ in node.value:
             key = key_node.value
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} occurs twice", key_node.start_mark
-                )
+                problem = f"the key {key!r} occurs twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
         return dict(loader.construct_pairs(node, deep=True))
 
@@ -104,14 +105,15 @@ def _without_surprises(resolvers: dict[str, list[tuple[str, Any]]]) -> dict[str,
     return {first: [entry for entry in entries if entry[0] not in unwanted] for first, entries in resolvers.items()}
 
 
-def _check_size(value: Any, source: str) -> None:
+def check_size(value: Any, source: str) -> None:
+    """Refuse what is nested so deeply, or so large, that it can only be a mistake, like a list that contains itself."""
     waiting = [(value, 0)]
     count = 0
     while waiting:
         item, depth = waiting.pop()
         count += 1
         if depth > _MAX_DEPTH or count > _MAX_VALUES:
-            raise _syntax_error(source, "The YAML is too large, nested too deeply, or contains itself.")
+            raise _syntax_error(source, "The manifest is too large, nested too deeply, or contains itself.")
         children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
         waiting.extend((child, depth + 1) for child in children)
 

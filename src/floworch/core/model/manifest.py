@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError, model_serializer
 
-from floworch.core.model.loading import parse_json, parse_manifest_text
+from floworch.core.model.loading import check_size, parse_json, parse_manifest_text
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.problems import problems_of
 from floworch.core.model.retry import RetryLike, RetrySettings
@@ -77,6 +77,7 @@ class FlowManifest(WireModel):
 
     @classmethod
     def _read(cls, data: Any, source: str) -> FlowManifest:
+        check_size(data, source)
         try:
             return cls.model_validate(data)
         except ValidationError as error:

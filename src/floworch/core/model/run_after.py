@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_serializer
-from pydantic_core import PydanticCustomError
 
 from floworch.core.model.payload import Json
 from floworch.core.model.spelling import did_you_mean
 from floworch.core.model.status import FINAL_STEP_STATUSES, StepStatus
-from floworch.core.model.wire import WireModel, expression_text
+from floworch.core.model.wire import WireModel, expression_text, mistake
 
 __all__ = ["ConditionText", "RunAfter", "RunAfterEdges", "RunAfterInput"]
 
@@ -52,14 +51,14 @@ def _status(word: Any) -> StepStatus:
             return _final(status)
     choices = ", ".join(_FINAL_WORDS)
     hint = did_you_mean(text, _FINAL_WORDS) or f" Use one of {choices}."
-    raise PydanticCustomError("unknown_status", f"Unknown status {word!r}.{hint}")  # type: ignore[arg-type]
+    raise mistake("unknown_status", f"Unknown status {word!r}.{hint}")
 
 
 def _final(status: StepStatus) -> StepStatus:
     if status.is_final:
         return status
     message = f"A step cannot run after the status '{status}': only final ones count ({', '.join(_FINAL_WORDS)})."
-    raise PydanticCustomError("status_not_final", message)  # type: ignore[arg-type]
+    raise mistake("status_not_final", message)
 
 
 class RunAfter(WireModel):

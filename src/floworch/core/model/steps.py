@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_serializer, model_validator
 
 from floworch.core.model.payload import Json
 from floworch.core.model.retry import RetryLike, RetrySettings, StepRetry
@@ -15,7 +15,8 @@ from floworch.core.model.wire import JsonValue, Seconds, WireModel
 
 __all__ = ["FOR_EACH", "AnyStep", "ForEach", "Step", "StepBase", "is_loop_type"]
 
-FOR_EACH = "ForEach"
+FOR_EACH: Final = "ForEach"
+_LOOP_PATTERN = "^[Ff][Oo][Rr][Ee][Aa][Cc][Hh]$"
 
 
 def is_loop_type(step_type: object) -> bool:
@@ -27,6 +28,15 @@ def _inputs(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _loop_type(word: Any) -> Any:
+    return FOR_EACH if is_loop_type(word) else word
+
+
+LoopType = Annotated[
+    Literal["ForEach"],
+    BeforeValidator(_loop_type),
+    WithJsonSchema({"type": "string", "pattern": _LOOP_PATTERN, "examples": [FOR_EACH]}, mode="validation"),
+]
 StepInputs = Annotated[dict[str, JsonValue], BeforeValidator(_inputs)]
 ConditionSchema = WithJsonSchema({"type": ["string", "boolean", "null"]}, mode="validation")
 
@@ -60,7 +70,7 @@ class StepBase(WireModel):
 class Step(StepBase):
     """One unit of work, done by the handler that is registered for ``type``."""
 
-    type: str
+    type: Annotated[str, Field(json_schema_extra={"not": {"pattern": _LOOP_PATTERN}})]
     """Name of the handler, compared without case."""
     inputs: StepInputs = Field(default_factory=dict)
     """Values for the handler; strings may be or contain expressions."""
@@ -76,7 +86,7 @@ class Step(StepBase):
         def __init__(
             self,
             *,
-            type: str,
+            type: str,  # noqa: A002 - the field's name
             run_after: RunAfterInput | None = None,
             when: object = None,
             inputs: Mapping[str, Any] | None = None,
@@ -89,18 +99,17 @@ class Step(StepBase):
     @model_serializer(mode="wrap")
     def _to_wire(self, handler: Any) -> dict[str, Json]:
         fields = handler(self)
-        optional = {
-            name: fields[name] for name in ("retry", "timeoutSeconds", "leaseSeconds") if fields[name] is not None
-        }
+        names = ("retry", "timeoutSeconds", "leaseSeconds")
+        optional = {name: fields[name] for name in names if fields[name] is not None}
         return {**self.wire_head(self.type), "inputs": fields["inputs"], **optional}
 
 
 class ForEach(StepBase):
     """Runs ``steps`` once for every item of a list; ends when all iterations have ended."""
 
-    type: Annotated[Literal["ForEach"], BeforeValidator(lambda word: FOR_EACH if is_loop_type(word) else word)] = (
-        "ForEach"
-    )
+    model_config = ConfigDict(json_schema_extra={"required": ["type", "forEach", "steps"]})
+
+    type: LoopType = FOR_EACH
     for_each: JsonValue
     """The list, or an expression that gives it."""
     concurrency_limit: Annotated[int, Field(strict=True, json_schema_extra={"minimum": 1})] = 1
@@ -119,7 +128,7 @@ class ForEach(StepBase):
             run_after: RunAfterInput | None = None,
             when: object = None,
             description: str | None = None,
-            type: str = "ForEach",
+            type: str = FOR_EACH,  # noqa: A002 - the field's name
         ) -> None: ...
 
     @model_validator(mode="before")

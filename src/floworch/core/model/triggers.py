@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_serializer
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema
 
 from floworch.core.model.payload import Json
 from floworch.core.model.spelling import did_you_mean
-from floworch.core.model.wire import JsonValue, WireModel
+from floworch.core.model.wire import JsonValue, WireModel, mistake
 
 __all__ = ["AnyTrigger", "CronTrigger", "ManualTrigger", "TriggerBase", "WebhookTrigger"]
 
@@ -99,7 +99,7 @@ def _trigger_class(word: Any) -> type[TriggerBase]:
     names = [trigger.wire_type for trigger in _TRIGGERS]
     hint = did_you_mean(str(word), names) or f" Use one of {', '.join(names)}."
     asked = "The trigger has no type." if word is None else f"Unknown trigger type {word!r}."
-    raise PydanticCustomError("unknown_trigger_type", asked + hint)  # type: ignore[arg-type]
+    raise mistake("unknown_trigger_type", asked + hint)
 
 
 def _flat(trigger: type[TriggerBase], data: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from floworch.core.model.payload import Json, Payload
 from floworch.core.model.spelling import did_you_mean
 from floworch.errors import InvalidPayload
 
-__all__ = ["JsonValue", "Seconds", "WireModel", "expression_text", "wire_name"]
+__all__ = ["JsonValue", "Seconds", "WireModel", "expression_text", "mistake", "wire_name"]
 
-_MAX_DEPTH = 64
+_MAX_DEPTH = 40
+"""Below the limit of stored JSON by what a manifest's own levels need."""
 _NAMES_WITH_UNIT = {"timeout": "timeoutSeconds", "initial": "initialSeconds", "max": "maxSeconds"}
 
 
@@ -66,6 +67,11 @@ def expression_text(value: Any) -> Any:
     return render(value) if render is not None else value
 
 
+def mistake(code: str, message: str) -> PydanticCustomError:
+    """A validation error whose message is taken as it is, so braces in it need no escaping."""
+    return PydanticCustomError(code, message)  # pyright: ignore[reportArgumentType] - asks for literals
+
+
 def _given_twice(cls: type[BaseModel], data: Any) -> list[InitErrorDetails]:
     if not isinstance(data, Mapping):
         return []
@@ -80,7 +86,7 @@ def _given_twice(cls: type[BaseModel], data: Any) -> list[InitErrorDetails]:
 
 def _explained(error: ValidationError, cls: type[BaseModel], more: list[InitErrorDetails]) -> ValidationError:
     fields = [wire_name(name) for name in cls.model_fields]
-    known = {detail["loc"] for detail in more}
+    known = {detail.get("loc") for detail in more}
     details = [_explain_one(line, fields) for line in error.errors() if line["loc"] not in known]
     return ValidationError.from_exception_data(error.title, [*details, *more])
 
@@ -99,8 +105,7 @@ def _unknown_field(name: str, fields: list[str]) -> str:
 
 
 def _problem(code: str, message: str, loc: tuple[int | str, ...], value: Any) -> InitErrorDetails:
-    # Without a context the message is taken as it is, so braces in it need no escaping.
-    return InitErrorDetails(type=PydanticCustomError(code, message), loc=loc, input=value)  # type: ignore[arg-type]
+    return InitErrorDetails(type=mistake(code, message), loc=loc, input=value)
 
 
 def _plain_json(value: Any) -> Json:

@@ -1,0 +1,78 @@
+"""From a manifest to the plan that the planner reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from floworch.core.dag.plan import FlowPlan, LoopPlan, ScopePlan, StepPlan
+from floworch.core.expressions import Condition, compile_condition, compile_template
+from floworch.core.model.manifest import FOR_EACH, FlowManifest, ForEach, Step, StepBase
+from floworch.core.policy.retry import RetryPolicy
+
+__all__ = ["compile_manifest"]
+
+
+def compile_manifest(flow_id: UUID, flow_name: str, version: str, manifest: FlowManifest) -> FlowPlan:
+    """Compile all expressions and edges of a manifest that was validated when its flow was registered.
+
+    Of a step's settings only its own are in the plan, not the defaults of its handler.
+    Raises :class:`~floworch.errors.ExpressionError` and ``KeyError`` for a manifest that was not validated.
+    """
+    return FlowPlan(
+        flow_id=flow_id,
+        flow_name=flow_name,
+        version=version,
+        manifest_hash=manifest.content_hash,
+        root=_scope(manifest.steps, ""),
+        timeout_seconds=manifest.timeout_seconds,
+    )
+
+
+def _scope(steps: Mapping[str, Step | ForEach], path: str) -> ScopePlan:
+    dependents = _dependents(steps)
+    plans = {key: _step(key, step, path, tuple(dependents[key])) for key, step in steps.items()}
+    return ScopePlan(
+        steps=plans,
+        entries=tuple(plan for plan in plans.values() if not plan.run_after),
+        leaves=tuple(plan for plan in plans.values() if not plan.dependents),
+    )
+
+
+def _dependents(steps: Mapping[str, Step | ForEach]) -> dict[str, list[str]]:
+    dependents: dict[str, list[str]] = {key: [] for key in steps}
+    for key, step in steps.items():
+        for before in step.run_after:
+            dependents[before].append(key)
+    return dependents
+
+
+def _step(key: str, step: Step | ForEach, scope_path: str, dependents: tuple[str, ...]) -> StepPlan:
+    path = f"{scope_path}.{key}" if scope_path else key
+    plain = step if isinstance(step, Step) else None
+    return StepPlan(
+        key=key,
+        path=path,
+        type=plain.type if plain else FOR_EACH,
+        run_after=tuple((before, demand.accepted) for before, demand in step.run_after.items()),
+        conditions=_conditions(step),
+        dependents=dependents,
+        inputs=compile_template(plain.inputs if plain else {}),
+        retry=RetryPolicy(**plain.retry.policy_fields()) if plain and plain.retry else None,
+        timeout_seconds=plain.timeout if plain else None,
+        lease_seconds=plain.lease_seconds if plain else None,
+        loop=_loop(step, path) if isinstance(step, ForEach) else None,
+    )
+
+
+def _conditions(step: StepBase) -> tuple[Condition, ...]:
+    sources = [step.when, *(demand.when for demand in step.run_after.values())]
+    return tuple(compile_condition(source) for source in sources if source)
+
+
+def _loop(step: ForEach, path: str) -> LoopPlan:
+    return LoopPlan(
+        source=compile_template(step.for_each),
+        concurrency_limit=step.concurrency_limit,
+        body=_scope(step.steps, path),
+    )

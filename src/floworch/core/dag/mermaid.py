@@ -1,0 +1,164 @@
+"""A flow as a Mermaid diagram."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from floworch.core.model.flow import FlowLike, as_flow, manifest_of
+from floworch.core.model.manifest import (
+    CronTrigger,
+    FlowManifest,
+    ForEach,
+    ManualTrigger,
+    RunAfter,
+    Step,
+    WebhookTrigger,
+)
+
+__all__ = ["DIRECTIONS", "Direction", "to_mermaid"]
+
+Direction: TypeAlias = Literal["TD", "TB", "BT", "LR", "RL"]
+DIRECTIONS = ("TD", "TB", "BT", "LR", "RL")
+
+_Steps: TypeAlias = Mapping[str, Step | ForEach]
+_CLASSES = (
+    "classDef trigger fill:#e1f5ff,stroke:#0288d1",
+    "classDef entry fill:#c8e6c9,stroke:#388e3c",
+    "classDef polling fill:#fff9c4,stroke:#f57f17",
+    "classDef loop fill:#f3e5f5,stroke:#7b1fa2",
+)
+# Words that Mermaid's grammar takes for its own when they stand where an id may stand.
+_RESERVED = frozenset(
+    ("end", "graph", "flowchart", "subgraph", "direction", "style", "default", "class", "classdef", "linkstyle")
+)
+_ENTITIES = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;", "\n": " ", "\r": " "}
+
+
+def to_mermaid(
+    flow: FlowLike | FlowManifest,
+    *,
+    direction: Direction = "TD",
+    include_triggers: bool = True,
+    show_step_types: bool = True,
+    apply_styling: bool = True,
+) -> str:
+    """Text of a flowchart with triggers, steps, loops as sub-graphs, and every dependency with its condition.
+
+    Raises ``ValueError`` for an unknown direction.
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(f"Unknown direction {direction!r}; use one of {', '.join(DIRECTIONS)}.")
+    manifest = flow if isinstance(flow, FlowManifest) else manifest_of(as_flow(flow))
+    drawing = _Drawing(show_step_types, apply_styling)
+    lines = [
+        *drawing.styles(),
+        *(drawing.triggers(manifest) if include_triggers else ()),
+        *drawing.scope(manifest.steps),
+    ]
+    return "\n".join([f"flowchart {direction}", *(f"    {line}" for line in lines)]) + "\n"
+
+
+@dataclass(slots=True)
+class _Drawing:
+    show_step_types: bool
+    apply_styling: bool
+    taken: set[str] = field(default_factory=set)
+    ids: dict[str, str] = field(default_factory=dict)
+    """Static path of a step → node id."""
+
+    def styles(self) -> Iterator[str]:
+        if self.apply_styling:
+            yield from _CLASSES
+
+    def triggers(self, manifest: FlowManifest) -> Iterator[str]:
+        entries = [key for key, step in manifest.steps.items() if not step.run_after]
+        for key, trigger in manifest.triggers.items():
+            node = self.new_id(f"T_{_safe(key)}")
+            yield f'{node}(["⚡ {_escaped(key)}<br/>{_escaped(_about(trigger))}"]){self.style("trigger")}'
+            yield from (f"{node} --> {self.step_id(entry)}" for entry in entries)
+
+    def scope(self, steps: _Steps, path: str = "") -> Iterator[str]:
+        for key, step in steps.items():
+            yield from self.step(key, step, path)
+        for key, step in steps.items():
+            for before, demand in step.run_after.items():
+                if before in steps:
+                    yield self.edge(_path(path, before), _path(path, key), demand)
+
+    def step(self, key: str, step: Step | ForEach, scope_path: str) -> Iterator[str]:
+        path = _path(scope_path, key)
+        node = self.step_id(path)
+        yield f'{node}["{self.label(key, step)}"]{self.style(_style_of(step))}'
+        if isinstance(step, ForEach):
+            yield from self.loop_body(key, step, path, node)
+
+    def loop_body(self, key: str, loop: ForEach, path: str, node: str) -> Iterator[str]:
+        body = self.new_id(f"subgraph_{node}")
+        kind = f" ({loop.type})" if self.show_step_types else ""
+        yield f'subgraph {body}["🔁 {_escaped(key)}{kind}"]'
+        yield from (f"    {line}" for line in self.scope(loop.steps, path))
+        yield "end"
+        yield f"{node} -.-> {body}"
+
+    def label(self, key: str, step: Step | ForEach) -> str:
+        lines = [_escaped(key)]
+        if self.show_step_types and step.type.strip():
+            lines.append(f"<i>{_escaped(step.type)}</i>")
+        if step.when:
+            lines.append(f"when: {_escaped(step.when)}")
+        return "<br/>".join(lines)
+
+    def edge(self, before: str, after: str, demand: RunAfter) -> str:
+        parts = ["|".join(demand.statuses)] if demand.statuses else []
+        parts += [f"when: {demand.when}"] if demand.when else []
+        label = f'|"{_escaped(" ".join(parts))}"|' if parts else ""
+        return f"{self.step_id(before)} -->{label} {self.step_id(after)}"
+
+    def style(self, name: str | None) -> str:
+        return f":::{name}" if name and self.apply_styling else ""
+
+    def step_id(self, path: str) -> str:
+        if path not in self.ids:
+            self.ids[path] = self.new_id(_safe(path))
+        return self.ids[path]
+
+    def new_id(self, wish: str) -> str:
+        """The wish, or the wish with a number when another node has it."""
+        found, number = wish, 2
+        while found in self.taken:
+            found, number = f"{wish}_{number}", number + 1
+        self.taken.add(found)
+        return found
+
+
+def _path(scope_path: str, key: str) -> str:
+    return f"{scope_path}.{key}" if scope_path else key
+
+
+def _safe(text: str) -> str:
+    name = re.sub(r"\W", "_", text)
+    return f"_{name}" if not name or name[0].isdigit() or name.casefold() in _RESERVED else name
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ENTITIES.get(char, char) for char in text)
+
+
+def _style_of(step: Step | ForEach) -> str | None:
+    if isinstance(step, ForEach):
+        return "loop"
+    if str(step.inputs.get("pollEnabled")).casefold() == "true":
+        return "polling"
+    return None if step.run_after else "entry"
+
+
+def _about(trigger: ManualTrigger | CronTrigger | WebhookTrigger) -> str:
+    if isinstance(trigger, CronTrigger):
+        zone = "" if trigger.time_zone == "UTC" else f" {trigger.time_zone}"
+        return f"Cron {trigger.cron_expression}{zone}"
+    if isinstance(trigger, WebhookTrigger):
+        return f"Webhook /{trigger.slug}" if trigger.slug else "Webhook"
+    return "Manual"

@@ -1,0 +1,139 @@
+"""Whether expressions parse and only read what is there when they are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from floworch.core.dag.rules.scopes import Finding, Scope, is_placed_elsewhere
+from floworch.core.expressions import Reference, Source, compile_condition, expression_problems, located_references
+from floworch.core.model.manifest import ForEach, Step
+from floworch.core.model.payload import Json
+from floworch.core.model.spelling import did_you_mean
+from floworch.errors import ExpressionError
+
+__all__ = ["expressions", "loop_sources"]
+
+_STEP_SOURCES = frozenset({Source.STEP_OUTPUT, Source.STEP_STATUS, Source.STEP_ERROR})
+_LOOP_SOURCES = frozenset({Source.ITEM, Source.INDEX})
+
+
+class _Use(NamedTuple):
+    """One reference in one string of one step."""
+
+    reference: Reference
+    text: str
+    location: str
+    key: str
+    scope: Scope
+
+
+def expressions(scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
+    """All strings of all steps of the scope: inputs, conditions and loop sources."""
+    for key, step in scope.steps.items():
+        yield from _conditions(key, step, scope, scopes)
+        if isinstance(step, ForEach):
+            yield from _values(step.for_each, f"{scope.at(key)}.forEach", key, scope, scopes)
+        else:
+            yield from _values(step.inputs, f"{scope.at(key)}.inputs", key, scope, scopes)
+
+
+def loop_sources(scope: Scope) -> Iterator[Finding]:
+    """A loop source is a list, null, or one expression; anything else could only fail at run time."""
+    for key, step in scope.steps.items():
+        if isinstance(step, ForEach) and (fault := _source_fault(step)):
+            yield Finding(f"{scope.at(key)}.forEach", "not_a_list", fault)
+
+
+def _conditions(key: str, step: Step | ForEach, scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
+    places = [(f"{scope.at(key)}.when", step.when)]
+    places += [(f"{scope.at(key)}.runAfter.{before}.when", demand.when) for before, demand in step.run_after.items()]
+    for location, text in places:
+        if text is None:
+            continue
+        try:
+            condition = compile_condition(text)
+        except ExpressionError as error:
+            yield Finding(location, "bad_expression", str(error))
+        else:
+            for reference in sorted(condition.references, key=lambda one: one.position):
+                yield from _check(_Use(reference, text, location, key, scope), scopes)
+
+
+def _values(value: Json, location: str, key: str, scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
+    for place, error in expression_problems(value, location):
+        yield Finding(place, "bad_expression", str(error))
+    for place, text, reference in located_references(value, location):
+        yield from _check(_Use(reference, text, place, key, scope), scopes)
+
+
+def _check(use: _Use, scopes: list[Scope]) -> Iterator[Finding]:
+    if fault := _fault(use, scopes):
+        yield _finding(use, *fault)
+
+
+def _fault(use: _Use, scopes: list[Scope]) -> tuple[str, str] | None:
+    if use.reference.source in _STEP_SOURCES:
+        return _step_fault(use, scopes)
+    return _loop_fault(use) if use.reference.source in _LOOP_SOURCES else None
+
+
+def _finding(use: _Use, code: str, message: str) -> Finding:
+    # The caret block comes from the error class, so that it looks the same everywhere.
+    return Finding(use.location, code, str(ExpressionError(message, use.text, use.reference.position)))
+
+
+def _step_fault(use: _Use, scopes: list[Scope]) -> tuple[str, str] | None:
+    """Look the step up as the engine does: in the innermost scope that has the key, and not further."""
+    name = use.reference.name or ""
+    reader = use.key
+    for scope in use.scope.outwards():
+        if name in scope.steps:
+            return None if name in scope.before[reader] else _not_before(use.key, name, reader, scope)
+        reader = scope.loop_key or ""
+    return _unknown_step(name, use, scopes)
+
+
+def _not_before(key: str, name: str, reader: str, scope: Scope) -> tuple[str, str]:
+    if name == reader == key:
+        message = f"The step '{key}' reads its own result, which does not exist yet."
+    elif name == reader:
+        message = f"'{key}' is inside the loop '{name}', which cannot have finished before it."
+    elif reader in scope.before[name]:
+        message = f"'{name}' runs after '{reader}', so it cannot have finished when '{key}' starts."
+    else:
+        message = f"'{name}' need not have finished when '{key}' starts: add '{name}' to the runAfter of '{reader}'."
+    return "not_finished_before", message
+
+
+def _unknown_step(name: str, use: _Use, scopes: list[Scope]) -> tuple[str, str]:
+    if place := is_placed_elsewhere(name, use.scope, scopes):
+        return (
+            "other_scope",
+            f"'{name}' is {place} and cannot be seen from '{use.key}'; read the loop's output instead.",
+        )
+    visible = [key for scope in use.scope.outwards() for key in scope.steps if key != use.key]
+    return "unknown_reference", f"There is no step '{name}'.{did_you_mean(name, visible)}"
+
+
+def _loop_fault(use: _Use) -> tuple[str, str] | None:
+    loops = use.scope.loops_around()
+    name = use.reference.name
+    word = use.reference.source.value
+    if not loops:
+        return "outside_loop", f"'{use.key}' is not inside a loop, so {word}() has no value."
+    if name is None or name in loops:
+        return None
+    around = ", ".join(f"'{loop}'" for loop in loops)
+    return "unknown_loop", f"'{use.key}' is not inside a loop '{name}', but inside {around}.{did_you_mean(name, loops)}"
+
+
+def _source_fault(step: ForEach) -> str | None:
+    source = step.for_each
+    if source is None or isinstance(source, list):
+        return None
+    if not isinstance(source, str):
+        return f"forEach must be a list or an expression, got {source!r}."
+    if source.strip().startswith("@") and not source.strip().startswith(("@@", "@{")):
+        return None
+    return f'forEach must be a list or an expression such as "@triggerBody()?.items", got the text {source!r}.'

@@ -1,0 +1,88 @@
+"""Numbers and words of steps and triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from floworch.core.dag.rules.scopes import Finding, Scope
+from floworch.core.model.manifest import FOR_EACH, CronTrigger, FlowManifest, ForEach, Step, is_loop_type
+from floworch.core.model.spelling import did_you_mean
+from floworch.core.policy.cron import cron_problem, time_zone_problem
+from floworch.core.policy.retry import RetryPolicy
+
+__all__ = ["MAX_SECONDS", "cron_triggers", "durations", "limits", "retries", "run_deadline", "step_types"]
+
+MAX_SECONDS = 100 * 365 * 24 * 3600
+_LISTED_TYPES = 8
+
+
+def step_types(scope: Scope, known: Collection[str] | None) -> Iterator[Finding]:
+    """``known`` are the registered types; None leaves only the form to be checked."""
+    for key, step in scope.steps.items():
+        if isinstance(step, Step) and (fault := _type_fault(step.type, known)):
+            yield Finding(f"{scope.at(key)}.type", *fault)
+
+
+def limits(scope: Scope) -> Iterator[Finding]:
+    for key, step in scope.steps.items():
+        if isinstance(step, ForEach) and step.concurrency_limit < 1:
+            message = f"concurrencyLimit must be at least 1, got {step.concurrency_limit}."
+            yield Finding(f"{scope.at(key)}.concurrencyLimit", "not_positive", message)
+
+
+def durations(scope: Scope) -> Iterator[Finding]:
+    for key, step in scope.steps.items():
+        if isinstance(step, Step):
+            yield from _duration(f"{scope.at(key)}.timeoutSeconds", step.timeout)
+            yield from _duration(f"{scope.at(key)}.leaseSeconds", step.lease_seconds)
+
+
+def retries(scope: Scope) -> Iterator[Finding]:
+    """What the single fields cannot tell, such as a first delay above the longest one."""
+    for key, step in scope.steps.items():
+        if isinstance(step, Step) and step.retry is not None:
+            try:
+                RetryPolicy(**step.retry.policy_fields())
+            except ValueError as error:
+                yield Finding(f"{scope.at(key)}.retry", "bad_retry", f"Bad retry settings: {error}.")
+
+
+def run_deadline(manifest: FlowManifest) -> Iterator[Finding]:
+    yield from _duration("timeoutSeconds", manifest.timeout_seconds)
+
+
+def cron_triggers(manifest: FlowManifest) -> Iterator[Finding]:
+    for key, trigger in manifest.triggers.items():
+        if isinstance(trigger, CronTrigger):
+            inputs = f"triggers.{key}.inputs"
+            if fault := cron_problem(trigger.cron_expression):
+                yield Finding(f"{inputs}.cronExpression", "bad_cron", fault)
+            if fault := time_zone_problem(trigger.time_zone):
+                yield Finding(f"{inputs}.timeZone", "unknown_time_zone", fault)
+
+
+def _type_fault(word: str, known: Collection[str] | None) -> tuple[str, str] | None:
+    if not word.strip():
+        return "blank_step_type", "The step type is blank; name the handler that does the work."
+    if is_loop_type(word):
+        return "loop_as_step", f"A step of type {FOR_EACH} is a loop: write ForEach(for_each=..., steps=...)."
+    if known is None or word.casefold() in {name.casefold() for name in known}:
+        return None
+    hint = did_you_mean(word, [*known, FOR_EACH]) or _registered(known)
+    return "unknown_step_type", f"No handler is registered for the step type {word!r}.{hint}"
+
+
+def _registered(known: Collection[str]) -> str:
+    names = sorted(known)
+    more = ", …" if len(names) > _LISTED_TYPES else ""
+    return f" Registered: {', '.join(names[:_LISTED_TYPES])}{more}." if names else " None is registered: add handlers."
+
+
+def _duration(location: str, seconds: float | None) -> Iterator[Finding]:
+    if seconds is None or 0 < seconds <= MAX_SECONDS:
+        return
+    name = location.rpartition(".")[2]
+    if seconds <= 0:
+        yield Finding(location, "not_positive", f"{name} must be more than 0, got {seconds:g}.")
+    else:
+        yield Finding(location, "too_long", f"{name} must be at most {MAX_SECONDS} (100 years), got {seconds:g}.")
