@@ -113,7 +113,7 @@ def lint(arguments: list[str]) -> int:
 def is_clean(check: list[str]) -> bool:
     show(" ".join(check))
     tool, *arguments = check
-    return call(str(PYTHON.with_name(tool)), *arguments) == 0
+    return call(str(PYTHON.with_name(tool + PYTHON.suffix)), *arguments) == 0
 
 
 def bench(arguments: list[str]) -> int:
