@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 FIGURE = "figure"
 
-settings.register_profile("default", deadline=None, print_blob=True)
+# No deadline and no complaint about slow generation: both measure how busy the machine is.
+settings.register_profile("default", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
