@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from email.parser import Parser
 from pathlib import Path, PurePosixPath
 from sysconfig import get_path
+from textwrap import dedent
 from zipfile import ZipFile
 
 import pytest
@@ -56,6 +57,13 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path)
     assert "floworch/py.typed" in packed
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mssql"])
+def test_the_wheel_carries_the_migrations_of_every_database(wheel: Path, dialect: str) -> None:
+    folder = f"floworch/storage/sql/migrations/{dialect}/"
+
+    assert [name for name in ZipFile(wheel).namelist() if name.startswith(folder) and name.endswith(".sql")]
+
+
 def test_the_wheel_carries_the_licence(wheel: Path) -> None:
     assert [name for name in ZipFile(wheel).namelist() if name.endswith("/LICENSE")]
 
@@ -74,6 +82,30 @@ def test_the_installed_package_is_imported_from_its_own_environment(installed_py
     location = Path(_run(str(installed_python), "-c", program, cwd=tmp_path).strip())
 
     assert location.is_relative_to(installed_python.parent.parent)
+
+
+def test_the_installed_package_makes_the_schema_of_a_new_sqlite_file(installed_python: Path, tmp_path: Path) -> None:
+    program = """
+        import asyncio
+        from floworch.storage.sql import SqlStorage
+
+        async def main():
+            storage = SqlStorage.sqlite("new.db")
+            await storage.open()
+            print(await storage.list_flows())
+            await storage.close()
+
+        asyncio.run(main())
+    """
+
+    assert _run(str(installed_python), "-c", dedent(program), cwd=tmp_path).strip() == "[]"
+    assert (tmp_path / "new.db").stat().st_size > 0
+
+
+def test_the_installed_command_line_starts(installed_python: Path, tmp_path: Path) -> None:
+    command = installed_python.with_name("floworch" + installed_python.suffix)
+
+    assert "migrate" in _run(str(command), "--help", cwd=tmp_path)
 
 
 def _required_distributions(wheel: Path) -> Iterator[str]:
