@@ -1,0 +1,83 @@
+"""Statements that write many rows at once: what they do, said once; each dialect says how.
+
+These few are the hot path. They are text, prepared once per store, and take all their rows in one execution: building them as
+SQLAlchemy constructs for every commit would cost more than the database needs to run them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import Column, Connection, Table
+
+__all__ = ["Delete", "Insert", "Match", "Row", "RowSet", "Statement", "Update"]
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """``column operator value-of-the-row``."""
+
+    column: str
+    operator: str = "="
+
+
+@dataclass(frozen=True, slots=True)
+class RowSet:
+    """What all three kinds of statement share: rows whose values belong to columns of ``table``."""
+
+    table: Table
+
+    def columns_of(self, names: Sequence[str]) -> list[Column[Any]]:
+        return [self.table.c[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert(RowSet):
+    """A row holds the values of ``columns``; the first one is never null."""
+
+    columns: tuple[str, ...]
+    skip_existing: bool = False
+    """Leave out rows whose primary key exists, and do not count them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update(RowSet):
+    """A row holds the values of ``columns``, then those of ``match``.
+
+    ``constants`` and ``condition`` are SQL that every database understands, with ``{row}`` for the updated row and the
+    placeholders that :class:`~floworch.storage.sql.dialects.base.SqlDialect` fills in.
+    """
+
+    match: tuple[Match, ...]
+    columns: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(RowSet):
+    """A row holds the values of ``match``."""
+
+    match: tuple[Match, ...]
+
+
+class Statement(ABC):
+    """A bulk statement in the words of one database."""
+
+    @property
+    @abstractmethod
+    def sql(self) -> str:
+        """The text, for one row where it depends on the number of rows."""
+
+    @abstractmethod
+    def apply(self, connection: Connection, rows: Sequence[Row]) -> int:
+        """Number of table rows written. No rows, no statement."""
+
+    @abstractmethod
+    def apply_each(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:
+        """Which of the rows wrote something, in their order. For updates that match at most one table row each."""

@@ -1,0 +1,139 @@
+"""Writes a batch: first in good faith, and only when a row was not as expected with a look at every row.
+
+Nearly every batch finds all rows as the engine left them. So the statements simply carry the comparison, and their row
+counts tell whether it held everywhere. If not, the transaction is undone, the changes that conflict are found under
+locks, and the others are written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, or_, select
+
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.storage import Advance, Batch, BatchResult, Creation, Outcome
+from floworch.errors import StorageError
+from floworch.storage.sql.bulk import Row, Statement
+from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.rows import RowWriter, Rows, in_order
+from floworch.storage.sql.statements import STEP_CHANGE, Statements
+from floworch.storage.sql.survey import conflicting
+from floworch.storage.sql.tables import Tables
+from floworch.storage.sql.transaction import Transactions
+
+__all__ = ["Committer"]
+
+_CHANGED_STEP = (len(STEP_CHANGE), len(STEP_CHANGE) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Writes batches. ``inline_chars`` is the length from which payloads go to their own table."""
+
+    transactions: Transactions
+    dialect: SqlDialect
+    tables: Tables
+    statements: Statements
+    clock: Clock
+    inline_chars: int
+
+    def commit(self, batch: Batch) -> BatchResult:
+        """See :meth:`Storage.commit <floworch.core.ports.storage.Storage.commit>`. Blocks."""
+        try:
+            return self.transactions.write(lambda connection: self._write(connection, batch, frozenset()))
+        except _RowsMoved:
+            return self.transactions.write(lambda connection: self._write_what_fits(connection, batch))
+
+    def _write_what_fits(self, connection: Connection, batch: Batch) -> BatchResult:
+        lost = conflicting(connection, self.tables, batch.advances)
+        try:
+            return self._write(connection, batch, lost)
+        except _RowsMoved as error:
+            raise StorageError(f"The batch found rows changed that it holds locks on: {error}.") from error
+
+    def _write(self, connection: Connection, batch: Batch, lost: frozenset[UUID]) -> BatchResult:
+        writer = RowWriter(self.dialect, self.clock.now(), inline_chars=self.inline_chars)
+        created = self._reserve_keys(connection, batch.creations)
+        for creation, run_id in zip(batch.creations, created, strict=True):
+            if run_id == creation.run_id:
+                writer.create(creation)
+        for advance in batch.advances:
+            if advance.run_id not in lost:
+                writer.advance(advance)
+        self._write_rows(connection, writer.rows)
+        claims = self._claim(connection, batch, writer)
+        self.statements.insert_event.apply(connection, writer.rows.insert_event)
+        return BatchResult(created, [_outcome(a.run_id not in lost) for a in batch.advances], claims)
+
+    def _reserve_keys(self, connection: Connection, creations: Sequence[Creation]) -> list[UUID]:
+        first: dict[tuple[UUID, str], Creation] = {}
+        for creation in creations:
+            if (key := _key_of(creation)) is not None:
+                first.setdefault(key, creation)
+        owners = {key: creation.run_id for key, creation in first.items()}
+        rows = [self._key_row(key, creation) for key, creation in first.items()]
+        if self.statements.insert_key.apply(connection, in_order(rows, 0, 1)) != len(rows):
+            owners = self._owners_of(connection, list(first))
+        keys = [(creation, _key_of(creation)) for creation in creations]
+        return [creation.run_id if key is None else owners[key] for creation, key in keys]
+
+    def _key_row(self, key: tuple[UUID, str], creation: Creation) -> Row:
+        return (str(key[0]), key[1], str(creation.run_id), self.dialect.instant(creation.at))
+
+    def _owners_of(self, connection: Connection, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
+        table = self.tables.idempotency_key
+        owners: dict[tuple[UUID, str], UUID] = {}
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            wanted = [and_(table.c.flow_id == flow, table.c.key == key) for flow, key in keys[start : start + _KEYS_PER_QUERY]]
+            found = connection.execute(select(table.c.flow_id, table.c.key, table.c.run_id).where(or_(*wanted)))
+            owners.update({(row.flow_id, row.key): row.run_id for row in found})
+        return owners
+
+    def _write_rows(self, connection: Connection, rows: Rows) -> None:
+        run = self.statements
+        run.insert_run.apply(connection, rows.insert_run)
+        _expect(run.keep_running, connection, in_order(rows.keep_running, 1))
+        _expect(run.advance_run, connection, in_order(rows.advance_run, 7))
+        run.remove_step.apply(connection, in_order(rows.remove_step, 0, 1))
+        _expect(run.change_step, connection, in_order(rows.change_step, *_CHANGED_STEP))
+        _expect(run.insert_step, connection, in_order(rows.insert_step, 0, 1))
+        run.settle_scope.apply(connection, rows.settle_scope)
+        run.revive_scope.apply(connection, rows.revive_scope)
+        run.remove_payload.apply(connection, [row[:3] for row in rows.payload])
+        run.insert_payload.apply(connection, rows.payload)
+
+    def _claim(self, connection: Connection, batch: Batch, writer: RowWriter) -> list[Outcome]:
+        # Sorted for the locks; the stable sort leaves the first of two claims of one step in front.
+        claims = sorted(batch.claims, key=lambda claim: (str(claim.run_id), claim.step_key, claim.attempt))
+        won = self.statements.claim_step.apply_each(connection, [writer.claim(claim) for claim in claims])
+        winners = {id(claim) for claim, is_won in zip(claims, won, strict=True) if is_won}
+        for claim in batch.claims:
+            if id(claim) in winners:
+                writer.started(claim)
+        return [_outcome(id(claim) in winners) for claim in batch.claims]
+
+
+class _RowsMoved(Exception):
+    """Fewer rows were as expected than the batch has."""
+
+
+_KEYS_PER_QUERY = 100
+
+
+def _expect(statement: Statement, connection: Connection, rows: Sequence[Row]) -> None:
+    written = statement.apply(connection, rows)
+    if written != len(rows):
+        raise _RowsMoved(f"{written} of {len(rows)} rows were as expected")
+
+
+def _key_of(creation: Creation) -> tuple[UUID, str] | None:
+    key = creation.facts_of_run.idempotency_key
+    return None if key is None else (creation.facts_of_run.flow_id, key)
+
+
+def _outcome(is_done: bool) -> Outcome:
+    return Outcome.DONE if is_done else Outcome.CONFLICT

@@ -1,0 +1,96 @@
+"""What truly differs between databases."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine
+
+from floworch.core.ports.clock import Clock
+from floworch.storage.sql.bulk import Delete, Insert, Statement, Update
+from floworch.storage.sql.tables import Tables
+
+__all__ = ["SqlDialect", "Trouble"]
+
+
+class Trouble(Enum):
+    """What a database error means for the caller."""
+
+    RETRY = "retry"
+    """Another transaction was in the way; the same work may succeed when done again from the start."""
+    UNAVAILABLE = "unavailable"
+    OTHER = "other"
+
+
+class SqlDialect(ABC):
+    """One database's way. Stateless but for its settings; shared by all threads of a store."""
+
+    name: ClassVar[str]
+    writer_threads: ClassVar[int] = 1
+    reader_threads: ClassVar[int] = 2
+
+    @abstractmethod
+    def connect(self, url: URL) -> Engine:
+        """An engine that has not connected yet."""
+
+    @abstractmethod
+    def tables(self) -> Tables: ...
+
+    # -- transactions
+
+    @abstractmethod
+    def begin_write(self, connection: Connection) -> None:
+        """Start a transaction whose reads see what it will write on."""
+
+    @abstractmethod
+    def begin_read(self, connection: Connection) -> None:
+        """Start a transaction whose reads all see one state of the database."""
+
+    @abstractmethod
+    def lock_schema(self, connection: Connection) -> None:
+        """Wait until no other process migrates; until the end of the transaction no other one can."""
+
+    @abstractmethod
+    def diagnose(self, error: BaseException, target: str) -> tuple[Trouble, str]:
+        """What a driver's error means, and what a person should do about it. ``target`` names the database."""
+
+    # -- values of bulk rows
+
+    @abstractmethod
+    def instant(self, at: datetime) -> Any:
+        """An instant as a value of a bulk row."""
+
+    @abstractmethod
+    def lease(self, seconds: float, now: datetime) -> Any:
+        """A lease of that length as the value of ``lease_until`` in a bulk row; ``now`` is the application's time."""
+
+    @abstractmethod
+    def lease_clock(self, clock: Clock) -> ColumnElement[Any]:
+        """The present, by the clock that leases are counted on."""
+
+    # -- statements
+
+    def prepare(self, statement: Insert | Update | Delete) -> Statement:
+        """The statement in the words of this database."""
+        if isinstance(statement, Insert):
+            return self.insert(statement)
+        return self.update(statement) if isinstance(statement, Update) else self.delete(statement)
+
+    @abstractmethod
+    def insert(self, statement: Insert) -> Statement: ...
+
+    @abstractmethod
+    def update(self, statement: Update) -> Statement: ...
+
+    @abstractmethod
+    def delete(self, statement: Delete) -> Statement: ...
+
+    @property
+    def placeholders(self) -> Mapping[str, str]:
+        """Fills ``{share_hint}`` (after a table's name) and ``{share_lock}`` (after a query): together they make a row that is
+        only read stay as it is until the end of the transaction."""
+        return {"share_hint": "", "share_lock": ""}

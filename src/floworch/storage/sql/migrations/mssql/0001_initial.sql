@@ -1,0 +1,120 @@
+IF SCHEMA_ID('{schema}') IS NULL EXEC('CREATE SCHEMA [{schema}]');
+
+CREATE TABLE [{schema}].event (
+    sequence BIGINT NOT NULL IDENTITY,
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    at DATETIMEOFFSET(6) NOT NULL,
+    facts NVARCHAR(max) NOT NULL,
+    PRIMARY KEY (sequence)
+);
+
+CREATE INDEX event_by_run ON [{schema}].event (run_id, sequence);
+
+CREATE TABLE [{schema}].flow (
+    id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    version NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    manifest_hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    is_enabled SMALLINT NOT NULL,
+    created_at DATETIMEOFFSET(6) NOT NULL,
+    updated_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE [{schema}].idempotency_key (
+    flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    [key] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    created_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (flow_id, [key])
+);
+
+CREATE TABLE [{schema}].manifest (
+    hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    json NVARCHAR(max) NOT NULL,
+    PRIMARY KEY (hash)
+);
+
+CREATE TABLE [{schema}].migration (
+    version INTEGER NOT NULL,
+    name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    applied_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (version)
+);
+
+CREATE TABLE [{schema}].payload (
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    step_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    kind NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    json NVARCHAR(max) NOT NULL,
+    PRIMARY KEY (run_id, step_key, kind)
+);
+
+CREATE TABLE [{schema}].run (
+    id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    flow_name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    flow_version NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    manifest_hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    trigger_key NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    revision BIGINT NOT NULL,
+    started_at DATETIMEOFFSET(6) NOT NULL,
+    ended_at DATETIMEOFFSET(6) NULL,
+    deadline DATETIMEOFFSET(6) NULL,
+    stop_kind NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NULL,
+    stop_reason NVARCHAR(max) NULL,
+    stop_at DATETIMEOFFSET(6) NULL,
+    idempotency_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
+    source_run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    body NVARCHAR(max) NULL,
+    headers NVARCHAR(max) NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX run_by_deadline ON [{schema}].run (deadline) WHERE deadline IS NOT NULL AND status = 'Running';
+
+CREATE INDEX run_by_flow ON [{schema}].run (flow_id, started_at, id);
+
+CREATE INDEX run_by_flow_status ON [{schema}].run (flow_id, status, started_at, id);
+
+CREATE INDEX run_by_source ON [{schema}].run (source_run_id, started_at) WHERE source_run_id IS NOT NULL;
+
+CREATE INDEX run_by_start ON [{schema}].run (started_at, id);
+
+CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
+
+CREATE TABLE [{schema}].step (
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    step_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    scope NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    type NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    place INTEGER NOT NULL,
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    attempt INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    settled SMALLINT NOT NULL DEFAULT 0,
+    due_at DATETIMEOFFSET(6) NULL,
+    wait NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NULL,
+    waiting_since DATETIMEOFFSET(6) NULL,
+    skip NVARCHAR(32) COLLATE Latin1_General_100_BIN2 NULL,
+    reason NVARCHAR(max) NULL,
+    owner NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NULL,
+    lease_until DATETIMEOFFSET(6) NULL,
+    ready_at DATETIMEOFFSET(6) NULL,
+    started_at DATETIMEOFFSET(6) NULL,
+    ended_at DATETIMEOFFSET(6) NULL,
+    loop NVARCHAR(max) NULL,
+    input NVARCHAR(max) NULL,
+    output NVARCHAR(max) NULL,
+    error NVARCHAR(max) NULL,
+    trace NVARCHAR(max) NULL,
+    PRIMARY KEY (run_id, step_key)
+);
+
+CREATE INDEX step_leased ON [{schema}].step (lease_until) WHERE lease_until IS NOT NULL;
+
+CREATE INDEX step_pending ON [{schema}].step (due_at) WHERE status = 'Pending';
+
+CREATE INDEX step_ready ON [{schema}].step (ready_at) WHERE status = 'Ready';

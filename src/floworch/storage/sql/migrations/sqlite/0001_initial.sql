@@ -1,0 +1,120 @@
+CREATE TABLE floworch_event (
+    sequence INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    run_id CHAR(36) NOT NULL,
+    at BIGINT NOT NULL,
+    facts TEXT NOT NULL
+);
+
+CREATE INDEX floworch_event_by_run ON floworch_event (run_id, sequence);
+
+CREATE TABLE floworch_flow (
+    id CHAR(36) NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    manifest_hash TEXT NOT NULL,
+    is_enabled SMALLINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE floworch_idempotency_key (
+    flow_id CHAR(36) NOT NULL,
+    "key" TEXT NOT NULL,
+    run_id CHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (flow_id, "key")
+)
+ WITHOUT ROWID;
+
+CREATE TABLE floworch_manifest (
+    hash TEXT NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (hash)
+);
+
+CREATE TABLE floworch_migration (
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    applied_at BIGINT NOT NULL,
+    PRIMARY KEY (version)
+);
+
+CREATE TABLE floworch_payload (
+    run_id CHAR(36) NOT NULL,
+    step_key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (run_id, step_key, kind)
+);
+
+CREATE TABLE floworch_run (
+    id CHAR(36) NOT NULL,
+    flow_id CHAR(36) NOT NULL,
+    flow_name TEXT NOT NULL,
+    flow_version TEXT NOT NULL,
+    manifest_hash TEXT NOT NULL,
+    trigger_key TEXT NOT NULL,
+    status TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    deadline BIGINT,
+    stop_kind TEXT,
+    stop_reason TEXT,
+    stop_at BIGINT,
+    idempotency_key TEXT,
+    source_run_id CHAR(36),
+    body TEXT,
+    headers TEXT,
+    PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX floworch_run_by_deadline ON floworch_run (deadline) WHERE deadline IS NOT NULL AND status = 'Running';
+
+CREATE INDEX floworch_run_by_flow ON floworch_run (flow_id, started_at, id);
+
+CREATE INDEX floworch_run_by_flow_status ON floworch_run (flow_id, status, started_at, id);
+
+CREATE INDEX floworch_run_by_source ON floworch_run (source_run_id, started_at) WHERE source_run_id IS NOT NULL;
+
+CREATE INDEX floworch_run_by_start ON floworch_run (started_at, id);
+
+CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
+
+CREATE TABLE floworch_step (
+    run_id CHAR(36) NOT NULL,
+    step_key TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    type TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    settled SMALLINT DEFAULT 0 NOT NULL,
+    due_at BIGINT,
+    wait TEXT,
+    waiting_since BIGINT,
+    skip TEXT,
+    reason TEXT,
+    owner TEXT,
+    lease_until BIGINT,
+    ready_at BIGINT,
+    started_at BIGINT,
+    ended_at BIGINT,
+    loop TEXT,
+    input TEXT,
+    output TEXT,
+    error TEXT,
+    trace TEXT,
+    PRIMARY KEY (run_id, step_key)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX floworch_step_leased ON floworch_step (lease_until) WHERE lease_until IS NOT NULL;
+
+CREATE INDEX floworch_step_pending ON floworch_step (due_at) WHERE status = 'Pending';
+
+CREATE INDEX floworch_step_ready ON floworch_step (ready_at) WHERE status = 'Ready';

@@ -1,0 +1,188 @@
+"""Turns changes into the value rows of bulk statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from floworch.core.dag.keys import scope_of
+from floworch.core.machine.state import StepState
+from floworch.core.machine.transition import Fact, StepChange
+from floworch.core.model.json_encode import encode
+from floworch.core.model.payload import Payload, PayloadKind
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.storage import Advance, Claim, Creation, RunWrite
+from floworch.storage.sql.bulk import Row
+from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.tables import IN_PAYLOAD_TABLE
+
+__all__ = ["RowWriter", "Rows", "fact_row", "in_order"]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows by statement, named like the fields of :class:`~floworch.storage.sql.statements.Statements`."""
+
+    insert_run: list[Row] = field(default_factory=list)
+    advance_run: list[Row] = field(default_factory=list)
+    keep_running: list[Row] = field(default_factory=list)
+    insert_step: list[Row] = field(default_factory=list)
+    change_step: list[Row] = field(default_factory=list)
+    remove_step: list[Row] = field(default_factory=list)
+    settle_scope: list[Row] = field(default_factory=list)
+    revive_scope: list[Row] = field(default_factory=list)
+    payload: list[Row] = field(default_factory=list)
+    insert_event: list[Row] = field(default_factory=list)
+
+
+class RowWriter:
+    """Adds changes to ``rows``. ``now`` is the application's time at which leases begin."""
+
+    def __init__(
+        self, dialect: SqlDialect, now: datetime, *, inline_chars: int
+    ) -> None:
+        self.rows = Rows()
+        self._instant: Callable[[datetime], Any] = dialect.instant
+        self._dialect = dialect
+        self._now = now
+        self._inline_chars = inline_chars
+
+    def create(self, creation: Creation) -> None:
+        run_id, facts = str(creation.run_id), creation.facts_of_run
+        self.rows.insert_run.append(
+            (
+                run_id,
+                str(facts.flow_id),
+                creation.flow_name,
+                creation.flow_version,
+                facts.manifest_hash,
+                facts.trigger_key,
+                self._instant(facts.started_at),
+                facts.idempotency_key,
+                None if facts.source_run_id is None else str(facts.source_run_id),
+                self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
+                self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
+                *self._run_change(creation, 1),
+            )
+        )
+        self._write(run_id, creation)
+
+    def advance(self, advance: Advance) -> None:
+        run_id, expected = str(advance.run_id), advance.expected_revision
+        if advance.status is RunStatus.RUNNING and advance.stop is None and advance.deadline is None:
+            self.rows.keep_running.append((expected + 1, run_id, expected))
+        else:
+            self.rows.advance_run.append((*self._run_change(advance, expected + 1), run_id, expected))
+        self._write(run_id, advance)
+
+    def claim(self, claim: Claim) -> Row:
+        """The row of ``claim_step``."""
+        return (
+            claim.owner,
+            self._instant(claim.at),
+            self._dialect.lease(claim.lease_seconds, self._now),
+            str(claim.run_id),
+            claim.step_key,
+            claim.attempt,
+        )
+
+    def started(self, claim: Claim) -> None:
+        """Tell the history that the claim was won."""
+        fact: Fact = {"type": "step.started", "step": claim.step_key, "attempt": claim.attempt + 1, "worker": claim.owner}
+        self.rows.insert_event.append((str(claim.run_id), self._instant(claim.at), fact_row([fact])))
+
+    def _run_change(self, write: RunWrite, revision: int) -> Row:
+        stop = write.stop
+        stopped = (None, None, None) if stop is None else (stop.kind.value, stop.reason, self._instant(stop.at))
+        return (write.status.value, self._when(write.deadline), *stopped, self._when(write.ended_at), revision)
+
+    def _write(self, run_id: str, write: RunWrite) -> None:
+        rows = self.rows
+        for place, (key, change) in enumerate(write.steps.items()):
+            values = self._step_change(run_id, key, change, write.owner)
+            if change.before is None:
+                rows.insert_step.append((run_id, key, scope_of(key), change.type, place, *values))
+            else:
+                status, attempt = change.before
+                rows.change_step.append((*values, run_id, key, status.value, attempt))
+        for key, items in write.loop_items.items():
+            rows.payload.append((run_id, key, PayloadKind.ITEMS.value, items.text))
+        rows.remove_step.extend((run_id, key) for key in write.removed if key not in write.steps)
+        rows.settle_scope.extend(_scope_rows(run_id, write.settled))
+        rows.revive_scope.extend(_scope_rows(run_id, write.revived))
+        if write.facts:
+            rows.insert_event.append((run_id, self._instant(write.at), fact_row(write.facts)))
+
+    def _step_change(self, run_id: str, key: str, change: StepChange, owner: str) -> Row:
+        state, lease_seconds = change.state, change.lease_seconds
+        lease = None
+        if lease_seconds is not None:
+            lease = self._dialect.lease(lease_seconds, self._now)
+        error = None if change.error is None else Payload(_json(change.error.to_json()))
+        trace = None if change.trace is None else Payload(encode(change.trace))
+        return (
+            *self._state(state, owner if lease_seconds is not None else state.owner),
+            lease,
+            self._payload(run_id, key, "input", change.input),
+            self._payload(run_id, key, PayloadKind.OUTPUT.value, change.output),
+            self._payload(run_id, key, PayloadKind.ERROR.value, error),
+            self._payload(run_id, key, "trace", trace),
+        )
+
+    def _state(self, state: StepState, owner: str | None) -> Row:
+        when = self._when
+        return (
+            state.status.value,
+            state.attempt,
+            state.failures,
+            state.lost,
+            when(state.due_at),
+            None if state.wait is None else state.wait.value,
+            when(state.waiting_since),
+            None if state.skip is None else state.skip.value,
+            state.reason,
+            owner,
+            when(state.ready_at),
+            when(state.started_at),
+            when(state.ended_at),
+            None if state.loop is None else _json(asdict(state.loop)),
+        )
+
+    def _when(self, at: datetime | None) -> Any:
+        return None if at is None else self._instant(at)
+
+    def _payload(self, run_id: str, key: str, kind: str, payload: Payload | None) -> str | None:
+        if payload is None:
+            return None
+        if len(payload.text) <= self._inline_chars:
+            return payload.text
+        self.rows.payload.append((run_id, key, kind, payload.text))
+        return IN_PAYLOAD_TABLE
+
+
+def fact_row(facts: Sequence[Fact]) -> str:
+    """Facts of one commit as the event table keeps them."""
+    # Only a condition's trace can hold user values, for which the fast encoder has other rules.
+    return encode(facts) if any("when" in fact for fact in facts) else _json(facts)
+
+
+def in_order(rows: list[Row], *places: int) -> list[Row]:
+    """Rows sorted by the values at ``places``: transactions that lock rows in one order cannot deadlock."""
+    return rows if len(rows) < 2 else sorted(rows, key=lambda row: tuple(row[place] for place in places))
+
+
+def _scope_rows(run_id: str, scopes: Iterable[str]) -> list[Row]:
+    # All keys in a scope begin with "scope."; "/" is the character after the dot.
+    return [(run_id, f"{scope}.", f"{scope}/", scope) for scope in scopes]
+
+
+def _json(value: Any) -> str:
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:  # a lone surrogate, in the message of somebody's exception
+        return json.dumps(value)

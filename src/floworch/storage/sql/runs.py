@@ -1,0 +1,88 @@
+"""Answers questions about runs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+
+from floworch.core.model.records import RunRecord
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.storage import RunFilter, RunPage
+from floworch.storage.sql.cursor import Cursor
+from floworch.storage.sql.states import stop_request
+from floworch.storage.sql.tables import Tables
+
+__all__ = ["count_runs", "find_run_by_key", "get_run", "list_runs"]
+
+
+def get_run(connection: Connection, tables: Tables, run_id: UUID) -> RunRecord | None:
+    row = connection.execute(_records(tables).where(tables.run.c.id == run_id)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def find_run_by_key(connection: Connection, tables: Tables, flow_id: UUID, key: str) -> UUID | None:
+    c = tables.idempotency_key.c
+    found: UUID | None = connection.execute(select(c.run_id).where(c.flow_id == flow_id, c.key == key)).scalar()
+    return found
+
+
+def list_runs(connection: Connection, tables: Tables, where: RunFilter, limit: int, cursor: Cursor | None) -> RunPage:
+    """One page, in the order that all indexes of the table end with, read backwards."""
+    c = tables.run.c
+    wanted = _records(tables).where(*_conditions(tables, where))
+    if cursor is not None:
+        wanted = wanted.where(or_(c.started_at < cursor.at, and_(c.started_at == cursor.at, c.id < cursor.run_id)))
+    rows = connection.execute(wanted.order_by(c.started_at.desc(), c.id.desc()).limit(limit + 1)).all()
+    runs = [_record(row) for row in rows[:limit]]
+    has_more = len(rows) > limit and bool(runs)
+    return RunPage(runs, str(Cursor(runs[-1].started_at, runs[-1].id)) if has_more else None)
+
+
+def count_runs(connection: Connection, tables: Tables) -> dict[RunStatus, int]:
+    c = tables.run.c
+    found = connection.execute(select(c.status, func.count()).group_by(c.status))
+    return dict.fromkeys(RunStatus, 0) | {RunStatus(status): count for status, count in found}
+
+
+def _conditions(tables: Tables, where: RunFilter) -> list[ColumnElement[bool]]:
+    c = tables.run.c
+    conditions: list[ColumnElement[bool]] = []
+    if where.flow_id is not None:
+        conditions.append(c.flow_id == where.flow_id)
+    if where.statuses is not None:
+        conditions.append(c.status.in_(sorted(where.statuses)))
+    if where.started_from is not None:
+        conditions.append(c.started_at >= where.started_from)
+    if where.started_before is not None:
+        conditions.append(c.started_at < where.started_before)
+    if where.source_run_id is not None:
+        conditions.append(c.source_run_id == where.source_run_id)
+    return conditions
+
+
+def _records(tables: Tables) -> Select[Any]:
+    c = tables.run.c
+    return select(*(column for column in c if column.name not in ("body", "headers")))
+
+
+def _record(row: Row[Any]) -> RunRecord:
+    stop = stop_request(row)
+    return RunRecord(
+        id=row.id,
+        flow_id=row.flow_id,
+        flow_name=row.flow_name,
+        flow_version=row.flow_version,
+        manifest_hash=row.manifest_hash,
+        status=RunStatus(row.status),
+        trigger_key=row.trigger_key,
+        revision=row.revision,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        deadline=row.deadline,
+        stop_kind=None if stop is None else stop.kind,
+        stop_reason=None if stop is None else stop.reason,
+        idempotency_key=row.idempotency_key,
+        source_run_id=row.source_run_id,
+    )

@@ -1,0 +1,133 @@
+"""The bulk statements of the hot path and the columns of their rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from floworch.storage.sql.bulk import Delete, Insert, Match, Statement, Update
+from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.tables import Tables
+
+__all__ = ["RUN_CHANGE", "STEP_CHANGE", "STEP_IDENTITY", "Statements", "bulk_statements", "prepare_statements"]
+
+RUN_CHANGE = ("status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "place")
+STEP_CHANGE = (
+    "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at",
+    "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace",
+)  # fmt: skip
+_RUN_FACTS = (
+    "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",
+    "source_run_id", "body", "headers",
+)  # fmt: skip
+_STEP = (Match("run_id"), Match("step_key"))
+_SCOPE = (Match("run_id"), Match("step_key", ">="), Match("step_key", "<"), Match("scope"))
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """One prepared statement per field."""
+
+    insert_key: Statement
+    insert_run: Statement
+    advance_run: Statement
+    keep_running: Statement
+    """Like ``advance_run`` for a run that is running and stays so: touches no indexed column but the revision's own."""
+    insert_step: Statement
+    change_step: Statement
+    remove_step: Statement
+    settle_scope: Statement
+    revive_scope: Statement
+    claim_step: Statement
+    renew_lease: Statement
+    insert_payload: Statement
+    remove_payload: Statement
+    insert_event: Statement
+    insert_manifest: Statement
+    insert_flow: Statement
+    change_flow: Statement
+
+
+def prepare_statements(dialect: SqlDialect, tables: Tables) -> Statements:
+    """All bulk statements in the words of one database."""
+    specs = bulk_statements(tables)
+    return Statements(**{field.name: dialect.prepare(specs[field.name]) for field in fields(Statements)})
+
+
+def bulk_statements(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    """Field of :class:`Statements` → what the statement does."""
+    return {**_of_runs(tables), **_of_steps(tables), **_of_leases(tables), **_of_the_rest(tables)}
+
+
+def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    run = tables.run
+    return {
+        "insert_key": Insert(
+            tables.idempotency_key, columns=("flow_id", "key", "run_id", "created_at"), skip_existing=True
+        ),
+        "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE)),
+        "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision"))),
+        "keep_running": Update(
+            run,
+            columns=("revision",),
+            match=(Match("id"), Match("revision")),
+            condition="{row}.status = 'Running' AND {row}.stop_kind IS NULL",
+        ),
+    }
+
+
+def _of_steps(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    step = tables.step
+    return {
+        "insert_step": Insert(step, columns=(*STEP_IDENTITY, *STEP_CHANGE), skip_existing=True),
+        "change_step": Update(step, columns=STEP_CHANGE, match=(*_STEP, Match("status"), Match("attempt"))),
+        "remove_step": Delete(step, match=_STEP),
+        "settle_scope": Update(step, constants=("settled = 1",), match=_SCOPE),
+        "revive_scope": Update(step, constants=("settled = 0",), match=_SCOPE),
+    }
+
+
+def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    step = tables.step
+    active = (
+        f"EXISTS (SELECT 1 FROM {tables.run.fullname} AS r{{share_hint}} WHERE r.id = {{row}}.run_id "
+        "AND r.status = 'Running' AND r.stop_kind IS NULL{share_lock})"
+    )
+    cleared = ("due_at", "wait", "input", "output", "error", "trace")
+    return {
+        "claim_step": Update(
+            step,
+            columns=("owner", "started_at", "lease_until"),
+            constants=(
+                "status = 'Running'",
+                "attempt = t.attempt + 1",
+                *(f"{name} = NULL" for name in cleared),
+            ),
+            match=(*_STEP, Match("attempt")),
+            condition=f"{{row}}.status = 'Ready' AND {active}",
+        ),
+        "renew_lease": Update(
+            step,
+            columns=("lease_until",),
+            match=(*_STEP, Match("attempt"), Match("owner")),
+            condition="{row}.status = 'Running' AND {row}.lease_until IS NOT NULL",
+        ),
+    }
+
+
+def _of_the_rest(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    payload_key = ("run_id", "step_key", "kind")
+    return {
+        "insert_payload": Insert(tables.payload, columns=(*payload_key, "json")),
+        "remove_payload": Delete(tables.payload, match=tuple(map(Match, payload_key))),
+        "insert_event": Insert(tables.event, columns=("run_id", "at", "facts")),
+        "insert_manifest": Insert(tables.manifest, columns=("hash", "json"), skip_existing=True),
+        "insert_flow": Insert(
+            tables.flow,
+            columns=("id", "name", "version", "manifest_hash", "is_enabled", "created_at", "updated_at"),
+            skip_existing=True,
+        ),
+        "change_flow": Update(
+            tables.flow, columns=("name", "version", "manifest_hash", "updated_at"), match=(Match("id"),)
+        ),
+    }

@@ -1,0 +1,145 @@
+"""Reads the planner's view of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
+
+from floworch.core.machine.state import LoopProgress, RunFacts, SkipKind, StepState, StopRequest, WaitKind
+from floworch.core.model.status import RunStatus, StepStatus, StopKind
+from floworch.core.ports.storage import StoredRun
+from floworch.storage.sql.tables import Tables
+
+__all__ = ["begins_with", "chunks", "load_iteration_steps", "load_runs", "loop_progress", "stop_request"]
+
+T = TypeVar("T")
+
+_IDS_PER_QUERY = 500
+
+
+def load_runs(connection: Connection, tables: Tables, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
+    """See :meth:`Storage.load <floworch.core.ports.storage.Storage.load>`. Needs a snapshot."""
+    runs: dict[UUID, StoredRun] = {}
+    for ids in chunks(run_ids, _IDS_PER_QUERY):
+        runs.update((row.id, _stored_run(row)) for row in connection.execute(_runs(tables, ids)))
+    step = tables.step
+    for ids in chunks(runs, _IDS_PER_QUERY):
+        for row in connection.execute(_states(tables).where(step.c.run_id.in_(ids), step.c.settled == 0)):
+            runs[row.run_id].steps[row.step_key] = _step_state(row)
+    return runs
+
+
+def load_iteration_steps(connection: Connection, tables: Tables, run_id: UUID, prefix: str) -> dict[str, StepState]:
+    """See :meth:`Storage.load_iteration_steps <floworch.core.ports.storage.Storage.load_iteration_steps>`."""
+    step = tables.step
+    wanted = _states(tables).where(step.c.run_id == run_id, *begins_with(step.c.step_key, prefix))
+    return {row.step_key: _step_state(row) for row in connection.execute(wanted)}
+
+
+def begins_with(column: ColumnElement[str], prefix: str) -> list[ColumnElement[bool]]:
+    """Conditions that an index can answer; LIKE would fold case on some databases."""
+    if not prefix:
+        return []
+    return [column >= prefix, column < prefix[:-1] + chr(ord(prefix[-1]) + 1)]
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most ``size``: databases bound the parameters of a statement."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def stop_request(row: Row[Any]) -> StopRequest | None:
+    return None if row.stop_kind is None else StopRequest(StopKind(row.stop_kind), row.stop_reason, row.stop_at)
+
+
+def loop_progress(text: str | None) -> LoopProgress | None:
+    return None if text is None else LoopProgress(**json.loads(text))
+
+
+def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[Any]:
+    c = tables.run.c
+    return select(
+        c.id,
+        c.flow_id,
+        c.manifest_hash,
+        c.trigger_key,
+        c.started_at,
+        c.source_run_id,
+        c.idempotency_key,
+        c.revision,
+        c.status,
+        c.deadline,
+        c.stop_kind,
+        c.stop_reason,
+        c.stop_at,
+        c.ended_at,
+    ).where(c.id.in_(ids))
+
+
+def _states(tables: Tables) -> Select[Any]:
+    c = tables.step.c
+    return select(
+        c.run_id,
+        c.step_key,
+        c.status,
+        c.attempt,
+        c.failures,
+        c.lost,
+        c.due_at,
+        c.wait,
+        c.waiting_since,
+        c.skip,
+        c.reason,
+        c.owner,
+        c.ready_at,
+        c.started_at,
+        c.ended_at,
+        c.loop,
+    )
+
+
+def _stored_run(row: Row[Any]) -> StoredRun:
+    facts = RunFacts(
+        run_id=row.id,
+        flow_id=row.flow_id,
+        manifest_hash=row.manifest_hash,
+        trigger_key=row.trigger_key,
+        started_at=row.started_at,
+        source_run_id=row.source_run_id,
+        idempotency_key=row.idempotency_key,
+    )
+    return StoredRun(
+        facts=facts,
+        revision=row.revision,
+        status=RunStatus(row.status),
+        deadline=row.deadline,
+        stop=stop_request(row),
+        ended_at=row.ended_at,
+        steps={},
+    )
+
+
+def _step_state(row: Row[Any]) -> StepState:
+    return StepState(
+        status=StepStatus(row.status),
+        attempt=row.attempt,
+        failures=row.failures,
+        lost=row.lost,
+        due_at=row.due_at,
+        wait=None if row.wait is None else WaitKind(row.wait),
+        waiting_since=row.waiting_since,
+        skip=None if row.skip is None else SkipKind(row.skip),
+        reason=row.reason,
+        owner=row.owner,
+        ready_at=row.ready_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        loop=loop_progress(row.loop),
+    )

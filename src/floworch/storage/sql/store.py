@@ -1,0 +1,273 @@
+"""The storage port on a SQL database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
+
+from floworch.core.machine.state import StepState
+from floworch.core.model.payload import Payload, PayloadRef
+from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.clock import Clock, SystemClock
+from floworch.core.ports.storage import (
+    Batch,
+    BatchResult,
+    Capabilities,
+    DueWork,
+    LeaseKey,
+    LeaseState,
+    ReadyStep,
+    RunFilter,
+    RunPage,
+    Storage,
+    StoredRun,
+)
+from floworch.errors import ConfigurationError, StorageUnavailable
+from floworch.storage.sql import catalog, payloads, runs, states, steps, waiting
+from floworch.storage.sql.commit import Committer
+from floworch.storage.sql.cursor import Cursor
+from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.dialects.mssql import MssqlDialect
+from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.lane import Lane
+from floworch.storage.sql.migrations.runner import check_schema, migrate, sql_script
+from floworch.storage.sql.statements import prepare_statements
+from floworch.storage.sql.transaction import Transactions
+
+__all__ = ["INLINE_CHARS", "SqlStorage"]
+
+T = TypeVar("T")
+
+INLINE_CHARS = 16 * 1024
+"""Payloads of more characters have a row of their own, so that the rows that move stay small."""
+
+
+class SqlStorage(Storage):
+    """Keeps everything in a SQL database.
+
+    The database is worked with on a few threads of the store's own: one writes, two read. ``url`` is SQLAlchemy's;
+    ``dialect`` holds the settings of one kind of database and is found from the URL when it is not given. The clock is used for
+    what has no time of its own, and on SQLite for leases.
+    """
+
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        clock: Clock | None = None,
+        dialect: SqlDialect | None = None,
+        auto_migrate: bool = True,
+        inline_chars: int = INLINE_CHARS,
+        retry_seconds: float = 30.0,
+    ) -> None:
+        self._url = _parse(url)
+        self._clock = clock or SystemClock()
+        self._dialect = dialect or _dialect_for(self._url)
+        self._auto_migrate = auto_migrate
+        self._tables = self._dialect.tables()
+        self._engine = self._dialect.connect(self._url)
+        self._transactions = Transactions(self._engine, self._dialect, retry_seconds=retry_seconds)
+        self._statements = prepare_statements(self._dialect, self._tables)
+        self._committer = Committer(
+            self._transactions, self._dialect, self._tables, self._statements, self._clock, inline_chars
+        )
+        self._writer: Lane | None = None
+        self._reader: Lane | None = None
+        self._is_closed = False
+
+    @classmethod
+    def sqlite(
+        cls,
+        path: str | Path,
+        *,
+        clock: Clock | None = None,
+        auto_migrate: bool = True,
+        synchronous: str = "FULL",
+        busy_timeout_seconds: float = 5.0,
+        pragmas: Mapping[str, str | int] | None = None,
+        inline_chars: int = INLINE_CHARS,
+        retry_seconds: float = 30.0,
+    ) -> SqlStorage:
+        """A store in one file, which is made when it does not exist. Any number of processes of one machine may share it.
+
+        ``synchronous="NORMAL"`` is faster and keeps the file sound, but the last commits can be lost when the power fails.
+        ``pragmas`` are added to what every connection sets.
+        """
+        dialect = SqliteDialect(synchronous=synchronous, busy_timeout_seconds=busy_timeout_seconds, pragmas=pragmas)
+        return cls(
+            URL.create("sqlite", database=str(path)),
+            clock=clock,
+            dialect=dialect,
+            auto_migrate=auto_migrate,
+            inline_chars=inline_chars,
+            retry_seconds=retry_seconds,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(shared_between_processes=True, survives_restart=True)
+
+    # -- life
+
+    async def open(self) -> None:
+        if self._writer is not None or self._is_closed:
+            raise ConfigurationError("This storage was opened before. Make a new one for every start.")
+        self._writer = Lane("floworch-sql-write", self._dialect.writer_threads)
+        self._reader = Lane("floworch-sql-read", self._dialect.reader_threads)
+        try:
+            if not await self._read(partial(check_schema, dialect=self._dialect, tables=self._tables)):
+                await self._require_migration()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await asyncio.to_thread(self._release)
+
+    def sql_script(self, *, after_version: int = 0) -> str:
+        """The SQL that brings a database at that schema version up to date, for people who run it themselves."""
+        return sql_script(self._dialect, self._engine.dialect, self._tables, after_version=after_version)
+
+    async def migrate(self) -> list[int]:
+        """Apply the missing migrations, also when ``auto_migrate`` is off; answers with their versions."""
+        now = self._clock.now()
+        return await self._write(partial(migrate, dialect=self._dialect, tables=self._tables, now=now))
+
+    async def _require_migration(self) -> None:
+        if not self._auto_migrate:
+            raise StorageUnavailable(
+                f"The schema of {self._url.render_as_string()} is not up to date and auto_migrate is off. "
+                "Run `floworch migrate`, or let a DBA run the output of `floworch migrate --sql`."
+            )
+        await self.migrate()
+
+    def _release(self) -> None:
+        for lane in (self._writer, self._reader):
+            if lane is not None:
+                lane.close()
+        self._engine.dispose()
+
+    # -- catalog
+
+    async def save_flows(self, flows: Sequence[FlowRecord]) -> None:
+        now = self._clock.now()
+        await self._write(lambda c: catalog.save_flows(c, self._dialect, self._statements, flows, now))
+
+    async def list_flows(self) -> list[FlowRecord]:
+        return await self._read(lambda c: catalog.list_flows(c, self._tables))
+
+    async def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> bool:
+        now = self._clock.now()
+        return await self._write(lambda c: catalog.set_flow_enabled(c, self._tables, flow_id, enabled, now))
+
+    async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
+        return await self._read(lambda c: catalog.load_manifests(c, self._tables, hashes))
+
+    # -- the state machine
+
+    async def commit(self, batch: Batch) -> BatchResult:
+        return await _open(self._writer).run(partial(self._committer.commit, batch))
+
+    async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
+        return await self._read(lambda c: states.load_runs(c, self._tables, run_ids))
+
+    async def load_iteration_steps(self, run_id: UUID, step_key_prefix: str) -> dict[str, StepState]:
+        return await self._read(lambda c: states.load_iteration_steps(c, self._tables, run_id, step_key_prefix))
+
+    async def load_payloads(self, run_id: UUID, refs: Sequence[PayloadRef]) -> dict[PayloadRef, Payload | None]:
+        return await self._read(lambda c: payloads.load_payloads(c, self._tables, run_id, refs))
+
+    async def load_outputs(self, run_id: UUID, step_key_prefix: str) -> dict[str, Payload | None]:
+        return await self._read(lambda c: payloads.load_outputs(c, self._tables, run_id, step_key_prefix))
+
+    # -- leases and time
+
+    async def renew(self, owner: str, leases: Mapping[LeaseKey, float]) -> dict[LeaseKey, LeaseState]:
+        renewal = partial(
+            waiting.renew_leases,
+            tables=self._tables,
+            dialect=self._dialect,
+            statement=self._statements.renew_lease,
+            owner=owner,
+            leases=leases,
+            now=self._clock.now(),
+        )
+        return await self._write(renewal)
+
+    async def due(self, now: datetime, limit: int) -> DueWork:
+        lease_now = self._dialect.lease_clock(self._clock)
+        return await self._read(lambda c: waiting.find_due(c, self._tables, now, lease_now, limit))
+
+    async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
+        return await self._read(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
+
+    # -- questions
+
+    async def get_run(self, run_id: UUID) -> RunRecord | None:
+        return await self._read(lambda c: runs.get_run(c, self._tables, run_id))
+
+    async def find_run_by_key(self, flow_id: UUID, idempotency_key: str) -> UUID | None:
+        return await self._read(lambda c: runs.find_run_by_key(c, self._tables, flow_id, idempotency_key))
+
+    async def list_runs(self, where: RunFilter, limit: int, cursor: str | None = None) -> RunPage:
+        after = None if cursor is None else Cursor.parse(cursor)
+        return await self._read(lambda c: runs.list_runs(c, self._tables, where, limit, after))
+
+    async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
+        return await self._read(lambda c: steps.list_steps(c, self._tables, run_id, payloads=payloads))
+
+    async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
+        return await self._read(lambda c: steps.list_events(c, self._tables, run_id, after, limit))
+
+    async def count_runs(self) -> dict[RunStatus, int]:
+        return await self._read(lambda c: runs.count_runs(c, self._tables))
+
+    # -- threads
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        return await _open(self._writer).run(partial(self._transactions.write, work))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await _open(self._reader).run(partial(self._transactions.read, work))
+
+
+def _open(lane: Lane | None) -> Lane:
+    if lane is None:
+        raise StorageUnavailable("The storage is not open: call open() first.")
+    return lane
+
+
+def _parse(url: str | URL) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "The storage URL cannot be read. Write it like 'sqlite:///path/to/file.db' or "
+            "'postgresql+psycopg://user:password@host/database'."
+        ) from error
+
+
+def _dialect_for(url: URL) -> SqlDialect:
+    known: dict[str, Callable[[], Any]] = {
+        "sqlite": SqliteDialect,
+        "postgresql": PostgresqlDialect,
+        "mssql": MssqlDialect,
+    }
+    make = known.get(url.get_backend_name())
+    if make is None:
+        raise ConfigurationError(
+            f"There is no SQL storage for {url.get_backend_name()!r}: floworch knows {', '.join(sorted(known))}."
+        )
+    dialect: SqlDialect = make()
+    return dialect

@@ -1,0 +1,198 @@
+"""The tables, described once for every database.
+
+There are no foreign keys: each row is written by the one statement set in :mod:`floworch.storage.sql.commit`, and a check
+per row would cost more than the row. The partial indexes cover only rows that wait for something, so finished work
+costs nothing to look past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, MetaData, SmallInteger, Table, text
+
+from floworch.storage.sql.types import Document, Id, Instant, Word
+
+__all__ = ["IN_PAYLOAD_TABLE", "Tables", "build_tables"]
+
+IN_PAYLOAD_TABLE = "@"
+"""Stands in a payload column for text that was too long for the row. No JSON document begins with it."""
+
+_KEY_CHARS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    metadata: MetaData
+    migration: Table
+    flow: Table
+    manifest: Table
+    run: Table
+    step: Table
+    payload: Table
+    event: Table
+    idempotency_key: Table
+
+
+def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
+    """Describe the tables in ``schema``; ``prefix`` keeps them apart from the application's where there are no schemas."""
+    metadata = MetaData(schema=schema)
+    return Tables(
+        metadata=metadata,
+        migration=_migration(metadata, prefix),
+        flow=_flow(metadata, prefix),
+        manifest=_manifest(metadata, prefix),
+        run=_run(metadata, prefix),
+        step=_step(metadata, prefix),
+        payload=_payload(metadata, prefix),
+        event=_event(metadata, prefix),
+        idempotency_key=_idempotency_key(metadata, prefix),
+    )
+
+
+def _migration(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}migration",
+        metadata,
+        Column("version", Integer, primary_key=True, autoincrement=False),
+        Column("name", Word(200), nullable=False),
+        Column("applied_at", Instant, nullable=False),
+    )
+
+
+def _flow(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}flow",
+        metadata,
+        Column("id", Id, primary_key=True),
+        Column("name", Word(200), nullable=False),
+        Column("version", Word(200), nullable=False),
+        Column("manifest_hash", Word(64), nullable=False),
+        Column("is_enabled", SmallInteger, nullable=False),
+        Column("created_at", Instant, nullable=False),
+        Column("updated_at", Instant, nullable=False),
+    )
+
+
+def _manifest(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}manifest",
+        metadata,
+        Column("hash", Word(64), primary_key=True),
+        Column("json", Document, nullable=False),
+    )
+
+
+def _run(metadata: MetaData, prefix: str) -> Table:
+    table = Table(
+        f"{prefix}run",
+        metadata,
+        Column("id", Id, primary_key=True),
+        Column("flow_id", Id, nullable=False),
+        Column("flow_name", Word(200), nullable=False),
+        Column("flow_version", Word(200), nullable=False),
+        Column("manifest_hash", Word(64), nullable=False),
+        Column("trigger_key", Word(200), nullable=False),
+        Column("status", Word(16), nullable=False),
+        Column("revision", BigInteger, nullable=False),
+        Column("started_at", Instant, nullable=False),
+        Column("ended_at", Instant),
+        Column("deadline", Instant),
+        Column("stop_kind", Word(16)),
+        Column("stop_reason", Document),
+        Column("stop_at", Instant),
+        Column("idempotency_key", Word(_KEY_CHARS)),
+        Column("source_run_id", Id),
+        Column("body", Document),
+        Column("headers", Document),
+        sqlite_with_rowid=False,
+    )
+    name, c = table.name, table.c
+    Index(f"{name}_by_start", c.started_at, c.id)
+    Index(f"{name}_by_flow", c.flow_id, c.started_at, c.id)
+    Index(f"{name}_by_status", c.status, c.started_at, c.id)
+    Index(f"{name}_by_flow_status", c.flow_id, c.status, c.started_at, c.id)
+    _partial_index(f"{name}_by_deadline", "deadline IS NOT NULL AND status = 'Running'", c.deadline)
+    _partial_index(f"{name}_by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
+    return table
+
+
+def _step(metadata: MetaData, prefix: str) -> Table:
+    table = Table(
+        f"{prefix}step",
+        metadata,
+        Column("run_id", Id, primary_key=True),
+        Column("step_key", Word(_KEY_CHARS), primary_key=True),
+        Column("scope", Word(_KEY_CHARS), nullable=False),
+        Column("type", Word(200), nullable=False),
+        Column("place", Integer, nullable=False),  # among the rows that one commit inserted
+        Column("status", Word(16), nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("failures", Integer, nullable=False),
+        Column("lost", Integer, nullable=False),
+        Column("settled", SmallInteger, nullable=False, server_default=text("0")),
+        Column("due_at", Instant),
+        Column("wait", Word(16)),
+        Column("waiting_since", Instant),
+        Column("skip", Word(32)),
+        Column("reason", Document),
+        Column("owner", Word(200)),
+        Column("lease_until", Instant),
+        Column("ready_at", Instant),
+        Column("started_at", Instant),
+        Column("ended_at", Instant),
+        Column("loop", Document),
+        Column("input", Document),
+        Column("output", Document),
+        Column("error", Document),
+        Column("trace", Document),
+        # Rows are found by (run, key) only: without a rowid that is one tree to write instead of two.
+        sqlite_with_rowid=False,
+    )
+    name, c = table.name, table.c
+    _partial_index(f"{name}_ready", "status = 'Ready'", c.ready_at)
+    _partial_index(f"{name}_pending", "status = 'Pending'", c.due_at)
+    _partial_index(f"{name}_leased", "lease_until IS NOT NULL", c.lease_until)
+    return table
+
+
+def _payload(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}payload",
+        metadata,
+        Column("run_id", Id, primary_key=True),
+        Column("step_key", Word(_KEY_CHARS), primary_key=True),
+        Column("kind", Word(16), primary_key=True),
+        Column("json", Document, nullable=False),
+    )
+
+
+def _event(metadata: MetaData, prefix: str) -> Table:
+    table = Table(
+        f"{prefix}event",
+        metadata,
+        Column("sequence", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+        Column("run_id", Id, nullable=False),
+        Column("at", Instant, nullable=False),
+        Column("facts", Document, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Index(f"{table.name}_by_run", table.c.run_id, table.c.sequence)
+    return table
+
+
+def _idempotency_key(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}idempotency_key",
+        metadata,
+        Column("flow_id", Id, primary_key=True),
+        Column("key", Word(_KEY_CHARS), primary_key=True),
+        Column("run_id", Id, nullable=False),
+        Column("created_at", Instant, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _partial_index(name: str, where: str, *columns: Column[object]) -> Index:
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition, mssql_where=condition)
