@@ -40,14 +40,21 @@ def parse(origin: Origin, start: int = 0) -> Node:
 def parse_embedded(origin: Origin, start: int) -> tuple[Node | ExpressionError, int]:
     """The expression between ``start`` and the ``}`` that closes it, and the offset behind that.
 
-    A mistake inside the braces is returned, so that the caller can go on behind them. Raises ExpressionError when the
-    braces are not closed or hold what is no token.
+    A mistake is returned, not raised, with the offset at which it makes sense to go on looking for others.
     """
-    tokens = tokenize(origin, start, embedded=True)
+    try:
+        tokens = tokenize(origin, start, embedded=True)
+    except ExpressionError as error:
+        return error, _behind_brace(origin.text, error.position or start)
     try:
         return _parse(origin, tokens), tokens[-1].end
     except ExpressionError as error:
         return error, tokens[-1].end
+
+
+def _behind_brace(text: str, position: int) -> int:
+    brace = text.find("}", position)
+    return brace + 1 if brace >= 0 else len(text)
 
 
 def _parse(origin: Origin, tokens: list[Token]) -> Node:
@@ -164,7 +171,7 @@ class _Parser:
         arguments = self._arguments(name)
         if problem := arity_problem(function, len(arguments)):
             raise self._error(problem, name.start)
-        call = Call(function.name, arguments, start)
+        call = Call(function.name, arguments, name.start)
         path = self._path()
         return Member(call, tuple(part.segment for part in path), start) if path else call
 

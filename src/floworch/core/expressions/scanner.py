@@ -48,7 +48,7 @@ Part: TypeAlias = Text | Whole | Embedded
 def scan(origin: Origin) -> list[Part]:
     """The parts of a text in order: one :class:`Whole`, or any mix of the others.
 
-    Raises :class:`~floworch.errors.ExpressionError` where it cannot go on; other mistakes are in the parts.
+    Raises :class:`~floworch.errors.ExpressionError` for a whole expression; other mistakes are in the parts.
     """
     text = origin.text
     stripped = text.strip()
