@@ -6,23 +6,35 @@ A graph is a mapping *step key → keys it runs after*. Keys that are not steps 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-__all__ = ["Graph", "ancestors", "cycles", "execution_order"]
+__all__ = ["Ancestry", "Graph", "cycles", "execution_order"]
 
 Graph = Mapping[str, Collection[str]]
 
 
-def ancestors(graph: Graph) -> dict[str, frozenset[str]]:
-    """Per step, all steps that must be final before it; a step on a cycle is among its own ancestors."""
-    order, leftover = execution_order(graph)
-    keys = [*order, *leftover]
-    bits = {key: 1 << index for index, key in enumerate(keys)}
-    masks = dict.fromkeys(keys, 0)
-    while _spread(graph, keys, bits, masks) and leftover:
-        pass
-    return {key: frozenset(_members(masks[key], keys)) for key in graph}
+class Ancestry:
+    """Which steps must be final before which. A step on a cycle is before itself."""
+
+    __slots__ = ("_bits", "_keys", "_masks")
+
+    def __init__(self, graph: Graph) -> None:
+        order, leftover = execution_order(graph)
+        self._keys = [*order, *leftover]
+        # A set per step costs quadratic time and memory in a long chain; a bit per ancestor is nothing.
+        self._bits = {key: 1 << index for index, key in enumerate(self._keys)}
+        self._masks = dict.fromkeys(self._keys, 0)
+        while _spread(graph, self._keys, self._bits, self._masks) and leftover:
+            pass
+
+    def is_before(self, before: str, step: str) -> bool:
+        """Whether ``before`` is final when ``step`` starts, whatever happens. Both are steps of the graph."""
+        return bool(self._masks[step] & self._bits[before])
+
+    def of(self, step: str) -> frozenset[str]:
+        """All steps that are final when ``step`` starts."""
+        return frozenset(_members(self._masks[step], self._keys))
 
 
 def execution_order(graph: Graph) -> tuple[list[str], list[str]]:
@@ -42,19 +54,17 @@ def execution_order(graph: Graph) -> tuple[list[str], list[str]]:
     return order, [key for key in graph if key not in done]
 
 
-def cycles(graph: Graph) -> list[list[str]]:
+def cycles(graph: Graph) -> Iterator[list[str]]:
     """Cycles as paths in the order of execution, ``["a", "b", "a"]``; every edge that is on a cycle is on one."""
     _, leftover = execution_order(graph)
     dependents = _reversed(graph)
     covered: set[tuple[str, str]] = set()
-    found: list[list[str]] = []
     for key in leftover:
         for dependent in dependents[key]:
             if (key, dependent) not in covered and (way := _shortest_way(dependent, key, dependents)):
                 path = [key, *way]
                 covered.update(pairwise(path))
-                found.append(path)
-    return found
+                yield path
 
 
 def _spread(graph: Graph, keys: Sequence[str], bits: Mapping[str, int], masks: dict[str, int]) -> bool:
@@ -70,7 +80,7 @@ def _spread(graph: Graph, keys: Sequence[str], bits: Mapping[str, int], masks: d
     return changed
 
 
-def _members(mask: int, keys: Sequence[str]) -> Iterable[str]:
+def _members(mask: int, keys: Sequence[str]) -> Iterator[str]:
     while mask:
         lowest = mask & -mask
         yield keys[lowest.bit_length() - 1]

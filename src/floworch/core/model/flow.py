@@ -33,7 +33,7 @@ class FlowDefinition:
     def __init__(
         self,
         *,
-        id: UUID | None = None,  # noqa: A002 - the attribute's name
+        id: UUID | None = None,
         name: str | None = None,
         version: str | None = None,
         manifest: FlowManifest | None = None,

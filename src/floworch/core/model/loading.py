@@ -83,14 +83,14 @@ def _strict_loader(yaml: Any) -> Any:
         pass
 
     def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        loader.flatten_mapping(node)
         seen: set[Any] = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value:  # before merge keys add what may be overridden
             key = key_node.value
             if key in seen:
                 problem = f"the key {key!r} occurs twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
+        loader.flatten_mapping(node)
         return dict(loader.construct_pairs(node, deep=True))
 
     StrictLoader.add_constructor("tag:yaml.org,2002:map", mapping)

@@ -73,7 +73,8 @@ class RetrySettings(WireModel):
 
     @model_serializer(mode="wrap")
     def _to_wire(self, handler: Any) -> dict[str, Json]:
-        return {name: value for name, value in handler(self).items() if value is not None}
+        fields = handler(self).items()
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields if value is not None}
 
 
 def _retry_settings(value: Any) -> Any:

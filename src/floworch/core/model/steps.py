@@ -86,7 +86,7 @@ class Step(StepBase):
         def __init__(
             self,
             *,
-            type: str,  # noqa: A002 - the field's name
+            type: str,
             run_after: RunAfterInput | None = None,
             when: object = None,
             inputs: Mapping[str, Any] | None = None,
@@ -128,7 +128,7 @@ class ForEach(StepBase):
             run_after: RunAfterInput | None = None,
             when: object = None,
             description: str | None = None,
-            type: str = FOR_EACH,  # noqa: A002 - the field's name
+            type: str = FOR_EACH,
         ) -> None: ...
 
     @model_validator(mode="before")

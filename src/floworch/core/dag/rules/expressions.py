@@ -89,7 +89,7 @@ def _step_fault(use: _Use, scopes: list[Scope]) -> tuple[str, str] | None:
     reader = use.key
     for scope in use.scope.outwards():
         if name in scope.steps:
-            return None if name in scope.before[reader] else _not_before(use.key, name, reader, scope)
+            return None if scope.ancestry.is_before(name, reader) else _not_before(use.key, name, reader, scope)
         reader = scope.loop_key or ""
     return _unknown_step(name, use, scopes)
 
@@ -99,7 +99,7 @@ def _not_before(key: str, name: str, reader: str, scope: Scope) -> tuple[str, st
         message = f"The step '{key}' reads its own result, which does not exist yet."
     elif name == reader:
         message = f"'{key}' is inside the loop '{name}', which cannot have finished before it."
-    elif reader in scope.before[name]:
+    elif scope.ancestry.is_before(reader, name):
         message = f"'{name}' runs after '{reader}', so it cannot have finished when '{key}' starts."
     else:
         message = f"'{name}' need not have finished when '{key}' starts: add '{name}' to the runAfter of '{reader}'."

@@ -10,7 +10,7 @@ from uuid import UUID
 from floworch.core.dag.rules.scopes import Finding
 from floworch.core.model.manifest import FlowManifest, WebhookTrigger
 
-__all__ = ["CheckedFlow", "duplicates", "identity", "slugs"]
+__all__ = ["CheckedFlow", "bad_slugs", "duplicates", "identity", "slugs"]
 
 _SLUG = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 _MAX_NAME_CHARS = 200
@@ -64,6 +64,7 @@ def slugs(manifest: FlowManifest | None) -> Iterator[tuple[str, str]]:
 
 
 def bad_slugs(manifest: FlowManifest) -> Iterator[Finding]:
+    """Slugs that cannot stand in an address as they are."""
     for location, slug in slugs(manifest):
         if not _SLUG.fullmatch(slug):
             message = f"Bad webhook slug {slug!r}: use 1 to 200 of the letters A-Z, a-z, digits and . _ ~ -"

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from floworch.core.dag.reachability import cycles
 from floworch.core.dag.rules.scopes import Finding, Scope, is_placed_elsewhere
 from floworch.core.model.spelling import did_you_mean
 
-__all__ = ["MAX_LOOP_DEPTH", "body_present", "dependencies_known", "entry_present", "nesting", "no_cycles"]
+__all__ = [
+    "MAX_CYCLES_SHOWN",
+    "MAX_LOOP_DEPTH",
+    "body_present",
+    "dependencies_known",
+    "entry_present",
+    "nesting",
+    "no_cycles",
+]
 
 MAX_LOOP_DEPTH = 8
+MAX_CYCLES_SHOWN = 25
 
 
 def body_present(scope: Scope) -> Iterator[Finding]:
+    """Neither a flow nor a loop may be empty."""
     if scope.steps:
         return
     if scope.outer is None or scope.loop_key is None:
@@ -40,12 +51,15 @@ def dependencies_known(scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
 
 
 def no_cycles(scope: Scope) -> Iterator[Finding]:
-    for path in cycles({key: step.run_after.keys() for key, step in scope.steps.items()}):
+    """Cycles are printed as paths; a tangle of very many is not printed in full."""
+    graph = {key: step.run_after.keys() for key, step in scope.steps.items()}
+    for path in islice(cycles(graph), MAX_CYCLES_SHOWN):
         shown = " -> ".join(path)
         yield Finding(scope.at(path[0]), "cycle", f"The steps wait for each other in a cycle: {shown}.")
 
 
 def nesting(scope: Scope) -> Iterator[Finding]:
+    """Loops may nest, within reason."""
     # Only the first level that is too deep is worth a line.
     if scope.depth == MAX_LOOP_DEPTH + 1 and scope.outer is not None and scope.loop_key is not None:
         message = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from floworch.core.dag.reachability import ancestors
+from floworch.core.dag.reachability import Ancestry
 from floworch.core.model.manifest import FlowManifest, ForEach, Step
 
 __all__ = ["Finding", "Scope", "is_placed_elsewhere", "scopes_of"]
@@ -26,8 +26,7 @@ class Scope:
 
     location: str
     steps: Mapping[str, Step | ForEach]
-    before: Mapping[str, frozenset[str]]
-    """Step key → all steps of the scope that are final before it starts."""
+    ancestry: Ancestry
     outer: Scope | None = None
     loop_key: str | None = None
     """Key of the loop in ``outer`` whose body this is."""
@@ -75,8 +74,8 @@ def _walk(scope: Scope) -> Iterator[Scope]:
 
 
 def _scope(location: str, steps: Mapping[str, Step | ForEach], outer: Scope | None, loop_key: str | None) -> Scope:
-    before = ancestors({key: step.run_after.keys() for key, step in steps.items()})
-    return Scope(location, steps, before, outer, loop_key)
+    ancestry = Ancestry({key: step.run_after.keys() for key, step in steps.items()})
+    return Scope(location, steps, ancestry, outer, loop_key)
 
 
 def _place(scope: Scope, around: bool) -> str:

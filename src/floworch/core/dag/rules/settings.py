@@ -24,6 +24,7 @@ def step_types(scope: Scope, known: Collection[str] | None) -> Iterator[Finding]
 
 
 def limits(scope: Scope) -> Iterator[Finding]:
+    """Concurrency limits of loops."""
     for key, step in scope.steps.items():
         if isinstance(step, ForEach) and step.concurrency_limit < 1:
             message = f"concurrencyLimit must be at least 1, got {step.concurrency_limit}."
@@ -31,6 +32,7 @@ def limits(scope: Scope) -> Iterator[Finding]:
 
 
 def durations(scope: Scope) -> Iterator[Finding]:
+    """Time limits and leases of steps."""
     for key, step in scope.steps.items():
         if isinstance(step, Step):
             yield from _duration(f"{scope.at(key)}.timeoutSeconds", step.timeout)
@@ -48,10 +50,12 @@ def retries(scope: Scope) -> Iterator[Finding]:
 
 
 def run_deadline(manifest: FlowManifest) -> Iterator[Finding]:
+    """Time limit of the whole run."""
     yield from _duration("timeoutSeconds", manifest.timeout_seconds)
 
 
 def cron_triggers(manifest: FlowManifest) -> Iterator[Finding]:
+    """Expressions that do not parse or never match, and unknown zones."""
     for key, trigger in manifest.triggers.items():
         if isinstance(trigger, CronTrigger):
             inputs = f"triggers.{key}.inputs"

@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from floworch.core.dag.validate import require_valid, validate_flows, validate_manifest
+from floworch.core.model.flow import FlowDefinition
+from floworch.core.model.manifest import (
+    CronTrigger,
+    FlowManifest,
+    ForEach,
+    RunAfter,
+    Step,
+    WebhookTrigger,
+)
+from floworch.errors import FlowProblem, FlowValidationError
+
+TYPES = ["LogMessage", "Charge", "Delay"]
+
+
+def step(*after: str, **inputs: Any) -> Step:
+    return Step(type="LogMessage", run_after=list(after), inputs=inputs)
+
+
+def loop(body: dict[str, Step | ForEach], *after: str, source: object = (1, 2)) -> ForEach:
+    return ForEach(for_each=source, steps=body, run_after=list(after))
+
+
+def flow(number: int, name: str, **triggers: Any) -> FlowDefinition:
+    manifest = FlowManifest(steps={"a": step()}, triggers=triggers)
+    return FlowDefinition(id=UUID(int=number), name=name, manifest=manifest)
+
+
+def made(class_name: str, **attributes: Any) -> type[FlowDefinition]:
+    """A flow class whose attributes no type checker would let pass."""
+    return type(class_name, (FlowDefinition,), attributes)
+
+
+def problems(steps: dict[str, Step | ForEach], **fields: Any) -> list[FlowProblem]:
+    return validate_manifest(FlowManifest(steps=steps, **fields), "flow", TYPES)
+
+
+def the_problem(steps: dict[str, Step | ForEach], **fields: Any) -> FlowProblem:
+    (found,) = problems(steps, **fields)
+    return found
+
+
+def test_a_sound_manifest_has_no_problems() -> None:
+    body: dict[str, Step | ForEach] = {
+        "first": step(x="@item()", y="@index()", z="@steps('load').output"),
+        "second": step("first", x="@steps('first').output", y="@item('each')"),
+        "deeper": loop({"x": step(a="@item('each')", b="@item('deeper')", c="@steps('second').output")}, "second"),
+    }
+    found = problems(
+        {
+            "load": step(url="@triggerBody()?.url", mail="me@example.org", text="@@here"),
+            "each": loop(body, "load", source="@steps('load').output"),
+            "report": Step(
+                type="logmessage",
+                run_after={"each": RunAfter(statuses=["Failed"], when="@steps('each').status == 'Failed'"), "load": []},
+                when="@steps('load').output != null",
+            ),
+        },
+        triggers={"nightly": CronTrigger(cron_expression="0 2 29 2 *", time_zone="Europe/Berlin")},
+        timeout_seconds=60,
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "location", "code", "words"),
+    [
+        ({}, "steps", "no_steps", "no steps"),
+        ({"l": loop({})}, "steps.l", "empty_loop", "'l' has no steps"),
+        ({"a": step(), "b": step("c")}, "steps.b.runAfter.c", "unknown_step", "no such step"),
+        ({"fetch": step(), "b": step("fetsh")}, "steps.b.runAfter.fetsh", "unknown_step", "Did you mean 'fetch'?"),
+        (
+            {"a": step(), "l": loop({"x": step()}), "b": step("x")},
+            "steps.b.runAfter.x",
+            "other_scope",
+            "inside the loop 'l'",
+        ),
+        (
+            {"a": step(), "l": loop({"x": step(), "y": step("a")})},
+            "steps.l.steps.y.runAfter.a",
+            "other_scope",
+            "outside",
+        ),
+        (
+            {"l": loop({"x": step()}), "m": loop({"y": step(), "z": step("x")})},
+            "steps.m.steps.z.runAfter.x",
+            "other_scope",
+            "inside the loop 'l'",
+        ),
+        ({"a": step(), "b": step("b")}, "steps.b", "cycle", "b -> b"),
+        ({"z": step(), "a": step("c"), "b": step("a"), "c": step("b")}, "steps.a", "cycle", "a -> b -> c -> a"),
+        ({"l": loop({"x": step(), "y": step("y")})}, "steps.l.steps.y", "cycle", "y -> y"),
+        ({"a.b": step()}, "steps.a.b", "bad_step_key", "dots are reserved"),
+        ({"": step()}, "steps.", "bad_step_key", "empty"),
+        ({"12": step()}, "steps.12", "bad_step_key", "index of an iteration"),
+        ({"a b": step()}, "steps.a b", "bad_step_key", "white space"),
+        ({"a\u0007": step()}, "steps.a\u0007", "bad_step_key", "cannot be printed"),
+        ({"it's": step()}, "steps.it's", "bad_step_key", "quote"),
+        ({"__x": step()}, "steps.__x", "bad_step_key", "reserved"),
+        ({"x" * 201: step()}, "steps." + "x" * 201, "bad_step_key", "201 characters; at most 200"),
+        ({"a": Step(type="LogMesage")}, "steps.a.type", "unknown_step_type", "Did you mean 'LogMessage'?"),
+        ({"a": Step(type="Qqqqq")}, "steps.a.type", "unknown_step_type", "Registered: Charge, Delay, LogMessage."),
+        ({"a": Step(type="For_Each")}, "steps.a.type", "unknown_step_type", "Did you mean 'ForEach'?"),
+        ({"a": Step(type=" ")}, "steps.a.type", "blank_step_type", "blank"),
+        ({"a": Step(type="foreach")}, "steps.a.type", "loop_as_step", "write ForEach("),
+        (
+            {"l": ForEach(for_each=[], concurrency_limit=0, steps={"x": step()})},
+            "steps.l.concurrencyLimit",
+            "not_positive",
+            "at least 1, got 0",
+        ),
+        ({"a": Step(type="Delay", timeout=0)}, "steps.a.timeoutSeconds", "not_positive", "got 0"),
+        ({"a": Step(type="Delay", lease_seconds=-1.5)}, "steps.a.leaseSeconds", "not_positive", "got -1.5"),
+        ({"a": Step(type="Delay", timeout=1e12)}, "steps.a.timeoutSeconds", "too_long", "100 years"),
+        (
+            {"a": Step(type="Delay", retry={"maxAttempts": 2, "initialSeconds": 9, "maxSeconds": 3})},
+            "steps.a.retry",
+            "bad_retry",
+            "9",
+        ),
+        ({"l": loop({"x": step()}, source="items")}, "steps.l.forEach", "not_a_list", "got the text 'items'"),
+        ({"l": loop({"x": step()}, source="@{item()}s")}, "steps.l.forEach", "not_a_list", "expression"),
+        ({"l": loop({"x": step()}, source="@@x")}, "steps.l.forEach", "not_a_list", "expression"),
+        ({"l": loop({"x": step()}, source=5)}, "steps.l.forEach", "not_a_list", "got 5"),
+        ({"l": loop({"x": step()}, source={"a": 1})}, "steps.l.forEach", "not_a_list", "got {'a': 1}"),
+    ],
+)
+def test_each_mistake_is_reported_once_at_its_place(
+    steps: dict[str, Step | ForEach], location: str, code: str, words: str
+) -> None:
+    found = [
+        problem for problem in problems(steps) if problem.code != "bad_expression" and problem.code != "outside_loop"
+    ]
+    assert [(problem.location, problem.code) for problem in found] == [(location, code)]
+    assert words in found[0].message
+
+
+def test_a_flow_whose_steps_all_wait_has_no_entry_and_shows_its_cycle() -> None:
+    assert {problem.code: problem.message for problem in problems({"a": step("b"), "b": step("a")})} == {
+        "no_entry_step": "The flow has no entry step: every step runs after another one, so none can start.",
+        "cycle": "The steps wait for each other in a cycle: a -> b -> a.",
+    }
+
+
+def test_the_body_of_a_loop_needs_an_entry_of_its_own() -> None:
+    found = problems({"a": step(), "l": loop({"x": step("x")})})
+    assert {(problem.location, problem.code) for problem in found} == {
+        ("steps.l.steps", "no_entry_step"),
+        ("steps.l.steps.x", "cycle"),
+    }
+
+
+def test_loops_may_nest_eight_deep_and_no_deeper() -> None:
+    nested: dict[str, Step | ForEach] = {"x": step()}
+    for depth in range(8, 0, -1):
+        nested = {f"l{depth}": loop(nested)}
+    assert problems(nested) == []
+    assert the_problem({"l0": loop(nested)}).code == "nested_too_deep"
+
+
+@pytest.mark.parametrize(
+    ("steps", "location", "code", "words"),
+    [
+        ({"a": step(x="@triggerBdy()")}, "steps.a.inputs.x", "bad_expression", "did you mean 'triggerBody()'?"),
+        ({"a": step(x=[{"y": "@{1 +"}])}, "steps.a.inputs.x[0].y", "bad_expression", "^"),
+        ({"a": Step(type="Delay", when="1 ==")}, "steps.a.when", "bad_expression", "^"),
+        (
+            {"a": step(), "b": Step(type="Delay", run_after={"a": RunAfter(when="1 ==")})},
+            "steps.b.runAfter.a.when",
+            "bad_expression",
+            "^",
+        ),
+        ({"l": loop({"x": step()}, source="@steps(")}, "steps.l.forEach", "bad_expression", "^"),
+        ({"a": step(x="@steps('a').output")}, "steps.a.inputs.x", "not_finished_before", "its own result"),
+        (
+            {"a": step(), "b": step(x="@steps('a').output")},
+            "steps.b.inputs.x",
+            "not_finished_before",
+            "add 'a' to the runAfter of 'b'",
+        ),
+        (
+            {"a": step(x="@steps('b').output"), "b": step("a")},
+            "steps.a.inputs.x",
+            "not_finished_before",
+            "'b' runs after 'a'",
+        ),
+        (
+            {"load": step(), "b": step("load", x="@{steps('laod').error}")},
+            "steps.b.inputs.x",
+            "unknown_reference",
+            "'load'",
+        ),
+        (
+            {"a": step(), "b": Step(type="Delay", when="@steps('a').status == 'Failed'")},
+            "steps.b.when",
+            "not_finished_before",
+            "add 'a'",
+        ),
+        (
+            {"a": step(), "l": loop({"x": step()}, source="@steps('a').output")},
+            "steps.l.forEach",
+            "not_finished_before",
+            "add 'a' to the runAfter of 'l'",
+        ),
+        (
+            {"a": step(), "l": loop({"x": step(v="@steps('a').output")})},
+            "steps.l.steps.x.inputs.v",
+            "not_finished_before",
+            "add 'a' to the runAfter of 'l'",
+        ),
+        (
+            {"l": loop({"x": step(v="@steps('l').output")})},
+            "steps.l.steps.x.inputs.v",
+            "not_finished_before",
+            "inside the loop 'l'",
+        ),
+        (
+            {"l": loop({"x": step()}), "a": step("l", v="@steps('x').output")},
+            "steps.a.inputs.v",
+            "other_scope",
+            "read the loop's output instead",
+        ),
+        ({"a": step(x="@item()")}, "steps.a.inputs.x", "outside_loop", "item() has no value"),
+        ({"l": loop({"x": step()}, source="@item()")}, "steps.l.forEach", "outside_loop", "not inside a loop"),
+        ({"l": loop({"x": step(v="@index('k')")})}, "steps.l.steps.x.inputs.v", "unknown_loop", "inside 'l'"),
+        (
+            {"months": loop({"x": step(v="@item('month')")})},
+            "steps.months.steps.x.inputs.v",
+            "unknown_loop",
+            "Did you mean 'months'?",
+        ),
+    ],
+)
+def test_expressions_may_only_read_what_is_there(
+    steps: dict[str, Step | ForEach], location: str, code: str, words: str
+) -> None:
+    problem = the_problem(steps)
+    assert (problem.location, problem.code) == (location, code)
+    assert words in problem.message
+
+
+def test_the_innermost_scope_that_has_the_key_decides() -> None:
+    """An outer step of the same key has finished, but the engine would look at the inner one."""
+    body = {"load": step(), "x": step(v="@steps('load').output")}
+    problem = the_problem({"load": step(), "l": loop(dict(body), "load")})
+    assert (problem.location, problem.code) == ("steps.l.steps.x.inputs.v", "not_finished_before")
+
+
+def test_a_mistake_in_an_expression_is_pointed_at() -> None:
+    problem = the_problem({"a": step(x="Hello @{steps('b').output}!")})
+    assert problem.message.splitlines() == [
+        "There is no step 'b'.",
+        "  Hello @{steps('b').output}!",
+        "          ^",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "location", "code", "words"),
+    [
+        (CronTrigger(cron_expression="0 0 30 2 *"), "cronExpression", "bad_cron", "no such date"),
+        (CronTrigger(cron_expression="* * *"), "cronExpression", "bad_cron", "3 fields"),
+        (
+            CronTrigger(cron_expression="* * * * *", time_zone="Europe/Berln"),
+            "timeZone",
+            "unknown_time_zone",
+            "Europe/Berlin",
+        ),
+        (WebhookTrigger(slug="a/b"), "webhookSlug", "bad_slug", "'a/b'"),
+        (WebhookTrigger(slug=""), "webhookSlug", "bad_slug", "''"),
+    ],
+)
+def test_triggers_that_could_never_work_are_refused(trigger: Any, location: str, code: str, words: str) -> None:
+    problem = the_problem({"a": step()}, triggers={"t": trigger})
+    assert (problem.location, problem.code) == (f"triggers.t.inputs.{location}", code)
+    assert words in problem.message
+
+
+def test_trigger_keys_must_be_usable_as_words() -> None:
+    problem = the_problem({"a": step()}, triggers={"a b": CronTrigger(cron_expression="* * * * *")})
+    assert (problem.location, problem.code) == ("triggers.a b", "bad_trigger_key")
+
+
+def test_the_deadline_of_a_run_must_be_positive() -> None:
+    assert the_problem({"a": step()}, timeout_seconds=0).location == "timeoutSeconds"
+
+
+def test_step_types_are_not_looked_at_when_none_are_given() -> None:
+    manifest = FlowManifest(steps={"a": Step(type="Anything")})
+    assert validate_manifest(manifest, "flow", None) == []
+    assert "add handlers" in validate_manifest(manifest, "flow", [])[0].message
+
+
+def test_a_manifest_with_five_mistakes_reports_five() -> None:
+    class Five(FlowDefinition):
+        id = UUID(int=5)
+        manifest = FlowManifest(
+            triggers={"t": CronTrigger(cron_expression="61 * * * *")},
+            steps={
+                "a": Step(type="LogMesage"),
+                "b": step("aa"),
+                "c": step(x="@triggerBdy()"),
+                "d": Step(type="Delay", timeout=-1),
+            },
+        )
+
+    with pytest.raises(FlowValidationError) as caught:
+        require_valid([Five], TYPES)
+    assert {problem.code for problem in caught.value.problems} == {
+        "bad_cron",
+        "unknown_step_type",
+        "unknown_step",
+        "bad_expression",
+        "not_positive",
+    }
+    assert len(caught.value.problems) == 5
+    assert str(caught.value).startswith("5 problems found:\n  - Five: ")
+
+
+RAW_WITH_FIVE_MISTAKES = {
+    "triggers": {"t": {"type": "Cron", "inputs": {"cronExpression": "61 * * * *"}}},
+    "steps": {
+        "a": {"typ": "LogMessage", "type": "LogMessage"},
+        "b": {"type": "LogMessage", "runAfter": {"a": ["Done"]}, "inputs": {"x": "@steps('a').output"}},
+        "c": {"type": "LogMessage", "runAfter": ["bb"]},
+        "d": {"type": "LogMessage", "when": "1 =="},
+    },
+}
+
+
+def test_mistakes_of_form_and_of_the_graph_are_reported_together_for_raw_json() -> None:
+    found = validate_manifest(RAW_WITH_FIVE_MISTAKES, "flow", TYPES)
+    assert [(problem.location, problem.code) for problem in found] == [
+        ("steps.a.typ", "unknown_field"),
+        ("steps.b.runAfter.a.statuses[0]", "unknown_status"),
+        ("triggers.t.inputs.cronExpression", "bad_cron"),
+        ("steps.c.runAfter.bb", "unknown_step"),
+        ("steps.d.when", "bad_expression"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"a": 5, "b": {"type": "LogMessage", "runAfter": ["a"]}},
+        {"a": {}, "b": {"type": "LogMessage", "runAfter": ["a"]}},
+        {"a": {"type": None}, "b": {"type": "LogMessage", "run_after": ["a"]}},
+        {"a": {"type": "LogMessage", "timeout": "x"}},
+        {"a": {"type": "LogMessage", "retry": 5}},
+        {"a": {"type": "LogMessage", "retry": {"backoff": "fixed"}}},
+        {"a": {"type": "LogMessage", "inputs": [1]}},
+        {"a": {"type": "LogMessage", "runAfter": 7}},
+        {"a": {"type": "LogMessage"}, "b": {"type": "LogMessage", "runAfter": {"a": {"statuses": 5}}}},
+        {"l": {"type": "ForEach", "steps": {"x": {"type": "LogMessage"}}}},
+        {"l": {"type": "ForEach", "forEach": [], "steps": {"x": 5}}},
+        {"l": {"type": "ForEach", "forEach": [], "steps": {"x": {"type": "LogMessage"}}, "concurrencyLimit": "many"}},
+    ],
+)
+def test_a_mistake_of_form_does_not_draw_others_after_it(broken: dict[str, Any]) -> None:
+    assert len(validate_manifest({"steps": broken}, "flow", TYPES)) == 1
+
+
+@pytest.mark.parametrize("raw", [{"steps": 5}, {"steps": [1]}, {"triggers": 5, "steps": {"a": {"type": "Delay"}}}])
+def test_wholly_wrong_parts_are_one_problem(raw: dict[str, Any]) -> None:
+    assert len(validate_manifest(raw, "flow", TYPES)) == 1
+
+
+def test_a_raw_manifest_that_contains_itself_is_refused() -> None:
+    endless: dict[str, Any] = {}
+    endless["steps"] = endless
+    (problem,) = validate_manifest(endless, "flow", TYPES)
+    assert "contains itself" in problem.message
+
+
+def test_flows_are_told_apart_by_id_name_and_slug() -> None:
+    found = validate_flows(
+        [
+            flow(1, "one", hook=WebhookTrigger(slug="orders")),
+            flow(1, "two"),
+            flow(3, "one"),
+            flow(4, "four", hook=WebhookTrigger(slug="ORDERS"), other=WebhookTrigger(slug="orders")),
+        ],
+        TYPES,
+    )
+    assert [(problem.flow, problem.location, problem.code) for problem in found] == [
+        ("two", "id", "duplicate_flow_id"),
+        ("one", "name", "duplicate_flow_name"),
+        ("four", "triggers.hook.inputs.webhookSlug", "duplicate_slug"),
+        ("four", "triggers.other.inputs.webhookSlug", "duplicate_slug"),
+    ]
+
+
+def test_the_problems_of_all_flows_come_together() -> None:
+    class NoId(FlowDefinition):
+        manifest = FlowManifest(steps={"a": step()})
+
+    class NoManifest(FlowDefinition):
+        id = UUID(int=1)
+
+    raw = made("Raw", id=UUID(int=2), manifest={"stpes": {}})
+    wrong = made("Wrong", id="3", name=" ", version=1, manifest=7)
+
+    class NeedsArguments(FlowDefinition):
+        def __init__(self, tenant: str) -> None:
+            self.tenant = tenant
+
+    found = validate_flows([NoId, NoManifest, raw, wrong, NeedsArguments], TYPES)
+    assert [(problem.flow, problem.code) for problem in found] == [
+        ("NoId", "bad_flow_id"),
+        ("NoManifest", "no_manifest"),
+        ("Raw", "unknown_field"),
+        ("Raw", "no_steps"),
+        ("Wrong", "bad_flow_id"),
+        ("Wrong", "bad_flow_name"),
+        ("Wrong", "bad_flow_version"),
+        ("Wrong", "no_manifest"),
+        ("NeedsArguments", "not_constructible"),
+    ]
+
+
+def test_valid_flows_raise_nothing() -> None:
+    require_valid([flow(1, "one"), flow(2, "two")], TYPES)
