@@ -24,10 +24,11 @@ def apply(state: RunState, transition: Transition) -> None:
     state.steps.update(transition.restored)
     for key in transition.removed:
         state.steps.pop(key, None)
-    for key, change in transition.steps.items():
-        state.steps[key] = change.state
     state.open_steps.update(transition.open_steps)
     state.unmet.update(transition.unmet)
+    for key, change in transition.steps.items():
+        state.steps[key] = change.state
+        state.unmet.pop(key, None)
     for scope in transition.settled:
         _forget(state, scope)
 

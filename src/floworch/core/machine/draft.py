@@ -41,6 +41,7 @@ class Draft:
             status=state.status, deadline=state.deadline, stop=state.stop, ended_at=state.ended_at
         )
         self._restored = restored or {}
+        self._written: dict[PayloadRef, Payload] = {}
 
     @property
     def facts(self) -> RunFacts:
@@ -70,9 +71,9 @@ class Draft:
 
     def add_payload(self, ref: PayloadRef, payload: Payload) -> None:
         """Make a payload that this transition writes readable for the decisions that follow from it."""
-        if not isinstance(self.payloads, ChainMap):
-            self.payloads = ChainMap({}, self.payloads)  # type: ignore[arg-type]
-        self.payloads[ref] = payload
+        if not self._written:
+            self.payloads = ChainMap(self._written, self.payloads)  # type: ignore[arg-type]
+        self._written[ref] = payload
 
     def environment(self, key: str) -> RunEnvironment:
         return RunEnvironment(self, key, self.payloads, self.now)

@@ -33,6 +33,7 @@ from floworch.core.machine.planning import continue_from, enter_scope, make_read
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.transition import Transition
+from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus, StopKind
 from floworch.errors import InvalidTransition
@@ -105,6 +106,7 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
         inputs=command.input,
         output=command.output,
     )
+    draft.add_payload(PayloadRef(PayloadKind.OUTPUT, command.step_key), command.output)
     draft.fact("step.completed", command.step_key, attempt=command.attempt)
     continue_from(draft, [command.step_key])
 
@@ -134,6 +136,7 @@ def _fail_for_good(draft: Draft, command: StepFailed, state: StepState) -> None:
         inputs=command.input,
         error=command.error,
     )
+    draft.add_payload(PayloadRef(PayloadKind.ERROR, command.step_key), Payload.of(command.error.to_json()))
     draft.fact("step.failed", command.step_key, attempt=command.attempt, error=command.error.to_json())
     continue_from(draft, [command.step_key])
 
