@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_s
 from floworch.core.model.payload import Json
 from floworch.core.model.retry import RetryLike, RetrySettings, StepRetry
 from floworch.core.model.run_after import ConditionText, RunAfterEdges, RunAfterInput
-from floworch.core.model.wire import JsonValue, Seconds, WireModel
+from floworch.core.model.wire import JsonValue, Seconds, WireModel, expression_text
 
 __all__ = ["FOR_EACH", "AnyStep", "ForEach", "Step", "StepBase", "is_loop_type"]
 
@@ -182,6 +182,7 @@ def _guard_text(guard: Any) -> Any:
 
 
 def _both(first: Any, second: Any) -> Any:
+    first, second = expression_text(first), expression_text(second)
     if not first or not second:
         return first or second
     return f"({first}) && ({second})"

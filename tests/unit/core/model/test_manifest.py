@@ -33,6 +33,9 @@ class Rendered:
     def __floworch_expression__(self) -> str:
         return self.text
 
+    def __bool__(self) -> bool:
+        raise TypeError("a reference has no value yet")
+
 
 FULL = FlowManifest(
     triggers={
@@ -220,6 +223,7 @@ def test_an_empty_list_of_statuses_accepts_final_statuses_only() -> None:
         ({"runAfter": {"": {"when": "1 == 1"}}}, "1 == 1"),
         ({"run_after": {"": {"When": "1 == 1"}}}, "1 == 1"),
         ({"runAfter": {"": {"when": "1 == 1"}}, "when": "2 == 2"}, "(2 == 2) && (1 == 1)"),
+        ({"runAfter": {"": {"when": Rendered("@x")}}, "when": Rendered("@y")}, "(@y) && (@x)"),
         ({"runAfter": {"": {}}}, None),
         ({"runAfter": {"": None}}, None),
         ({"runAfter": {"": RunAfter(when="1 == 1")}}, "1 == 1"),
@@ -306,8 +310,9 @@ def test_a_misspelt_argument_in_python_is_named_with_the_nearest_field() -> None
 
 
 def test_manifests_do_not_change() -> None:
+    step: Any = FULL.steps["load"]
     with pytest.raises(ValidationError, match="frozen"):
-        setattr(FULL.steps["load"], "description", "Other")
+        step.description = "Other"
 
 
 def test_retry_settings_give_the_policy_back() -> None:
