@@ -4,39 +4,62 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from floworch.core.ports.storage import ReadyStep
 
-__all__ = ["Runtime", "StepRunner"]
+__all__ = ["Runtime", "StartedStep", "StepRunner"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartedStep:
+    """An attempt whose lease this process holds."""
+
+    run_id: UUID
+    step_key: str
+    attempt: int
 
 
 class StepRunner(Protocol):
     """What a runtime may ask of the engine."""
 
-    async def run_steps(self, tasks: Sequence[ReadyStep]) -> None:
-        """Claim the steps, run those that were won, and in each one's place the steps that follow from it, until
-        nothing is left to run here. A lost claim is silently nothing."""
+    async def claim(self, tasks: Sequence[ReadyStep]) -> list[StartedStep]:
+        """Start those of the steps that nobody else has taken. Losing a claim is silently nothing."""
         ...
 
-    async def fetch_ready(self, limit: int) -> list[ReadyStep]:
-        """Ready steps in the store that nobody has taken and that this process can run."""
+    async def run(self, step: StartedStep) -> None:
+        """Run the attempt, and in its place the steps that follow from it, until nothing is left to do here.
+
+        When cancelled, hands the lease of the attempt under way back.
+        """
         ...
 
 
 class Runtime(ABC):
-    @abstractmethod
-    async def start(self, runner: StepRunner) -> None: ...
+    """Contract: ``tests/contracts/runtime``."""
 
     @abstractmethod
-    async def dispatch(self, tasks: Sequence[ReadyStep]) -> None:
-        """Hint, given after the commit, that the steps are ready. May be lost or repeated; must not block."""
+    async def start(self, runner: StepRunner) -> None:
+        """Called once, before anything else."""
+
+    @abstractmethod
+    def dispatch(self, tasks: Sequence[ReadyStep]) -> None:
+        """Hint, given after the commit, that the steps are ready. May be lost or repeated. Never blocks."""
 
     @abstractmethod
     def free_slots(self) -> int:
-        """How many more steps this process could run right now; 0 where other processes run them."""
+        """How many more steps this process could take right now, those already dispatched to it counted as taken."""
 
     @abstractmethod
-    async def stop(self, *, drain_timeout: float) -> None:
-        """Take no more steps, wait for the running ones at most ``drain_timeout`` seconds, then cancel them."""
+    def reserve(self) -> bool:
+        """Take a slot for a step that the next commit may start; False when there is none. Give it to :meth:`run_reserved`."""
+
+    @abstractmethod
+    def run_reserved(self, step: StartedStep | None) -> None:
+        """Run the step in the reserved slot, or give the slot back."""
+
+    @abstractmethod
+    async def stop(self, *, drain_seconds: float) -> None:
+        """Take no more steps, wait for the running ones at most that long, then cancel them."""

@@ -1,0 +1,77 @@
+"""Durable workflows inside your own Python application, with pluggable storage and runtimes."""
+
+from __future__ import annotations
+
+from floworch import expr
+from floworch.core.handlers.context import StepContext
+from floworch.core.handlers.results import StepResult
+from floworch.core.handlers.spec import step_handler
+from floworch.core.model.flow import FlowDefinition
+from floworch.core.model.manifest import (
+    CronTrigger,
+    FlowManifest,
+    ForEach,
+    ManualTrigger,
+    RunAfter,
+    Step,
+    WebhookTrigger,
+)
+from floworch.core.model.records import HistoryEvent, RunRecord, StepError, StepRecord
+from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.policy.retry import RetryPolicy
+from floworch.errors import (
+    ConfigurationError,
+    ExpressionError,
+    FlowNotFound,
+    FloworchError,
+    FlowValidationError,
+    InvalidPayload,
+    InvalidTransition,
+    NonRetryable,
+    RunNotFound,
+    StepNotFound,
+    StorageUnavailable,
+    WaitTimeout,
+)
+from floworch.handle import RunHandle
+from floworch.orchestrator import FlowOrchestrator
+from floworch.results import RunResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConfigurationError",
+    "CronTrigger",
+    "ExpressionError",
+    "FlowDefinition",
+    "FlowManifest",
+    "FlowNotFound",
+    "FlowOrchestrator",
+    "FlowValidationError",
+    "FloworchError",
+    "ForEach",
+    "HistoryEvent",
+    "InvalidPayload",
+    "InvalidTransition",
+    "ManualTrigger",
+    "NonRetryable",
+    "RetryPolicy",
+    "RunAfter",
+    "RunHandle",
+    "RunNotFound",
+    "RunRecord",
+    "RunResult",
+    "RunStatus",
+    "Step",
+    "StepContext",
+    "StepError",
+    "StepNotFound",
+    "StepRecord",
+    "StepResult",
+    "StepStatus",
+    "StorageUnavailable",
+    "WaitTimeout",
+    "WebhookTrigger",
+    "expr",
+    "step_handler",
+]

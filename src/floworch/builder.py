@@ -1,0 +1,126 @@
+"""Putting an orchestrator together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from os import PathLike
+from typing import Any
+
+from floworch.core.dag.validate import require_valid
+from floworch.core.engine.engine import Engine
+from floworch.core.engine.settings import EngineSettings
+from floworch.core.handlers.builtin import BUILTIN_HANDLERS
+from floworch.core.handlers.registry import HandlerRegistry
+from floworch.core.handlers.services import Services
+from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow
+from floworch.core.model.steps import FOR_EACH
+from floworch.core.ports.clock import Clock, SystemClock
+from floworch.core.ports.runtime import Runtime
+from floworch.core.ports.storage import Storage
+from floworch.errors import ConfigurationError
+from floworch.orchestrator import FlowOrchestrator
+from floworch.runtimes.asyncio import AsyncioRuntime
+from floworch.storage.memory import MemoryStorage
+
+__all__ = ["FlowOrchestratorBuilder"]
+
+
+class FlowOrchestratorBuilder:
+    """Every method but :meth:`build` returns the builder. Nothing is opened or started before the orchestrator is."""
+
+    def __init__(self) -> None:
+        self._storage: Callable[[Clock], Storage] | None = None
+        self._runtime: Callable[[], Runtime] | None = None
+        self._flows: list[FlowDefinition] = []
+        self._handlers = HandlerRegistry()
+        self._handlers.add(*BUILTIN_HANDLERS)
+        self._services = Services()
+        self._clock: Clock = SystemClock()
+        self._settings: dict[str, Any] = {}
+
+    # -- storage
+
+    def use_in_memory(self) -> FlowOrchestratorBuilder:
+        """Keep everything in this process and lose it with it: for tests and trials."""
+        return self.use_storage(MemoryStorage)
+
+    def use_sqlite(self, path: str | PathLike[str], **options: Any) -> FlowOrchestratorBuilder:
+        """Keep everything in a SQLite file, which is made when it is missing. Several processes of one machine may share it.
+
+        Options: see :func:`floworch.storage.sql.sqlite_storage`.
+        """
+        # By name: SQLAlchemy is loaded only by those who store in SQL.
+        sql = import_module("floworch.storage.sql")
+        return self.use_storage(lambda clock: sql.sqlite_storage(path, clock=clock, **options))
+
+    def use_storage(self, make: Callable[[Clock], Storage]) -> FlowOrchestratorBuilder:
+        """Any other storage: a callable that makes it, given the clock."""
+        self._storage = make
+        return self
+
+    # -- runtime
+
+    def use_asyncio_runtime(self, concurrency: int = 64) -> FlowOrchestratorBuilder:
+        """Run steps in this process, at most ``concurrency`` at once."""
+        return self.use_runtime(lambda: AsyncioRuntime(concurrency))
+
+    def use_runtime(self, make: Callable[[], Runtime]) -> FlowOrchestratorBuilder:
+        """Any other runtime: a callable that makes it."""
+        self._runtime = make
+        return self
+
+    # -- contents
+
+    def add_flow(self, *flows: FlowLike) -> FlowOrchestratorBuilder:
+        """Add flow classes or instances. They are validated together by :meth:`build`."""
+        self._flows += map(as_flow, flows)
+        return self
+
+    def add_handlers(self, *handlers: Any, replace: bool = False) -> FlowOrchestratorBuilder:
+        """Add decorated functions and classes, modules that hold some, or a type and a callable. ``replace`` lets them take the
+        place of others, built-in ones too."""
+        self._handlers.add(*handlers, replace=replace)
+        return self
+
+    def add_service(self, service: object, factory: Callable[[], object] | None = None) -> FlowOrchestratorBuilder:
+        """Lend an object to the handlers: an instance, or a type and the factory that makes it."""
+        self._services.add(service, factory)
+        return self
+
+    def configure(self, **settings: Any) -> FlowOrchestratorBuilder:
+        """Set fields of :class:`~floworch.core.engine.settings.EngineSettings`, such as ``lease_seconds=60``."""
+        self._settings.update(settings)
+        return self
+
+    def use_clock(self, clock: Clock) -> FlowOrchestratorBuilder:
+        """Another clock, for tests."""
+        self._clock = clock
+        return self
+
+    # -- the end of it
+
+    def build(self) -> FlowOrchestrator:
+        """Check everything and put it together.
+
+        Raises ConfigurationError for a missing choice or service, FlowValidationError with every problem of every flow.
+        """
+        if self._storage is None:
+            raise ConfigurationError(
+                "no storage was chosen; call use_sqlite(path), use_in_memory() or use_storage(...)"
+            )
+        if self._runtime is None:
+            raise ConfigurationError("no runtime was chosen; call use_asyncio_runtime() or use_runtime(...)")
+        require_valid(self._flows, self._handlers.types | {FOR_EACH})
+        settings = EngineSettings.from_fields(self._settings)
+        store = self._storage(self._clock)
+        engine = Engine(
+            store=store,
+            runtime=self._runtime(),
+            flows=self._flows,
+            handlers=self._handlers.build(self._services),
+            services=self._services,
+            clock=self._clock,
+            settings=settings,
+        )
+        return FlowOrchestrator(engine=engine, store=store, flows=self._flows, clock=self._clock)

@@ -1,0 +1,169 @@
+"""Turning requests into one batch of changes, with all changes of a run folded into one."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from floworch.core.engine.requests import Claiming, Commanding, Starting
+from floworch.core.engine.runs import CachedRun
+from floworch.core.machine.apply import apply
+from floworch.core.machine.commands import ClaimOffer, Command, RetryStep, StepFailed, StepSucceeded
+from floworch.core.machine.reduce import reduce, start_run
+from floworch.core.machine.transition import StepChange, Transition
+from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.ports.storage import Advance, Claim, Creation
+
+__all__ = ["RunWork", "claim_of", "creation_of", "start_work"]
+
+
+class RunWork:
+    """What one batch does to one run. The cached state runs ahead: it has every transition applied already, and has
+    to be dropped when the commit fails."""
+
+    def __init__(self, run: CachedRun) -> None:
+        self.run = run
+        self.expected_revision = run.state.revision
+        self.done: list[tuple[Starting | Commanding | Claiming, Transition]] = []
+        self.payloads: dict[PayloadRef, Payload | None] = {}
+
+    @property
+    def takes_more(self) -> bool:
+        """A retry by hand rewrites rows in ways that do not fold with other changes."""
+        return not any(isinstance(getattr(request, "command", None), RetryStep) for request, _ in self.done)
+
+    def reduce(
+        self,
+        request: Commanding | Claiming,
+        command: Command,
+        offer: ClaimOffer | None,
+        given: Mapping[PayloadRef, Payload | None],
+        now: datetime,
+    ) -> Transition:
+        """Decide on top of the decisions before. Raises what ``reduce`` raises, and changes nothing then."""
+        own = _payloads_of(command)
+        known: Any = ChainMap(own, dict(given), self.payloads, self.run.payloads)
+        transition = reduce(self.run.state, command, now, known, offer)
+        self._accept(request, transition, own)
+        return transition
+
+    def start(self, request: Starting, transition: Transition) -> None:
+        self._accept(request, transition, _trigger_payloads(request))
+
+    def _accept(
+        self,
+        request: Starting | Commanding | Claiming,
+        transition: Transition,
+        payloads: Mapping[PayloadRef, Payload | None],
+    ) -> None:
+        apply(self.run.state, transition)
+        self.done.append((request, transition))
+        self.payloads.update(payloads)
+        for key, items in transition.loop_items.items():
+            self.payloads[PayloadRef(PayloadKind.ITEMS, key)] = items
+
+    def advance(self, owner: str, now: datetime) -> Advance:
+        return Advance(**_write(self, owner, now), expected_revision=self.expected_revision)
+
+    def creation(self, request: Starting, owner: str, now: datetime) -> Creation:
+        return Creation(
+            **_write(self, owner, now),
+            facts_of_run=request.facts,
+            flow_name=request.plan.flow_name,
+            flow_version=request.plan.version,
+            body=request.body,
+            headers=request.headers,
+        )
+
+    def committed(self) -> None:
+        """The store has it: the cached state is the present now."""
+        self.run.state.revision = self.expected_revision + 1
+        for ref, payload in self.payloads.items():
+            self.run.keep(ref, payload)
+        for _, transition in self.done:
+            if transition.settled:
+                self.run.forget_scopes(transition.settled)
+            if transition.revived or transition.removed:
+                self.run.payloads.clear()
+
+
+def start_work(request: Starting, now: datetime) -> RunWork:
+    """Plan the start of a run. Raises PayloadsNeeded never for entry steps: they can only read the trigger."""
+    payloads = _trigger_payloads(request)
+    state, transition = start_run(request.facts, request.plan, request.deadline, now, payloads, request.offer)
+    work = RunWork(CachedRun(state))
+    work.start(request, transition)
+    return work
+
+
+def claim_of(request: Claiming, now: datetime) -> Claim:
+    task = request.task
+    return Claim(
+        run_id=task.run_id,
+        step_key=task.step_key,
+        attempt=task.attempt,
+        owner=request.offer.owner,
+        lease_seconds=request.lease_seconds,
+        at=now,
+    )
+
+
+def creation_of(work: RunWork, owner: str, now: datetime) -> Creation:
+    request = work.done[0][0]
+    assert isinstance(request, Starting)
+    return work.creation(request, owner, now)
+
+
+def _trigger_payloads(request: Starting) -> dict[PayloadRef, Payload | None]:
+    return {PayloadRef(PayloadKind.BODY): request.body, PayloadRef(PayloadKind.HEADERS): request.headers}
+
+
+def _payloads_of(command: Command) -> dict[PayloadRef, Payload | None]:
+    """What the command itself brings for the decisions that follow from it."""
+    if isinstance(command, StepSucceeded):
+        return {PayloadRef(PayloadKind.OUTPUT, command.step_key): command.output}
+    if isinstance(command, StepFailed):
+        return {PayloadRef(PayloadKind.ERROR, command.step_key): Payload.of(command.error.to_json())}
+    return {}
+
+
+def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
+    transitions = [transition for _, transition in work.done]
+    last = transitions[-1]
+    only = len(transitions) == 1
+    return {
+        "run_id": work.run.state.facts.run_id,
+        "status": last.status,
+        "deadline": last.deadline,
+        "stop": last.stop,
+        "ended_at": last.ended_at,
+        "steps": last.steps if only else _fold_steps(transitions),
+        "loop_items": last.loop_items if only else _merged(t.loop_items for t in transitions),
+        "facts": last.facts if only else [fact for t in transitions for fact in t.facts],
+        "at": now,
+        "owner": owner,
+        "removed": [key for t in transitions for key in t.removed],
+        "settled": [scope for t in transitions for scope in t.settled],
+        "revived": [scope for t in transitions for scope in t.revived],
+    }
+
+
+def _fold_steps(transitions: Sequence[Transition]) -> dict[str, StepChange]:
+    """The last row of every step, guarded by what the first change of it has seen."""
+    folded: dict[str, StepChange] = {}
+    for transition in transitions:
+        for key, change in transition.steps.items():
+            earlier = folded.get(key)
+            if earlier is not None:
+                change.before = earlier.before
+            folded[key] = change
+    return folded
+
+
+def _merged(maps: Any) -> dict[str, Payload]:
+    merged: dict[str, Payload] = {}
+    for each in maps:
+        merged.update(each)
+    return merged

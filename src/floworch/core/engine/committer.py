@@ -1,0 +1,312 @@
+"""Group commit: while one transaction is under way, the next batch gathers behind it.
+
+Requests are reduced only when their batch is built, on the newest state that this engine knows, and all changes of a run
+in a batch fold into one. A conflict drops the cached state and puts the run's requests back in the queue; the other
+runs of the batch are not affected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from traceback import format_exc
+from typing import Any
+from uuid import UUID
+
+from floworch.core.engine.batch import RunWork, claim_of, creation_of, start_work
+from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
+from floworch.core.engine.runs import CachedRun, Runs
+from floworch.core.engine.settings import EngineSettings
+from floworch.core.machine.apply import claim_step
+from floworch.core.machine.commands import ClaimStep
+from floworch.core.machine.environment import PayloadsNeeded
+from floworch.core.machine.reduce import Fenced
+from floworch.core.machine.state import RunState
+from floworch.core.machine.transition import Transition
+from floworch.core.model.payload import PayloadRef
+from floworch.core.model.status import StepStatus
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.storage import Batch, BatchResult, Outcome, Storage
+from floworch.errors import (
+    FloworchError,
+    InvalidTransition,
+    RunNotFound,
+    StepNotFound,
+    StorageError,
+    StorageUnavailable,
+)
+from floworch.observability.logging import get_logger
+
+__all__ = ["Committer"]
+
+
+class Committer:
+    """``on_committed`` is called with the run's state and each transition, right after its commit."""
+
+    def __init__(
+        self,
+        store: Storage,
+        runs: Runs,
+        clock: Clock,
+        settings: EngineSettings,
+        on_committed: Callable[[RunState, Transition], None],
+    ) -> None:
+        self._log = get_logger("floworch.engine")
+        self._store = store
+        self._runs = runs
+        self._clock = clock
+        self._settings = settings
+        self._on_committed = on_committed
+        self._queue: deque[Request] = deque()
+        self._wake = asyncio.Event()
+        self._loop_task: asyncio.Task[None] | None = None
+        self._fetches: set[asyncio.Task[None]] = set()
+        self._storage_is_down = False
+        self._closing = False
+
+    @property
+    def storage_is_down(self) -> bool:
+        return self._storage_is_down
+
+    def start(self) -> None:
+        self._loop_task = asyncio.create_task(self._run(), name="floworch-committer")
+
+    async def stop(self) -> None:
+        """Commit what is queued, then end."""
+        self._closing = True
+        self._wake.set()
+        if self._loop_task is not None:
+            await self._loop_task
+
+    def put(self, request: Request) -> None:
+        """Queue a request; its future gets the answer."""
+        if self._closing and (self._loop_task is None or self._loop_task.done()):
+            request.future.set_exception(StorageUnavailable("the engine has stopped"))
+            return
+        self._queue.append(request)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            while self._queue:
+                await self._process(self._take())
+            if self._fetches:
+                await self._wait_for_more()
+            elif self._closing:
+                return
+            else:
+                await self._wake.wait()
+            self._wake.clear()
+
+    async def _wait_for_more(self) -> None:
+        wake = asyncio.ensure_future(self._wake.wait())
+        await asyncio.wait({wake, *self._fetches}, return_when=asyncio.FIRST_COMPLETED)
+        wake.cancel()
+
+    def _take(self) -> list[Request]:
+        first = self._queue.popleft()
+        batch = [first]
+        while self._queue and len(batch) < self._settings.max_batch and not first.alone and not self._queue[0].alone:
+            batch.append(self._queue.popleft())
+        return batch
+
+    async def _process(self, requests: Sequence[Request]) -> None:
+        try:
+            await self._commit(requests)
+        except StorageUnavailable as error:
+            await self._storage_failed(requests, error)
+        except StorageError as error:
+            self._isolate(requests, error)
+        except Exception as error:
+            self._log.error("commit_failed", requests=len(requests), traceback=format_exc())
+            self._isolate(requests, error)
+        else:
+            self._storage_is_down = False
+
+    async def _commit(self, requests: Sequence[Request]) -> None:
+        waiting = [request for request in requests if not request.future.done()]
+        fresh = await self._load_states(waiting)
+        now = self._clock.now()
+        works: dict[UUID, RunWork] = {}
+        claims: list[Claiming] = []
+        for request in sorted(waiting, key=lambda request: isinstance(request, Claiming)):
+            if isinstance(request, Starting):
+                works[request.run_id] = start_work(request, now)
+            elif isinstance(request, Commanding):
+                self._plan(request, works, now, is_fresh=request.run_id in fresh)
+            elif request.run_id in works:
+                self._plan_claim(request, works[request.run_id], now)
+            else:
+                claims.append(request)
+        creations = [work for work in works.values() if isinstance(work.done[0][0], Starting)]
+        advances = [work for work in works.values() if not isinstance(work.done[0][0], Starting)]
+        if not works and not claims:
+            return
+        owner = self._settings.worker_id
+        batch = Batch(
+            creations=[creation_of(work, owner, now) for work in creations],
+            advances=[work.advance(owner, now) for work in advances],
+            claims=[claim_of(claim, now) for claim in claims],
+        )
+        try:
+            result = await self._store.commit(batch)
+        except BaseException:
+            for run_id in works:
+                self._runs.drop(run_id)
+            raise
+        self._answer(creations, advances, claims, result, now)
+
+    async def _load_states(self, requests: Sequence[Request]) -> set[UUID]:
+        """Have the states of all runs with commands at hand; returns those that were loaded just now."""
+        missing = {
+            request.run_id
+            for request in requests
+            if isinstance(request, Commanding) and self._runs.get(request.run_id) is None
+        }
+        if missing:
+            await self._runs.load(missing)
+        return missing
+
+    def _plan(self, request: Commanding, works: dict[UUID, RunWork], now: datetime, *, is_fresh: bool) -> None:
+        work = works.get(request.run_id) or self._begin(request)
+        if work is None:
+            _fail(request, RunNotFound(f"there is no run {request.run_id}"))
+            return
+        if not work.takes_more:
+            self._queue.append(request)
+            return
+        try:
+            work.reduce(request, request.command, request.offer, request.payloads, now)
+        except PayloadsNeeded as needed:
+            self._fetch(request, needed.refs)
+        except (Fenced, InvalidTransition, StepNotFound) as refusal:
+            self._refuse(request, refusal, is_final=is_fresh and not work.done)
+        except FloworchError as error:
+            _fail(request, error)
+        else:
+            works[request.run_id] = work
+
+    def _begin(self, request: Commanding) -> RunWork | None:
+        run = self._runs.get(request.run_id)
+        return None if run is None else RunWork(run)
+
+    def _refuse(self, request: Commanding, refusal: Exception, *, is_final: bool) -> None:
+        """A refusal by a state that may be stale is no answer: look again."""
+        if is_final:
+            _fail(request, refusal)
+        else:
+            self._runs.drop(request.run_id)
+            self._queue.appendleft(request)
+
+    def _plan_claim(self, request: Claiming, work: RunWork, now: datetime) -> None:
+        command = ClaimStep(request.task.step_key, request.task.attempt)
+        try:
+            work.reduce(request, command, request.offer, {}, now)
+        except Fenced:
+            _answer(request, False)
+
+    def _fetch(self, request: Commanding, refs: frozenset[PayloadRef]) -> None:
+        task = asyncio.create_task(self._fetch_payloads(request, refs))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetch_payloads(self, request: Commanding, refs: frozenset[PayloadRef]) -> None:
+        try:
+            request.payloads.update(await self._runs.payloads(request.run_id, refs))
+        except FloworchError as error:
+            _fail(request, error)
+        else:
+            self._queue.append(request)
+            self._wake.set()
+
+    def _answer(
+        self,
+        creations: Sequence[RunWork],
+        advances: Sequence[RunWork],
+        claims: Sequence[Claiming],
+        result: BatchResult,
+        now: datetime,
+    ) -> None:
+        for work, run_id in zip(creations, result.creations, strict=True):
+            self._answer_creation(work, run_id)
+        for work, outcome in zip(advances, result.advances, strict=True):
+            self._answer_advance(work, outcome)
+        for claim, outcome in zip(claims, result.claims, strict=True):
+            self._answer_claim(claim, outcome, now)
+
+    def _answer_creation(self, work: RunWork, run_id: UUID) -> None:
+        request, transition = work.done[0]
+        if run_id != request.run_id:
+            _answer(request, Started(run_id, duplicate=True, transition=None))
+            return
+        self._committed(work)
+        _answer(request, Started(run_id, duplicate=False, transition=transition))
+
+    def _answer_advance(self, work: RunWork, outcome: Outcome) -> None:
+        if outcome is Outcome.CONFLICT:
+            self._runs.drop(work.run.state.facts.run_id)
+            for request, _ in work.done:
+                if isinstance(request, Commanding):
+                    request.payloads.clear()
+                self._queue.append(request)
+            return
+        self._committed(work)
+        for request, transition in work.done:
+            _answer(request, True if isinstance(request, Claiming) else transition)
+
+    def _committed(self, work: RunWork) -> None:
+        work.committed()
+        state = work.run.state
+        if state.status.is_final:
+            self._runs.drop(state.facts.run_id)
+        else:
+            self._runs.put(work.run)
+        for _, transition in work.done:
+            self._on_committed(state, transition)
+
+    def _answer_claim(self, request: Claiming, outcome: Outcome, now: datetime) -> None:
+        run = self._runs.get(request.run_id)
+        if outcome is Outcome.CONFLICT:
+            self._runs.drop(request.run_id)
+        elif run is not None:
+            _note_claim(run, request, now)
+        _answer(request, outcome is Outcome.DONE)
+
+    async def _storage_failed(self, requests: Sequence[Request], error: StorageUnavailable) -> None:
+        """Keep what handlers have done until the store is back; tell everybody else at once."""
+        self._storage_is_down = True
+        self._log.warning("storage_unavailable", error=str(error), requests=len(requests))
+        now = self._clock.now()
+        for request in requests:
+            if isinstance(request, Commanding) and request.patient_until is not None and now < request.patient_until:
+                self._queue.append(request)
+            else:
+                _fail(request, error)
+        await self._clock.wait(asyncio.Event(), min(1.0, self._settings.poll_interval_seconds))
+
+    def _isolate(self, requests: Sequence[Request], error: Exception) -> None:
+        """One of them is poison. Commit each by itself, so that it alone fails."""
+        if len(requests) == 1:
+            _fail(requests[0], error)
+            return
+        for request in requests:
+            request.alone = True
+            self._queue.append(request)
+
+
+def _note_claim(run: CachedRun, request: Claiming, now: datetime) -> None:
+    step = run.state.steps.get(request.task.step_key)
+    if step is not None and step.status is StepStatus.READY and step.attempt == request.task.attempt:
+        claim_step(run.state, request.task.step_key, request.offer.owner, now)
+
+
+def _answer(request: Request, answer: Any) -> None:
+    if not request.future.done():
+        request.future.set_result(answer)
+
+
+def _fail(request: Request, error: Exception) -> None:
+    if not request.future.done():
+        request.future.set_exception(error)

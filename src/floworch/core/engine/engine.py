@@ -1,0 +1,277 @@
+"""The engine: the only place that reads, decides, commits and dispatches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from floworch.core.dag.keys import enclosing_scopes, scope_of
+from floworch.core.dag.lookup import find_step
+from floworch.core.engine.committer import Committer
+from floworch.core.engine.execution import Executor
+from floworch.core.engine.leases import Leases
+from floworch.core.engine.plans import Plans
+from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
+from floworch.core.engine.runs import Runs
+from floworch.core.engine.settings import EngineSettings
+from floworch.core.engine.timers import Timers
+from floworch.core.engine.waiters import Waiters
+from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.services import ServiceResolver
+from floworch.core.machine.commands import ClaimOffer, Command, RetryStep, StepReleased, StopRun
+from floworch.core.machine.reduce import Fenced
+from floworch.core.machine.state import RunFacts, RunState
+from floworch.core.machine.transition import Transition
+from floworch.core.model.flow import FlowDefinition
+from floworch.core.model.ids import uuid7
+from floworch.core.model.payload import Payload
+from floworch.core.model.records import RunRecord
+from floworch.core.model.status import StopKind
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.runtime import Runtime, StartedStep
+from floworch.core.ports.storage import ReadyStep, Storage
+from floworch.errors import FloworchError
+from floworch.observability.logging import get_logger
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Advances runs. Start it once; everything else may be called concurrently from its event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Storage,
+        runtime: Runtime,
+        flows: Sequence[FlowDefinition],
+        handlers: Handlers,
+        services: ServiceResolver,
+        clock: Clock,
+        settings: EngineSettings,
+    ) -> None:
+        self.settings = settings
+        self.plans = Plans(store, list(flows))
+        self._log = get_logger("floworch.engine")
+        self._store = store
+        self._runtime = runtime
+        self._handlers = handlers
+        self._clock = clock
+        self._runs = Runs(store, self.plans, settings.cached_runs)
+        self._committer = Committer(store, self._runs, clock, settings, self._committed)
+        self._leases = Leases(store, clock, settings)
+        self._executor = Executor(self._runs, self._leases, handlers, services, clock, settings)
+        self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
+        self._waiters = Waiters(store, clock)
+        self._offer = ClaimOffer(
+            owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
+        )
+        self._step_types = _step_types(self.plans, handlers)
+        self._works = False
+
+    # -- life
+
+    async def start(self, *, work: bool = True) -> None:
+        """``work=False`` starts an engine that triggers and asks, but runs no steps and no timers."""
+        self._committer.start()
+        self._works = work
+        if work:
+            await self._runtime.start(self)
+            self._leases.start()
+            self._timers.start()
+
+    async def stop(self) -> None:
+        """Drain: running handlers may finish, then their leases are handed back. What is not done is in the store."""
+        if self._works:
+            await self._timers.stop()
+            await self._runtime.stop(drain_seconds=self.settings.drain_seconds)
+            await self._leases.stop()
+        await self._committer.stop()
+        self._waiters.close()
+        self._executor.close()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last commit reached the store."""
+        return not self._committer.storage_is_down
+
+    # -- verbs
+
+    async def trigger(
+        self,
+        flow_id: UUID,
+        trigger_key: str,
+        body: Payload | None,
+        headers: Payload | None,
+        *,
+        idempotency_key: str | None = None,
+        timeout: timedelta | None = None,
+        source_run_id: UUID | None = None,
+    ) -> Started:
+        """Start a run. Returns when the run is durable."""
+        plan = self.plans.current_of(flow_id)
+        now = self._clock.now()
+        facts = RunFacts(
+            run_id=uuid7(now),
+            flow_id=flow_id,
+            manifest_hash=plan.manifest_hash,
+            trigger_key=trigger_key,
+            started_at=now,
+            source_run_id=source_run_id,
+            idempotency_key=idempotency_key,
+        )
+        has_slot = self._works and self._runtime.reserve()
+        future: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        offer = self._offer if has_slot else None
+        deadline = self._deadline(now, timeout, plan.timeout_seconds)
+        self._committer.put(Starting(facts, plan, deadline, body, headers, offer, future))
+        started: Started | None = None
+        try:
+            started = await future
+        finally:
+            if has_slot:
+                future.add_done_callback(self._use_reserved)
+        return started
+
+    def _use_reserved(self, future: asyncio.Future[Started]) -> None:
+        """Run the step that was started with the run, also when the caller has gone away meanwhile."""
+        transition = None
+        if not future.cancelled() and future.exception() is None:
+            transition = future.result().transition
+        if transition is not None and transition.claimed:
+            self._runtime.run_reserved(_started(future.result().run_id, transition))
+        else:
+            self._runtime.run_reserved(None)
+
+    async def submit(self, run_id: UUID, command: Command) -> Transition:
+        """Tell a run what has happened. Raises Fenced, InvalidTransition, RunNotFound, StorageError."""
+        return await self._submit(run_id, command, None, None)
+
+    async def stop_run(self, run_id: UUID, reason: str | None) -> Transition:
+        return await self.submit(run_id, StopRun(StopKind.CANCELLED, reason))
+
+    async def retry_step(self, run_id: UUID, step_key: str) -> Transition:
+        """Run a failed step again; a run with a time limit gets the whole of it anew."""
+        record = await self._store.get_run(run_id)
+        deadline = None
+        if record is not None and record.deadline is not None:
+            deadline = self._clock.now() + (record.deadline - record.started_at)
+        restored = {}
+        outermost = [scope for scope in enclosing_scopes(scope_of(step_key)) if scope][-1:]
+        for scope in outermost:
+            restored = await self._store.load_iteration_steps(run_id, f"{scope}.")
+        return await self.submit(run_id, RetryStep(step_key, deadline, restored))
+
+    async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> RunRecord:
+        """The run once it has ended. Raises RunNotFound, WaitTimeout."""
+        return await self._waiters.wait(run_id, timeout_seconds)
+
+    # -- what runtimes call
+
+    async def claim(self, tasks: Sequence[ReadyStep]) -> list[StartedStep]:
+        loop = asyncio.get_running_loop()
+        requests = [Claiming(task, self._offer, self._lease_seconds(task), loop.create_future()) for task in tasks]
+        for request in requests:
+            self._committer.put(request)
+        won = await asyncio.gather(*(request.future for request in requests), return_exceptions=True)
+        started: list[StartedStep] = []
+        for task, answer in zip(tasks, won, strict=True):
+            if isinstance(answer, BaseException):
+                self._log.warning("claim_failed", run_id=str(task.run_id), step_key=task.step_key, error=str(answer))
+            elif answer:
+                started.append(StartedStep(task.run_id, task.step_key, task.attempt + 1))
+        return started
+
+    async def run(self, step: StartedStep) -> None:
+        current: StartedStep | None = step
+        while current is not None:
+            current = await self._run_one(current)
+
+    async def _run_one(self, step: StartedStep) -> StartedStep | None:
+        """Run one attempt and report it; returns the step that was started in its place."""
+        log = self._log.bind(run_id=str(step.run_id), step_key=step.step_key, attempt=step.attempt)
+        try:
+            command = await self._executor.run(step)
+        except asyncio.CancelledError:
+            await self._hand_back(step)
+            raise
+        try:
+            transition = await self._submit(step.run_id, command, self._offer, self._patience())
+        except Fenced as refusal:
+            log.warning("completion_fenced", reason=str(refusal))
+            return None
+        except FloworchError as error:
+            log.error("completion_lost", error=str(error))
+            return None
+        return _started(step.run_id, transition) if transition.claimed else None
+
+    async def _hand_back(self, step: StartedStep) -> None:
+        """Let another worker have the step at once instead of when the lease is over."""
+        released = asyncio.ensure_future(self.submit(step.run_id, StepReleased(step.step_key, step.attempt)))
+        try:
+            await asyncio.shield(released)
+        except (FloworchError, Fenced) as error:
+            self._log.warning("release_failed", run_id=str(step.run_id), step_key=step.step_key, error=str(error))
+
+    # -- inside
+
+    async def _submit(
+        self, run_id: UUID, command: Command, offer: ClaimOffer | None, patient_until: datetime | None
+    ) -> Transition:
+        future: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
+        self._committer.put(Commanding(run_id, command, offer, future, patient_until))
+        return await future
+
+    def _committed(self, state: RunState, transition: Transition) -> None:
+        """After every commit of this engine: hand out the work, arm the clock, tell who waits."""
+        facts = state.facts
+        if self._works:
+            if transition.ready:
+                self._runtime.dispatch([task for key in transition.ready if (task := self._task(state, key))])
+            if transition.interrupted and transition.stop is not None:
+                reason = transition.stop.reason or f"the run is {transition.stop.kind}"
+                self._leases.interrupt(facts.run_id, transition.interrupted, reason)
+            for due_at in (transition.next_due, transition.deadline):
+                if due_at is not None:
+                    self._timers.arm(due_at)
+        if transition.ended:
+            self._waiters.ended(facts.run_id)
+
+    def _task(self, state: RunState, step_key: str) -> ReadyStep | None:
+        step, plan = state.steps.get(step_key), find_step(state.plan, step_key)
+        if step is None or plan is None or plan.type not in self._handlers:
+            return None
+        return ReadyStep(state.facts.run_id, step_key, step.attempt, plan.type, state.facts.flow_id)
+
+    async def _look_for_work(self) -> None:
+        free = self._runtime.free_slots()
+        if free > 0 and self._step_types:
+            found = await self._store.ready(free, self._step_types, frozenset(self.plans.current))
+            self._runtime.dispatch(found)
+
+    def _lease_seconds(self, task: ReadyStep) -> float:
+        run = self._runs.get(task.run_id)
+        plan = run.state.plan if run else self.plans.current.get(task.flow_id)
+        step = find_step(plan, task.step_key) if plan else None
+        return (step.lease_seconds if step else None) or self.settings.lease_seconds
+
+    def _patience(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self.settings.storage_patience_seconds)
+
+    @staticmethod
+    def _deadline(now: datetime, asked: timedelta | None, of_flow: float | None) -> datetime | None:
+        limit = asked or (timedelta(seconds=of_flow) if of_flow else None)
+        return now + limit if limit else None
+
+
+def _started(run_id: UUID, transition: Transition) -> StartedStep:
+    key = transition.claimed[0]
+    return StartedStep(run_id, key, transition.steps[key].state.attempt)
+
+
+def _step_types(plans: Plans, handlers: Handlers) -> frozenset[str]:
+    """Step types that this process can run, in every spelling that its flows use."""
+    used = {step.type for plan in plans.current.values() for step in plan.root.steps.values()}
+    return frozenset(word for word in used | handlers.types if word in handlers)

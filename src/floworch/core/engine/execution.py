@@ -1,0 +1,208 @@
+"""Running one attempt: resolve its inputs, call its handler, and say what that means for the run."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import ChainMap
+from collections.abc import Callable
+from typing import Any, cast
+
+from floworch.core.dag.lookup import find_step
+from floworch.core.engine.leases import Leases
+from floworch.core.engine.runs import CachedRun, Runs
+from floworch.core.engine.settings import EngineSettings
+from floworch.core.expressions import Reference, Source
+from floworch.core.handlers.context import StepContext
+from floworch.core.handlers.invoke import invoke
+from floworch.core.handlers.processes import HandlerProcesses
+from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, Succeeded
+from floworch.core.handlers.services import ServiceResolver
+from floworch.core.handlers.threads import HandlerThreads
+from floworch.core.machine.commands import Command, StepDeferred, StepFailed, StepSkipped, StepSucceeded
+from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
+from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
+from floworch.core.model.records import StepError
+from floworch.core.policy.retry import next_delay
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.runtime import StartedStep
+from floworch.errors import ExpressionError, InvalidPayload
+
+__all__ = ["Executor"]
+
+_TRIGGER = (Reference(Source.TRIGGER_BODY), Reference(Source.TRIGGER_HEADERS))
+
+
+class Executor:
+    """Owns what handlers run on: threads, processes, services."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        leases: Leases,
+        handlers: Handlers,
+        services: ServiceResolver,
+        clock: Clock,
+        settings: EngineSettings,
+    ) -> None:
+        self._runs = runs
+        self._leases = leases
+        self._handlers = handlers
+        self._services = services
+        self._clock = clock
+        self._settings = settings
+        self._threads = HandlerThreads(settings.handler_threads)
+        self._processes = HandlerProcesses(settings.handler_processes)
+
+    def close(self) -> None:
+        self._threads.close()
+        self._processes.close()
+
+    async def run(self, step: StartedStep) -> Command:
+        """Carry the attempt out; the answer is the command that reports it.
+
+        Raises ``CancelledError`` when the worker stops, and StorageError when payloads cannot be read.
+        """
+        run = self._runs.get(step.run_id) or (await self._runs.load([step.run_id]))[step.run_id]
+        attempt = _Attempt(self, run, step)
+        return await attempt.carry_out()
+
+
+class _Attempt:
+    """One attempt of one step, and everything that is looked up for it."""
+
+    def __init__(self, executor: Executor, run: CachedRun, step: StartedStep) -> None:
+        plan = find_step(run.state.plan, step.step_key)
+        assert plan is not None
+        self._executor = executor
+        self._run = run
+        self._step = step
+        self._plan = plan
+        self._handler = executor._handlers.get(plan.type)
+        self._state = run.state.steps.get(step.step_key)
+        self._loaded: dict[PayloadRef, Payload | None] = {}
+        self._is_interrupted = False
+        self._has_ended = False
+
+    async def carry_out(self) -> Command:
+        given: Payload | None = None
+        try:
+            inputs = await self._inputs()
+            given = Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
+        except (ExpressionError, InvalidPayload) as error:
+            return self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)), given)
+        return self._report(await self._call(inputs), given)
+
+    @property
+    def _settings(self) -> EngineSettings:
+        return self._executor._settings
+
+    async def _inputs(self) -> Json:
+        wanted = self._plan.inputs.references
+        if self._handler.takes_context:
+            wanted = wanted | frozenset(_TRIGGER)
+        return await self._read(wanted, self._plan.inputs.resolve)
+
+    async def _read(self, references: frozenset[Reference], read: Callable[[RunEnvironment], Json]) -> Json:
+        """Load what the references need, then read."""
+        known: Payloads = cast(Any, ChainMap(self._loaded, self._run.payloads))
+        environment = RunEnvironment(self._run.state, self._step.step_key, known, self._executor._clock.now())
+        while True:
+            try:
+                environment.require(references)
+            except PayloadsNeeded as needed:
+                self._loaded.update(await self._executor._runs.payloads(self._step.run_id, needed.refs))
+            else:
+                return read(environment)
+
+    async def _call(self, inputs: Json) -> StepOutcome:
+        executor = self._executor
+        context = self._context()
+        lease_seconds = self._plan.lease_seconds or self._settings.lease_seconds
+        executor._leases.hold(self._step, lease_seconds, self._interrupter(context))
+        if self._run.state.stop is not None:
+            context.cancelled.set("the run is being stopped")
+        try:
+            return await invoke(
+                self._handler,
+                context,
+                inputs,
+                timeout=self._plan.timeout_seconds
+                or self._handler.timeout_seconds
+                or self._settings.default_timeout_seconds,
+                threads=executor._threads,
+                processes=executor._processes,
+                cancel_grace=self._settings.cancel_grace_seconds,
+                max_output_bytes=self._settings.max_payload_bytes,
+                written=self._plan.inputs.source,
+            )
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._is_interrupted or task is None or task.uncancel() > 0:
+                raise
+            return Failed(StepError("Cancelled", context.cancelled.reason or "cancelled", retryable=False))
+        finally:
+            self._has_ended = True
+            executor._leases.let_go(self._step)
+
+    def _interrupter(self, context: StepContext) -> Callable[[str], None]:
+        """Asks the handler to stop, and cancels it after the grace period."""
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+
+        def cancel() -> None:
+            if task is not None and not self._has_ended:
+                self._is_interrupted = True
+                task.cancel()
+
+        def interrupt(reason: str) -> None:
+            if not context.cancelled.is_set():
+                context.cancelled.set(reason)
+                loop.call_later(self._settings.cancel_grace_seconds, cancel)
+
+        return interrupt
+
+    def _context(self) -> StepContext:
+        facts = self._run.state.facts
+        return StepContext(
+            run_id=facts.run_id,
+            flow_id=facts.flow_id,
+            flow_name=self._run.state.plan.flow_name,
+            step_key=self._step.step_key,
+            step_type=self._plan.type,
+            attempt=self._step.attempt,
+            trigger_key=facts.trigger_key,
+            trigger_body=self._payload(PayloadKind.BODY),
+            trigger_headers=self._payload(PayloadKind.HEADERS),
+            first_started_at=self._state.waiting_since if self._state else None,
+            now=self._executor._clock.now,
+            outputs=self._output_of,
+            services=self._executor._services,
+        )
+
+    def _payload(self, kind: PayloadKind) -> Payload | None:
+        ref = PayloadRef(kind)
+        return self._loaded.get(ref) or self._run.payloads.get(ref)
+
+    async def _output_of(self, key: str) -> Json:
+        return await self._read(
+            frozenset({Reference(Source.STEP_OUTPUT, key)}), lambda environment: environment.step_output(key)
+        )
+
+    def _report(self, outcome: StepOutcome, given: Payload | None) -> Command:
+        key, attempt = self._step.step_key, self._step.attempt
+        match outcome:
+            case Succeeded():
+                return StepSucceeded(key, attempt, outcome.output, given)
+            case Failed():
+                return StepFailed(key, attempt, outcome.error, self._retry_after(outcome), given)
+            case Deferred():
+                return StepDeferred(key, attempt, outcome.after, outcome.output, given)
+            case Skipped():
+                return StepSkipped(key, attempt, outcome.reason, given)
+
+    def _retry_after(self, outcome: Failed) -> Any:
+        policy = self._plan.retry or self._handler.retry or self._settings.default_retry
+        failures = (self._state.failures if self._state else 0) + 1
+        return next_delay(policy, failures, outcome.error, outcome.exception_types, random.random())

@@ -1,0 +1,89 @@
+"""The leases that this process holds: renewed together, and given up as soon as they are lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from traceback import format_exc
+from uuid import UUID
+
+from floworch.core.engine.settings import EngineSettings
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.runtime import StartedStep
+from floworch.core.ports.storage import LeaseKey, LeaseState, Storage
+from floworch.errors import StorageError
+from floworch.observability.logging import get_logger
+
+__all__ = ["Leases"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    lease_seconds: float
+    interrupt: Callable[[str], None]
+
+
+class Leases:
+    """``interrupt`` of an attempt is called, with the reason, when it should stop."""
+
+    def __init__(self, store: Storage, clock: Clock, settings: EngineSettings) -> None:
+        self._log = get_logger("floworch.engine")
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._held: dict[LeaseKey, _Held] = {}
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="floworch-heartbeat")
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+
+    def hold(self, step: StartedStep, lease_seconds: float, interrupt: Callable[[str], None]) -> None:
+        self._held[_key(step)] = _Held(lease_seconds, interrupt)
+
+    def let_go(self, step: StartedStep) -> None:
+        self._held.pop(_key(step), None)
+
+    def interrupt(self, run_id: UUID, step_keys: list[str], reason: str) -> None:
+        """Ask the attempts of these steps that run here to stop."""
+        wanted = set(step_keys)
+        for key, held in list(self._held.items()):
+            if key.run_id == run_id and key.step_key in wanted:
+                held.interrupt(reason)
+
+    async def _run(self) -> None:
+        while not await self._clock.wait(self._stopping, self._settings.heartbeat_seconds):
+            try:
+                await self._renew()
+            except StorageError as error:
+                self._log.warning("heartbeat_failed", error=str(error), leases=len(self._held))
+            except Exception:
+                self._log.error("heartbeat_failed", traceback=format_exc(), leases=len(self._held))
+
+    async def _renew(self) -> None:
+        held = dict(self._held)
+        if not held:
+            return
+        seconds = {key: lease.lease_seconds for key, lease in held.items()}
+        states = await self._store.renew(self._settings.worker_id, seconds)
+        for key, state in states.items():
+            if state is LeaseState.HELD or key not in self._held:
+                continue
+            if state is LeaseState.LOST:
+                self._log.warning("lease_lost", run_id=str(key.run_id), step_key=key.step_key, attempt=key.attempt)
+                held[key].interrupt("the lease was lost; another worker may run the step")
+            else:
+                held[key].interrupt("the run is being stopped")
+
+
+def _key(step: StartedStep) -> LeaseKey:
+    return LeaseKey(step.run_id, step.step_key, step.attempt)

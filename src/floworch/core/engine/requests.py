@@ -1,0 +1,78 @@
+"""What the committer is asked to do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.commands import ClaimOffer, Command
+from floworch.core.machine.state import RunFacts
+from floworch.core.machine.transition import Transition
+from floworch.core.model.payload import Payload, PayloadRef
+from floworch.core.ports.storage import ReadyStep
+
+__all__ = ["Claiming", "Commanding", "Request", "Started", "Starting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Answer to a trigger. A duplicate names the run that has the idempotency key, and started nothing."""
+
+    run_id: UUID
+    duplicate: bool
+    transition: Transition | None
+
+
+@dataclass(slots=True, eq=False)
+class Starting:
+    """Start a run."""
+
+    facts: RunFacts
+    plan: FlowPlan
+    deadline: datetime | None
+    body: Payload | None
+    headers: Payload | None
+    offer: ClaimOffer | None
+    future: asyncio.Future[Started]
+    payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
+    alone: bool = False
+
+    @property
+    def run_id(self) -> UUID:
+        return self.facts.run_id
+
+
+@dataclass(slots=True, eq=False)
+class Commanding:
+    """Tell a run what has happened. ``patient_until`` is how long to try when the store cannot be reached."""
+
+    run_id: UUID
+    command: Command
+    offer: ClaimOffer | None
+    future: asyncio.Future[Transition]
+    patient_until: datetime | None = None
+    payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
+    alone: bool = False
+    """A batch with this request failed: commit it by itself, so that it can only fail itself."""
+
+
+@dataclass(slots=True, eq=False)
+class Claiming:
+    """Take a ready step; the answer is whether it was won."""
+
+    task: ReadyStep
+    offer: ClaimOffer
+    lease_seconds: float
+    future: asyncio.Future[bool]
+    alone: bool = False
+
+    @property
+    def run_id(self) -> UUID:
+        return self.task.run_id
+
+
+Request: TypeAlias = Starting | Commanding | Claiming

@@ -1,0 +1,96 @@
+"""Runs at hand: planning states and payloads of the runs that this engine advanced last.
+
+Only an optimisation: a stale state meets a conflict when it is used for a commit, and is loaded again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from floworch.core.dag.keys import scope_of
+from floworch.core.engine.plans import Plans
+from floworch.core.machine.apply import rebuild
+from floworch.core.machine.state import RunState
+from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.ports.storage import Storage, StoredRun
+
+__all__ = ["CachedRun", "Runs"]
+
+_LARGEST_CACHED_OUTPUT_CHARS = 64 * 1024
+
+
+@dataclass(slots=True)
+class CachedRun:
+    state: RunState
+    payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
+
+    def keep(self, ref: PayloadRef, payload: Payload | None) -> None:
+        """Remember a payload for the decisions and inputs of later steps."""
+        small = payload is None or len(payload.text) <= _LARGEST_CACHED_OUTPUT_CHARS
+        if small or ref.kind is PayloadKind.ITEMS:
+            self.payloads[ref] = payload
+
+    def forget_scopes(self, scopes: Iterable[str]) -> None:
+        """Drop the payloads of iterations that have ended."""
+        gone = set(scopes)
+        for ref in [ref for ref in self.payloads if scope_of(ref.step_key) in gone]:
+            del self.payloads[ref]
+
+
+class Runs:
+    """Least recently used runs are dropped beyond ``capacity``."""
+
+    def __init__(self, store: Storage, plans: Plans, capacity: int) -> None:
+        self._store = store
+        self._plans = plans
+        self._capacity = capacity
+        self._cached: OrderedDict[UUID, CachedRun] = OrderedDict()
+
+    def get(self, run_id: UUID) -> CachedRun | None:
+        found = self._cached.get(run_id)
+        if found is not None:
+            self._cached.move_to_end(run_id)
+        return found
+
+    def put(self, run: CachedRun) -> None:
+        self._cached[run.state.facts.run_id] = run
+        if len(self._cached) > self._capacity:
+            self._cached.popitem(last=False)
+
+    def drop(self, run_id: UUID) -> None:
+        self._cached.pop(run_id, None)
+
+    async def load(self, run_ids: Iterable[UUID]) -> dict[UUID, CachedRun]:
+        """The runs that exist, fresh from the store, and cached from now on."""
+        stored = await self._store.load(list(run_ids))
+        loaded = {run_id: CachedRun(await self._state(run)) for run_id, run in stored.items()}
+        for run in loaded.values():
+            self.put(run)
+        return loaded
+
+    async def _state(self, run: StoredRun) -> RunState:
+        return rebuild(
+            run.facts,
+            await self._plans.of(run.facts),
+            revision=run.revision,
+            status=run.status,
+            deadline=run.deadline,
+            stop=run.stop,
+            ended_at=run.ended_at,
+            steps=run.steps,
+        )
+
+    async def payloads(self, run_id: UUID, refs: Iterable[PayloadRef]) -> dict[PayloadRef, Payload | None]:
+        """The payloads, from the cache where it has them."""
+        cached = self.get(run_id)
+        found = {ref: cached.payloads[ref] for ref in refs if ref in cached.payloads} if cached else {}
+        missing = [ref for ref in refs if ref not in found]
+        if missing:
+            loaded = await self._store.load_payloads(run_id, missing)
+            found.update(loaded)
+            for ref, payload in loaded.items() if cached else ():
+                cached.keep(ref, payload)  # type: ignore[union-attr]
+        return found

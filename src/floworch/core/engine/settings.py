@@ -1,0 +1,99 @@
+"""The engine's knobs."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from floworch.core.policy.retry import RetryPolicy
+from floworch.errors import ConfigurationError
+
+__all__ = ["EngineSettings"]
+
+
+def _worker_id() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How an engine behaves. All times are in seconds. Raises ConfigurationError for values that make no sense."""
+
+    worker_id: str = field(default_factory=_worker_id)
+    """Who holds this process's leases; must differ between all processes on one store."""
+    lease_seconds: float = 30.0
+    """An attempt whose worker sends no heartbeat for so long is lost, and another worker takes the step."""
+    heartbeat_seconds: float = 10.0
+    poll_interval_seconds: float = 1.0
+    """How often to look into a store that other processes share, for work and timers that they left."""
+    max_lost_attempts: int = 3
+    """A step fails when so many of its attempts were lost in a row: it may be what kills the workers."""
+    max_payload_bytes: int = 1024 * 1024
+    """Largest trigger body, step input, step output or loop source, as JSON in UTF-8."""
+    default_retry: RetryPolicy | None = None
+    """For steps whose manifest and handler say nothing; None means no retry."""
+    default_timeout_seconds: float | None = None
+    """For steps whose manifest and handler say nothing; None means no limit."""
+    cancel_grace_seconds: float = 10.0
+    """How long a handler may take to end after its run was stopped or its time was up."""
+    drain_seconds: float = 30.0
+    """How long a stopping engine waits for running handlers before it cancels them."""
+    max_batch: int = 256
+    """Most changes in one transaction."""
+    cached_runs: int = 2000
+    """Runs whose planning state is kept in memory."""
+    handler_threads: int = 32
+    """Sync handlers that may run at once."""
+    handler_processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes for handlers with ``executor="process"``; started when the first one runs."""
+    storage_patience_seconds: float = 60.0
+    """How long to keep the results of handlers while the store cannot be reached."""
+
+    @classmethod
+    def from_fields(cls, given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> EngineSettings:
+        """Settings from ``given`` and, for what is not given, from ``FLOWORCH_…`` variables of the environment such as
+        ``FLOWORCH_LEASE_SECONDS``. Raises ConfigurationError."""
+        known = {each.name: each for each in fields(cls)}
+        for name in given:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                raise ConfigurationError(
+                    f"there is no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+                )
+        found = _from_environment(os.environ if environment is None else environment)
+        return cls(**{**found, **given})
+
+    def __post_init__(self) -> None:
+        for name in ("lease_seconds", "heartbeat_seconds", "poll_interval_seconds", "max_lost_attempts"):
+            _positive(name, getattr(self, name))
+        for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
+            _positive(name, getattr(self, name))
+        if self.heartbeat_seconds >= self.lease_seconds:
+            raise ConfigurationError(
+                f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds ({self.lease_seconds}); "
+                "a third of it leaves room for two heartbeats that get lost"
+            )
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in fields(EngineSettings):
+        name = f"FLOWORCH_{each.name.upper()}"
+        text = environment.get(name)
+        if text is None or each.name == "default_retry":
+            continue
+        try:
+            found[each.name] = text if each.name == "worker_id" else (int if each.type == "int" else float)(text)
+        except ValueError:
+            raise ConfigurationError(f"the environment variable {name} is {text!r}; it must be a number") from None
+    return found
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ConfigurationError(f"{name} is {value!r}; it must be greater than 0")

@@ -1,0 +1,116 @@
+"""What time brings: due timers, lost leases, passed deadlines, and ready steps that nobody has taken.
+
+One loop per process reads the next due rows in order and sleeps until the earliest one. Nothing waits in memory, so a
+restart loses no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from traceback import format_exc
+from uuid import UUID
+
+from floworch.core.engine.settings import EngineSettings
+from floworch.core.machine.commands import Command, LeaseExpired, StopRun, TimerFired
+from floworch.core.machine.reduce import Fenced
+from floworch.core.model.status import StopKind
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.storage import DueWork, Storage
+from floworch.errors import InvalidTransition, StorageError
+from floworch.observability.logging import get_logger
+
+__all__ = ["Timers"]
+
+_MOST_AT_ONCE = 500
+
+
+class Timers:
+    """``submit`` hands a command to the engine; ``look_for_work`` fetches ready steps into free slots."""
+
+    def __init__(
+        self,
+        store: Storage,
+        clock: Clock,
+        settings: EngineSettings,
+        submit: Callable[[UUID, Command], Awaitable[object]],
+        look_for_work: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._log = get_logger("floworch.engine")
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._submit = submit
+        self._look_for_work = look_for_work
+        self._wake = asyncio.Event()
+        self._sleeps_until: datetime | None = None
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="floworch-timers")
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def arm(self, at: datetime) -> None:
+        """A timer for that moment was committed: wake up in time."""
+        if self._sleeps_until is None or at < self._sleeps_until:
+            self._wake.set()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                work = await self._store.due(self._clock.now(), _MOST_AT_ONCE)
+                await self._carry_out(work)
+                await self._look_for_work()
+                pause = 0.0 if _is_full(work) else self._pause(work.next_at)
+            except StorageError as error:
+                self._log.warning("timers_failed", error=str(error))
+                pause = self._settings.poll_interval_seconds
+            except Exception:
+                self._log.error("timers_failed", traceback=format_exc())
+                pause = self._settings.poll_interval_seconds
+            await self._sleep(pause)
+
+    async def _carry_out(self, work: DueWork) -> None:
+        commands = [*_commands(work, self._settings.max_lost_attempts)]
+        answers = await asyncio.gather(
+            *(self._submit(run_id, command) for run_id, command in commands), return_exceptions=True
+        )
+        for (run_id, command), answer in zip(commands, answers, strict=True):
+            if isinstance(answer, BaseException) and not isinstance(answer, (Fenced, InvalidTransition)):
+                self._log.error("timer_failed", run_id=str(run_id), command=type(command).__name__, error=repr(answer))
+
+    def _pause(self, next_at: datetime | None) -> float:
+        longest = self._settings.poll_interval_seconds if self._polls else 3600.0
+        if next_at is None:
+            return longest
+        return min(max((next_at - self._clock.now()).total_seconds(), 0.0), longest)
+
+    @property
+    def _polls(self) -> bool:
+        return self._store.capabilities.shared_between_processes
+
+    async def _sleep(self, seconds: float) -> None:
+        now = self._clock.now()
+        self._sleeps_until = datetime.fromtimestamp(now.timestamp() + seconds, now.tzinfo)
+        await self._clock.wait(self._wake, seconds)
+        self._sleeps_until = None
+
+
+def _commands(work: DueWork, max_lost: int) -> Sequence[tuple[UUID, Command]]:
+    return [
+        *((timer.run_id, TimerFired(timer.step_key, timer.attempt)) for timer in work.timers),
+        *((lease.run_id, LeaseExpired(lease.step_key, lease.attempt, max_lost)) for lease in work.lost),
+        *((run_id, StopRun(StopKind.TIMED_OUT)) for run_id in work.deadlines),
+    ]
+
+
+def _is_full(work: DueWork) -> bool:
+    return max(len(work.timers), len(work.lost), len(work.deadlines)) >= _MOST_AT_ONCE

@@ -1,0 +1,18 @@
+"""Identifiers of runs."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from uuid import UUID
+
+__all__ = ["uuid7"]
+
+
+def uuid7(at: datetime) -> UUID:
+    """A UUID version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, the rest random. Sorts by time."""
+    milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    random = int.from_bytes(os.urandom(10), "big")
+    high = random >> 68  # 12 of the 80 random bits
+    low = random & 0x3FFF_FFFF_FFFF_FFFF
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0x2 << 62) | low)

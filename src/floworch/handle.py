@@ -1,0 +1,51 @@
+"""A run in the hands of the code that started or found it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from floworch.core.model.records import HistoryEvent
+from floworch.core.model.status import RunStatus
+from floworch.results import RunResult
+
+if TYPE_CHECKING:
+    from floworch.orchestrator import FlowOrchestrator
+
+__all__ = ["RunHandle"]
+
+
+class RunHandle:
+    """``duplicate`` tells that the idempotency key was known, and that this is the run it started then."""
+
+    def __init__(self, orchestrator: FlowOrchestrator, run_id: UUID, *, duplicate: bool = False) -> None:
+        self._orchestrator = orchestrator
+        self.run_id = run_id
+        self.duplicate = duplicate
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.run_id})"
+
+    async def wait(self, timeout: float | None = None) -> RunResult:
+        """The result once the run has ended. Raises WaitTimeout after ``timeout`` seconds; the run goes on."""
+        return await self._orchestrator.wait(self.run_id, timeout=timeout)
+
+    async def result(self) -> RunResult:
+        """The run as it is now."""
+        return await self._orchestrator.get_run(self.run_id)
+
+    async def status(self) -> RunStatus:
+        return (await self._orchestrator.get_run(self.run_id, payloads=False)).status
+
+    async def cancel(self, reason: str | None = None) -> None:
+        """Stop the run. Raises InvalidTransition when it has ended."""
+        await self._orchestrator.cancel(self.run_id, reason)
+
+    async def retry(self, step_key: str) -> None:
+        """Run a failed step again. Raises StepNotFound, InvalidTransition."""
+        await self._orchestrator.retry(self.run_id, step_key)
+
+    def events(self, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
+        """History from the beginning; with ``follow`` it goes on live until the run has ended."""
+        return self._orchestrator.events(self.run_id, follow=follow)

@@ -1,0 +1,272 @@
+"""The object that an application holds: it starts flows, watches them and steers them."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from floworch.core.engine.engine import Engine
+from floworch.core.model.flow import FlowDefinition
+from floworch.core.model.payload import Payload
+from floworch.core.model.records import FlowRecord, HistoryEvent
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.storage import RunFilter, RunPage, Storage
+from floworch.errors import ConfigurationError, FlowNotFound, NotFound, RunNotFound
+from floworch.handle import RunHandle
+from floworch.results import RunResult, read_result
+from floworch.sync import SyncOrchestrator
+
+if TYPE_CHECKING:
+    from floworch.builder import FlowOrchestratorBuilder
+
+__all__ = ["FlowOrchestrator", "FlowReference"]
+
+FlowReference = type[FlowDefinition] | FlowDefinition | UUID | str
+"""A flow class or instance, its id, or its name."""
+
+_FOLLOW_SECONDS = (0.02, 0.5)
+
+
+class FlowOrchestrator:
+    """Made by :meth:`builder`. Use it as an async context manager, or call :meth:`start` and :meth:`stop`.
+
+    All async methods belong to the event loop that started it; :attr:`sync` is the same for blocking code.
+    """
+
+    def __init__(self, *, engine: Engine, store: Storage, flows: Sequence[FlowDefinition], clock: Clock) -> None:
+        self._engine = engine
+        self._store = store
+        self._flows = list(flows)
+        self._clock = clock
+        self._is_started = False
+        self._sync: SyncOrchestrator | None = None
+
+    @staticmethod
+    def builder() -> FlowOrchestratorBuilder:
+        """A builder: choose a storage and a runtime, add flows and handlers, then ``build()``."""
+        return _builder_class()()
+
+    # -- life
+
+    async def start(self, *, work: bool = True) -> None:
+        """Open the store, make the flows known and begin to work. With ``work=False`` this process triggers and asks, and
+        leaves the steps to others. Raises StorageUnavailable."""
+        if self._is_started:
+            raise ConfigurationError("this orchestrator has been started already; build another one")
+        self._is_started = True
+        await self._store.open()
+        try:
+            await self._store.save_flows([_record(flow) for flow in self._flows])
+            await self._engine.start(work=work)
+        except BaseException:
+            await self._store.close()
+            raise
+
+    async def stop(self) -> None:
+        """Let running steps finish, for a while; hand back what is left, so that others can take it at once."""
+        try:
+            await self._engine.stop()
+        finally:
+            await self._store.close()
+
+    async def __aenter__(self) -> FlowOrchestrator:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.stop()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """For ASGI frameworks: ``FastAPI(lifespan=orchestrator.lifespan)``."""
+        async with self:
+            yield
+
+    @property
+    def sync(self) -> SyncOrchestrator:
+        """The same orchestrator for blocking code: scripts, notebooks, Flask, Django views."""
+        if self._sync is None:
+            self._sync = SyncOrchestrator(self)
+        return self._sync
+
+    # -- runs
+
+    async def trigger(
+        self,
+        flow: FlowReference,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        trigger_key: str = "manual",
+        idempotency_key: str | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> RunHandle:
+        """Start a run; returns when it is durable, not when it has ended.
+
+        With an ``idempotency_key`` that the flow has seen, no run is started and the handle is that of the first one.
+        ``timeout`` (seconds) limits the whole run and wins over the manifest's.
+        Raises FlowNotFound, NotFound for an unknown trigger, InvalidPayload, StorageUnavailable.
+        """
+        found = self.flow(flow)
+        _check_trigger(found, trigger_key)
+        limit = self._engine.settings.max_payload_bytes
+        started = await self._engine.trigger(
+            found.id,
+            trigger_key,
+            None if body is None else Payload.of(body, max_bytes=limit),
+            Payload.of(_checked_headers(headers), max_bytes=limit) if headers else None,
+            idempotency_key=_checked_key(idempotency_key),
+            timeout=_checked_timeout(timeout),
+        )
+        return RunHandle(self, started.run_id, duplicate=started.duplicate)
+
+    def handle(self, run_id: UUID | str) -> RunHandle:
+        """Handle of a run that was started elsewhere. Does not check that it exists."""
+        return RunHandle(self, _run_id(run_id))
+
+    async def get_run(self, run_id: UUID | str, *, payloads: bool = True) -> RunResult:
+        """The run and its steps as they are now. Raises RunNotFound."""
+        return await read_result(self._store, self._engine.plans, _run_id(run_id), payloads=payloads)
+
+    async def list_runs(
+        self,
+        *,
+        flow: FlowReference | None = None,
+        status: RunStatus | Sequence[RunStatus] | None = None,
+        started_from: datetime | None = None,
+        started_before: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> RunPage:
+        """One page of runs, newest first. Pass ``next_cursor`` of a page to get the next one."""
+        statuses = [status] if isinstance(status, RunStatus) else status
+        where = RunFilter(
+            flow_id=None if flow is None else self.flow(flow).id,
+            statuses=None if statuses is None else frozenset(statuses),
+            started_from=started_from,
+            started_before=started_before,
+        )
+        return await self._store.list_runs(where, limit, cursor)
+
+    async def count_runs(self) -> dict[RunStatus, int]:
+        """Number of runs by status."""
+        return await self._store.count_runs()
+
+    async def wait(self, run_id: UUID | str, *, timeout: float | None = None) -> RunResult:
+        """The result once the run has ended, whichever process runs it. Raises RunNotFound, WaitTimeout."""
+        record = await self._engine.wait(_run_id(run_id), timeout)
+        return await self.get_run(record.id)
+
+    async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
+        """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run ends
+        ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped."""
+        await self._engine.stop_run(_run_id(run_id), reason)
+
+    async def retry(self, run_id: UUID | str, step_key: str) -> None:
+        """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.
+        Raises RunNotFound, StepNotFound, InvalidTransition."""
+        await self._engine.retry_step(_run_id(run_id), step_key)
+
+    async def events(self, run_id: UUID | str, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
+        """History of a run from the beginning; with ``follow`` live until it has ended. Raises RunNotFound."""
+        run_id = _run_id(run_id)
+        after = 0
+        pause, longest = _FOLLOW_SECONDS
+        while True:
+            record = await self._store.get_run(run_id)
+            if record is None:
+                raise RunNotFound(f"there is no run {run_id}")
+            events = await self._store.list_events(run_id, after)
+            for event in events:
+                yield event
+            if events:
+                after, pause = events[-1].sequence, _FOLLOW_SECONDS[0]
+            elif record.status.is_final or not follow:
+                return
+            else:
+                await self._clock.wait(asyncio.Event(), pause)
+                pause = min(pause * 2, longest)
+
+    # -- flows
+
+    @property
+    def flows(self) -> Sequence[FlowDefinition]:
+        """The registered flows."""
+        return tuple(self._flows)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the store took the last commit."""
+        return self._engine.is_healthy
+
+    def flow(self, reference: FlowReference) -> FlowDefinition:
+        """The registered flow with that class, id or name. Raises FlowNotFound."""
+        wanted = reference.id if isinstance(reference, (type, FlowDefinition)) else reference
+        for flow in self._flows:
+            if wanted in (flow.id, flow.name, str(flow.id)):
+                return flow
+        raise FlowNotFound(_unknown("flow", str(wanted), [flow.name for flow in self._flows]))
+
+
+def _builder_class() -> type[FlowOrchestratorBuilder]:
+    from floworch.builder import FlowOrchestratorBuilder  # the builder makes orchestrators: it imports this module
+
+    return FlowOrchestratorBuilder
+
+
+def _record(flow: FlowDefinition) -> FlowRecord:
+    return FlowRecord(
+        id=flow.id,
+        name=flow.name,
+        version=flow.version,
+        manifest_hash=flow.manifest.content_hash,
+        manifest=flow.manifest.to_json(),
+    )
+
+
+def _check_trigger(flow: FlowDefinition, trigger_key: str) -> None:
+    if trigger_key != "manual" and trigger_key not in flow.manifest.triggers:
+        raise NotFound(_unknown(f"trigger of flow {flow.name!r}", trigger_key, list(flow.manifest.triggers)))
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError(f"trigger headers are text; {name!r} is {value!r}")
+    return dict(headers)
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key is not None and not (isinstance(key, str) and key.strip() and len(key) <= 256):
+        raise ConfigurationError(f"an idempotency key is text of 1 to 256 characters, not {key!r:.80}")
+    return key
+
+
+def _checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
+    limit = timeout if isinstance(timeout, timedelta) or timeout is None else timedelta(seconds=timeout)
+    if limit is not None and limit <= timedelta(0):
+        raise ConfigurationError(f"timeout is {timeout!r}; a run needs more than 0 seconds")
+    return limit
+
+
+def _run_id(run_id: UUID | str) -> UUID:
+    if isinstance(run_id, UUID):
+        return run_id
+    try:
+        return UUID(run_id)
+    except ValueError:
+        raise RunNotFound(
+            f"{run_id!r} is not the id of a run; ids look like 0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00"
+        ) from None
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known)) or 'none'}"
+    return f"no {what} is called {name!r}; {hint}"

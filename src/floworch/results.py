@@ -1,0 +1,98 @@
+"""Runs as callers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from floworch.core.dag.lookup import find_step
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.engine.plans import Plans
+from floworch.core.machine.loop_output import loop_output, loop_output_refs
+from floworch.core.machine.state import RunFacts
+from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.model.records import RunRecord, StepRecord
+from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.ports.storage import Storage
+from floworch.errors import RunNotFound
+
+__all__ = ["RunResult", "read_result"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run and its steps, as they were when it was read. ``steps`` maps run-time step keys to what is known of them, in the
+    order in which they became ready; steps that still wait for others are not there yet."""
+
+    run: RunRecord
+    steps: Mapping[str, StepRecord]
+
+    @property
+    def run_id(self) -> UUID:
+        return self.run.id
+
+    @property
+    def status(self) -> RunStatus:
+        return self.run.status
+
+    @property
+    def succeeded(self) -> bool:
+        return self.run.status is RunStatus.SUCCEEDED
+
+    @property
+    def error(self) -> str | None:
+        """Why the run did not succeed, in one line: the stop, or the first step that failed for good."""
+        if self.run.status in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
+            return self.run.stop_reason or str(self.run.status)
+        if self.run.status is not RunStatus.FAILED:
+            return None
+        failed = [step for step in self.steps.values() if step.status is StepStatus.FAILED and step.loop is None]
+        first = min(failed, key=lambda step: step.ended_at or self.run.started_at, default=None)
+        return None if first is None else f"step {first.key!r} failed: {first.reason}"
+
+    @property
+    def attempts(self) -> Mapping[str, int]:
+        """Attempts by step key."""
+        return {key: step.attempt for key, step in self.steps.items()}
+
+    @property
+    def duration(self) -> timedelta | None:
+        """None while the run is running."""
+        return None if self.run.ended_at is None else self.run.ended_at - self.run.started_at
+
+    @property
+    def started_at(self) -> datetime:
+        return self.run.started_at
+
+
+async def read_result(store: Storage, plans: Plans, run_id: UUID, *, payloads: bool = True) -> RunResult:
+    """The run with its steps. Raises RunNotFound."""
+    run = await store.get_run(run_id)
+    if run is None:
+        raise RunNotFound(f"there is no run {run_id}")
+    steps = {step.key: step for step in await store.list_steps(run_id, payloads=payloads)}
+    if payloads and any(step.loop is not None for step in steps.values()):
+        plan = await plans.of(_facts(run))
+        await _add_loop_outputs(store, plan, run_id, steps)
+    return RunResult(run, steps)
+
+
+async def _add_loop_outputs(store: Storage, plan: FlowPlan, run_id: UUID, steps: dict[str, StepRecord]) -> None:
+    loops = [step for step in steps.values() if step.loop is not None]
+    items = [PayloadRef(PayloadKind.ITEMS, loop.key) for loop in loops]
+    known: dict[PayloadRef, Payload | None] = dict(await store.load_payloads(run_id, items))
+    for key, output in (await store.load_outputs(run_id, "")).items():
+        known[PayloadRef(PayloadKind.OUTPUT, key)] = output
+    for loop in loops:
+        step_plan = find_step(plan, loop.key)
+        if loop.status is StepStatus.SUCCEEDED and step_plan is not None and step_plan.loop is not None:
+            complete = known | dict.fromkeys(
+                ref for ref in loop_output_refs(step_plan.loop, loop.key, known) if ref not in known
+            )
+            steps[loop.key] = replace(loop, output=loop_output(step_plan.loop, loop.key, complete))
+
+
+def _facts(run: RunRecord) -> RunFacts:
+    return RunFacts(run.id, run.flow_id, run.manifest_hash, run.trigger_key, run.started_at)

@@ -1,0 +1,125 @@
+"""Steps run in this process, on its event loop; sync handlers on threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from traceback import format_exc
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from floworch.core.ports.runtime import Runtime, StartedStep, StepRunner
+from floworch.core.ports.storage import ReadyStep
+from floworch.errors import ConfigurationError
+from floworch.observability.logging import get_logger
+
+__all__ = ["AsyncioRuntime"]
+
+_Name: TypeAlias = tuple[UUID, str, int]
+
+
+class AsyncioRuntime(Runtime):
+    """At most ``concurrency`` steps at once. Steps beyond that wait in a queue of this process, where no lease runs, or in
+    the store, where other processes find them."""
+
+    def __init__(self, concurrency: int = 64) -> None:
+        if concurrency < 1:
+            raise ConfigurationError(f"concurrency is {concurrency}; at least one step must be able to run")
+        self._log = get_logger("floworch.runtime")
+        self._concurrency = concurrency
+        self._free = concurrency
+        self._queue: deque[ReadyStep] = deque()
+        self._queued: set[_Name] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._runner: StepRunner | None = None
+        self._is_stopping = False
+
+    async def start(self, runner: StepRunner) -> None:
+        self._runner = runner
+
+    def dispatch(self, tasks: Sequence[ReadyStep]) -> None:
+        if self._is_stopping:
+            return
+        for task in tasks:
+            if _name(task) not in self._queued:
+                self._queued.add(_name(task))
+                self._queue.append(task)
+        self._fill()
+
+    def free_slots(self) -> int:
+        return 0 if self._is_stopping else max(0, self._free - len(self._queue))
+
+    def reserve(self) -> bool:
+        if self._is_stopping or self._free < 1 or self._queue:
+            return False
+        self._free -= 1
+        return True
+
+    def run_reserved(self, step: StartedStep | None) -> None:
+        if step is None:
+            self._give_back(1)
+        else:
+            self._spawn(self._run(step))
+
+    async def stop(self, *, drain_seconds: float) -> None:
+        self._is_stopping = True
+        self._queue.clear()
+        self._queued.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=drain_seconds)
+        if self._tasks:
+            self._log.warning("steps_cancelled", steps=len(self._tasks), drain_seconds=drain_seconds)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+
+    def _fill(self) -> None:
+        """Take as many queued steps as there are slots, and claim them together."""
+        count = min(self._free, len(self._queue))
+        if count == 0:
+            return
+        self._free -= count
+        self._spawn(self._claim([self._queue.popleft() for _ in range(count)]))
+
+    async def _claim(self, tasks: Sequence[ReadyStep]) -> None:
+        started: list[StartedStep] = []
+        try:
+            started = await self._runner_of().claim(tasks)
+        finally:
+            self._queued.difference_update(map(_name, tasks))
+            self._give_back(len(tasks) - len(started))
+            for step in started:
+                self._spawn(self._run(step))
+
+    async def _run(self, step: StartedStep) -> None:
+        try:
+            await self._runner_of().run(step)
+        except Exception:
+            self._log.error(
+                "step_abandoned",
+                traceback=format_exc(),
+                run_id=str(step.run_id),
+                step_key=step.step_key,
+                attempt=step.attempt,
+            )
+        finally:
+            self._give_back(1)
+
+    def _give_back(self, slots: int) -> None:
+        self._free += slots
+        if not self._is_stopping:
+            self._fill()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _runner_of(self) -> StepRunner:
+        assert self._runner is not None
+        return self._runner
+
+
+def _name(task: ReadyStep) -> _Name:
+    return task.run_id, task.step_key, task.attempt

@@ -1,0 +1,142 @@
+"""The orchestrator for blocking code. The async engine runs on an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from floworch.core.model.records import HistoryEvent
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.storage import RunPage
+from floworch.errors import ConfigurationError
+from floworch.results import RunResult
+
+if TYPE_CHECKING:
+    from floworch.handle import RunHandle
+    from floworch.orchestrator import FlowOrchestrator
+
+__all__ = ["SyncOrchestrator", "SyncRunHandle"]
+
+_T = TypeVar("_T")
+
+
+class SyncOrchestrator:
+    """``with orchestrator.sync as flows: flows.trigger(...)``. Methods, arguments and errors are those of
+    :class:`~floworch.orchestrator.FlowOrchestrator`; they may be called from any thread."""
+
+    def __init__(self, orchestrator: FlowOrchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, *, work: bool = True) -> None:
+        """Start the event loop's thread and the orchestrator on it."""
+        if self._loop is not None:
+            raise ConfigurationError("this orchestrator has been started already; build another one")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="floworch-loop", daemon=True)
+        self._thread.start()
+        try:
+            self._call(self._orchestrator.start(work=work))
+        except BaseException:
+            self._close()
+            raise
+
+    def stop(self) -> None:
+        """Stop the orchestrator, then its thread."""
+        try:
+            self._call(self._orchestrator.stop())
+        finally:
+            self._close()
+
+    def __enter__(self) -> SyncOrchestrator:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def trigger(self, flow: Any, **arguments: Any) -> SyncRunHandle:
+        """See :meth:`FlowOrchestrator.trigger <floworch.orchestrator.FlowOrchestrator.trigger>`."""
+        return SyncRunHandle(self, self._call(self._orchestrator.trigger(flow, **arguments)))
+
+    def handle(self, run_id: UUID | str) -> SyncRunHandle:
+        return SyncRunHandle(self, self._orchestrator.handle(run_id))
+
+    def get_run(self, run_id: UUID | str, *, payloads: bool = True) -> RunResult:
+        return self._call(self._orchestrator.get_run(run_id, payloads=payloads))
+
+    def list_runs(self, **arguments: Any) -> RunPage:
+        return self._call(self._orchestrator.list_runs(**arguments))
+
+    def wait(self, run_id: UUID | str, *, timeout: float | None = None) -> RunResult:
+        return self._call(self._orchestrator.wait(run_id, timeout=timeout))
+
+    def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
+        self._call(self._orchestrator.cancel(run_id, reason))
+
+    def retry(self, run_id: UUID | str, step_key: str) -> None:
+        self._call(self._orchestrator.retry(run_id, step_key))
+
+    def events(self, run_id: UUID | str, *, follow: bool = True) -> Iterator[HistoryEvent]:
+        """History of a run; with ``follow`` it blocks for more until the run has ended."""
+        events = self._orchestrator.events(run_id, follow=follow)
+        try:
+            while True:
+                try:
+                    yield self._call(anext(events))  # type: ignore[arg-type]
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._call(events.aclose())  # type: ignore[attr-defined]
+
+    def _call(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if self._loop is None or self._loop.is_closed():
+            work.close()
+            raise ConfigurationError("start it first: 'with orchestrator.sync as flows: ...'")
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise ConfigurationError("a blocking call on the event loop's own thread would wait for ever; use 'await'")
+        future: Future[_T] = asyncio.run_coroutine_threadsafe(_as_coroutine(work), self._loop)
+        return future.result()
+
+    def _close(self) -> None:
+        assert self._loop is not None and self._thread is not None
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class SyncRunHandle:
+    """:class:`~floworch.handle.RunHandle` for blocking code."""
+
+    def __init__(self, flows: SyncOrchestrator, handle: RunHandle) -> None:
+        self._flows = flows
+        self.run_id = handle.run_id
+        self.duplicate = handle.duplicate
+
+    def wait(self, timeout: float | None = None) -> RunResult:
+        return self._flows.wait(self.run_id, timeout=timeout)
+
+    def result(self) -> RunResult:
+        return self._flows.get_run(self.run_id)
+
+    def status(self) -> RunStatus:
+        return self._flows.get_run(self.run_id, payloads=False).status
+
+    def cancel(self, reason: str | None = None) -> None:
+        self._flows.cancel(self.run_id, reason)
+
+    def retry(self, step_key: str) -> None:
+        self._flows.retry(self.run_id, step_key)
+
+    def events(self, *, follow: bool = True) -> Iterator[HistoryEvent]:
+        return self._flows.events(self.run_id, follow=follow)
+
+
+async def _as_coroutine(work: Any) -> Any:
+    return await work
