@@ -14,7 +14,7 @@ __all__ = ["ValuesEnvironment"]
 
 @dataclass
 class ValuesEnvironment:
-    """``outputs``, ``statuses``, ``errors`` by step key; ``items`` and ``indexes`` by loop key, None for the innermost."""
+    """Outputs, statuses and errors by step key; items and indexes by loop key, None for the innermost."""
 
     body: Json = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -148,7 +148,7 @@ def test_nesting_is_limited(opening: str, core: str, closing: str) -> None:
 
     compile_template(f"@{opening * allowed}{core}{closing * allowed}").resolve(ValuesEnvironment())
     for count in (MAX_EXPRESSION_LEVELS, 10_000):
-        with pytest.raises(ExpressionError, match="nested deeper than 100 levels|at most 32,768"):
+        with pytest.raises(ExpressionError, match=r"nested deeper than 100 levels|at most 32,768"):
             compile_template(f"@{opening * count}{core}{closing * count}")
 
 
