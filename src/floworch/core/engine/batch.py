@@ -10,7 +10,7 @@ from typing import Any
 from floworch.core.engine.requests import Claiming, Commanding, Starting
 from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply
-from floworch.core.machine.commands import ClaimOffer, Command, RetryStep, StepFailed, StepSucceeded
+from floworch.core.machine.commands import ClaimOffer, Command, RetryStep
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.transition import StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
@@ -43,26 +43,19 @@ class RunWork:
         now: datetime,
     ) -> Transition:
         """Decide on top of the decisions before. Raises what ``reduce`` raises, and changes nothing then."""
-        own = _payloads_of(command)
-        known: Any = ChainMap(own, dict(given), self.payloads, self.run.payloads)
+        known: Any = ChainMap(dict(given), self.payloads, self.run.payloads)
         transition = reduce(self.run.state, command, now, known, offer)
-        self._accept(request, transition, own)
+        self._accept(request, transition)
         return transition
 
     def start(self, request: Starting, transition: Transition) -> None:
-        self._accept(request, transition, _trigger_payloads(request))
+        self.payloads.update(_trigger_payloads(request))
+        self._accept(request, transition)
 
-    def _accept(
-        self,
-        request: Starting | Commanding | Claiming,
-        transition: Transition,
-        payloads: Mapping[PayloadRef, Payload | None],
-    ) -> None:
+    def _accept(self, request: Starting | Commanding | Claiming, transition: Transition) -> None:
         apply(self.run.state, transition)
         self.done.append((request, transition))
-        self.payloads.update(payloads)
-        for key, items in transition.loop_items.items():
-            self.payloads[PayloadRef(PayloadKind.ITEMS, key)] = items
+        self.payloads.update(transition.payloads)
 
     def advance(self, owner: str, now: datetime) -> Advance:
         return Advance(**_write(self, owner, now), expected_revision=self.expected_revision)
@@ -118,15 +111,6 @@ def creation_of(work: RunWork, owner: str, now: datetime) -> Creation:
 
 def _trigger_payloads(request: Starting) -> dict[PayloadRef, Payload | None]:
     return {PayloadRef(PayloadKind.BODY): request.body, PayloadRef(PayloadKind.HEADERS): request.headers}
-
-
-def _payloads_of(command: Command) -> dict[PayloadRef, Payload | None]:
-    """What the command itself brings for the decisions that follow from it."""
-    if isinstance(command, StepSucceeded):
-        return {PayloadRef(PayloadKind.OUTPUT, command.step_key): command.output}
-    if isinstance(command, StepFailed):
-        return {PayloadRef(PayloadKind.ERROR, command.step_key): Payload.of(command.error.to_json())}
-    return {}
 
 
 def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:

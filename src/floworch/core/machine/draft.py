@@ -41,7 +41,6 @@ class Draft:
             status=state.status, deadline=state.deadline, stop=state.stop, ended_at=state.ended_at
         )
         self._restored = restored or {}
-        self._written: dict[PayloadRef, Payload] = {}
 
     @property
     def facts(self) -> RunFacts:
@@ -71,9 +70,10 @@ class Draft:
 
     def add_payload(self, ref: PayloadRef, payload: Payload) -> None:
         """Make a payload that this transition writes readable for the decisions that follow from it."""
-        if not self._written:
-            self.payloads = ChainMap(self._written, self.payloads)  # type: ignore[arg-type]
-        self._written[ref] = payload
+        written = self.transition.payloads
+        if not written:
+            self.payloads = ChainMap(written, self.payloads)  # type: ignore[arg-type]
+        written[ref] = payload
 
     def environment(self, key: str) -> RunEnvironment:
         return RunEnvironment(self, key, self.payloads, self.now)

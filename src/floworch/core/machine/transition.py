@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from floworch.core.machine.state import StepState, StopRequest
-from floworch.core.model.payload import Payload
+from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -50,6 +50,8 @@ class Transition:
     steps: dict[str, StepChange] = field(default_factory=dict)
     loop_items: dict[str, Payload] = field(default_factory=dict)
     """Snapshots of loop sources, by loop key; written once, when the loop starts."""
+    payloads: dict[PayloadRef, Payload] = field(default_factory=dict)
+    """What this transition writes that expressions can refer to."""
     facts: list[Fact] = field(default_factory=list)
     claimed: list[str] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
