@@ -4,7 +4,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from floworch.core.dag.compile import compile_manifest
 from floworch.core.dag.validate import require_valid, validate_flows, validate_manifest
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
@@ -427,3 +430,59 @@ def test_the_problems_of_all_flows_come_together() -> None:
 
 def test_valid_flows_raise_nothing() -> None:
     require_valid([flow(1, "one"), flow(2, "two")], TYPES)
+
+
+JUNK = st.sampled_from(
+    [
+        None,
+        5,
+        -1,
+        True,
+        "x",
+        "",
+        "@",
+        "@item()",
+        [],
+        {},
+        [None],
+        {"a": 1},
+        {1: 2},
+        float("nan"),
+        b"x",
+        {"type": "ForEach"},
+    ]
+)
+PLACES = st.sampled_from(
+    [
+        "type",
+        "runAfter",
+        "run_after",
+        "when",
+        "inputs",
+        "retry",
+        "timeoutSeconds",
+        "forEach",
+        "steps",
+        "concurrencyLimit",
+        "x",
+        "",
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["b", "l", "l.x", "triggers", ""]), PLACES, JUNK), min_size=1, max_size=3))
+def test_whatever_a_raw_manifest_holds_gives_problems_or_a_plan(changes: list[tuple[str, str, Any]]) -> None:
+    inner: dict[str, Any] = {"type": "LogMessage", "inputs": {"v": "@item()"}}
+    steps: dict[str, Any] = {
+        "a": {"type": "LogMessage"},
+        "b": {"type": "LogMessage", "runAfter": {"a": ["Succeeded"]}},
+        "l": {"type": "ForEach", "forEach": [1], "steps": {"x": inner}},
+    }
+    raw: dict[str, Any] = {"triggers": {}, "steps": steps}
+    targets = {"b": steps["b"], "l": steps["l"], "l.x": inner, "triggers": raw["triggers"], "": raw}
+    for target, place, value in changes:
+        targets[target][place] = value
+    if not validate_manifest(raw, "flow", TYPES):
+        manifest = FlowManifest.from_json(raw)
+        assert FlowManifest.from_json(manifest.to_json()) == manifest
+        compile_manifest(UUID(int=1), "flow", "1.0", manifest)
