@@ -87,6 +87,7 @@ def _reopen_around(draft: Draft, key: str) -> list[str]:
 
 
 def _reset_dependents(draft: Draft, key: str) -> list[str]:
+    """Delete what was skipped because of ``key``; returns it, and what waits with ``key`` counted as final."""
     scope = scope_of(key)
     plan = scope_plan(draft.plan, scope)
     reset: list[str] = []
@@ -95,7 +96,9 @@ def _reset_dependents(draft: Draft, key: str) -> list[str]:
         for name in plan.steps[queue.pop()].dependents:
             dependent_key = child_key(scope, name)
             state = draft.step(dependent_key)
-            if state is not None and state.skip is SkipKind.PREREQUISITES_UNMET:
+            if state is None:
+                reset.append(dependent_key)
+            elif state.skip is SkipKind.PREREQUISITES_UNMET:
                 _reset(draft, dependent_key)
                 reset.append(dependent_key)
                 queue.append(name)
@@ -133,7 +136,7 @@ def _plan_again(draft: Draft, waiting: list[str]) -> None:
     """Decide on all of them before any becomes final: a dependency must not be counted twice."""
     blocked: list[tuple[str, str]] = []
     satisfied: list[str] = []
-    for key in waiting:
+    for key in dict.fromkeys(waiting):
         blocker, unmet = _dependencies(draft, key)
         draft.set_unmet(key, unmet)
         if blocker is not None:
