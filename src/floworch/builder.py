@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from floworch.core.dag.validate import require_valid
 from floworch.core.engine.engine import Engine
@@ -13,15 +13,17 @@ from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.builtin import BUILTIN_HANDLERS
 from floworch.core.handlers.registry import HandlerRegistry
 from floworch.core.handlers.services import Services
-from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow
+from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow, manifest_of
 from floworch.core.model.steps import FOR_EACH
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.runtime import Runtime
 from floworch.core.ports.storage import Storage
 from floworch.errors import ConfigurationError
-from floworch.orchestrator import FlowOrchestrator
 from floworch.runtimes.asyncio import AsyncioRuntime
 from floworch.storage.memory import MemoryStorage
+
+if TYPE_CHECKING:
+    from floworch.orchestrator import FlowOrchestrator
 
 __all__ = ["FlowOrchestratorBuilder"]
 
@@ -29,10 +31,11 @@ __all__ = ["FlowOrchestratorBuilder"]
 class FlowOrchestratorBuilder:
     """Every method but :meth:`build` returns the builder. Nothing is opened or started before the orchestrator is."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[..., FlowOrchestrator]) -> None:
+        self._make = make
         self._storage: Callable[[Clock], Storage] | None = None
         self._runtime: Callable[[], Runtime] | None = None
-        self._flows: list[FlowDefinition] = []
+        self._flows: list[FlowLike] = []
         self._handlers = HandlerRegistry()
         self._handlers.add(*BUILTIN_HANDLERS)
         self._services = Services()
@@ -46,8 +49,9 @@ class FlowOrchestratorBuilder:
         return self.use_storage(MemoryStorage)
 
     def use_sqlite(self, path: str | PathLike[str], **options: Any) -> FlowOrchestratorBuilder:
-        """Keep everything in a SQLite file, which is made when it is missing. Several processes of one machine may share it.
+        """Keep everything in a SQLite file, which is made when it is missing.
 
+        Several processes of one machine may share it.
         Options: see :func:`floworch.storage.sql.sqlite_storage`.
         """
         # By name: SQLAlchemy is loaded only by those who store in SQL.
@@ -74,12 +78,14 @@ class FlowOrchestratorBuilder:
 
     def add_flow(self, *flows: FlowLike) -> FlowOrchestratorBuilder:
         """Add flow classes or instances. They are validated together by :meth:`build`."""
-        self._flows += map(as_flow, flows)
+        self._flows += flows
         return self
 
     def add_handlers(self, *handlers: Any, replace: bool = False) -> FlowOrchestratorBuilder:
-        """Add decorated functions and classes, modules that hold some, or a type and a callable. ``replace`` lets them take the
-        place of others, built-in ones too."""
+        """Add decorated functions and classes, modules that hold some, or a type and a callable.
+
+        ``replace`` lets them take the place of others, built-in ones too.
+        """
         self._handlers.add(*handlers, replace=replace)
         return self
 
@@ -106,21 +112,27 @@ class FlowOrchestratorBuilder:
         Raises ConfigurationError for a missing choice or service, FlowValidationError with every problem of every flow.
         """
         if self._storage is None:
-            raise ConfigurationError(
-                "no storage was chosen; call use_sqlite(path), use_in_memory() or use_storage(...)"
-            )
+            raise ConfigurationError("no storage was chosen; call use_sqlite(path) or use_in_memory()")
         if self._runtime is None:
-            raise ConfigurationError("no runtime was chosen; call use_asyncio_runtime() or use_runtime(...)")
+            raise ConfigurationError("no runtime was chosen; call use_asyncio_runtime()")
         require_valid(self._flows, self._handlers.types | {FOR_EACH})
         settings = EngineSettings.from_fields(self._settings)
+        flows = [_ready(flow) for flow in self._flows]
         store = self._storage(self._clock)
         engine = Engine(
             store=store,
             runtime=self._runtime(),
-            flows=self._flows,
+            flows=flows,
             handlers=self._handlers.build(self._services),
             services=self._services,
             clock=self._clock,
             settings=settings,
         )
-        return FlowOrchestrator(engine=engine, store=store, flows=self._flows, clock=self._clock)
+        return self._make(engine=engine, store=store, flows=flows, clock=self._clock)
+
+
+def _ready(flow: FlowLike) -> FlowDefinition:
+    """An instance whose manifest is a model, also where the author gave parsed JSON."""
+    instance = as_flow(flow)
+    instance.manifest = manifest_of(instance)
+    return instance

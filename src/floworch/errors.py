@@ -1,23 +1,23 @@
 """Every error that floworch raises on purpose.
 
-    FloworchError
-    ├── ConfigurationError         the application was put together wrongly
-    ├── FlowValidationError        one or more flows are not valid (all problems at once)
-    ├── ExpressionError            an expression does not parse or cannot be evaluated
-    ├── InvalidPayload             a value cannot be stored as JSON
-    │   └── PayloadTooLarge
-    ├── NotFound
-    │   ├── FlowNotFound
-    │   ├── RunNotFound
-    │   └── StepNotFound
-    ├── FlowDisabled               the flow exists but is switched off
-    ├── InvalidTransition          the run or step is not in a state that allows the request
-    ├── SignalNotExpected
-    ├── IdempotencyConflict
-    ├── WaitTimeout                the run has not ended in the time the caller gave
-    ├── StorageError
-    │   └── StorageUnavailable     the store cannot be reached or used, with the reason
-    └── NonRetryable               raised by handlers: fail the step without another attempt
+FloworchError
+├── ConfigurationError         the application was put together wrongly
+├── FlowValidationError        one or more flows are not valid (all problems at once)
+├── ExpressionError            an expression does not parse or cannot be evaluated
+├── InvalidPayload             a value cannot be stored as JSON
+│   └── PayloadTooLarge
+├── NotFound
+│   ├── FlowNotFound
+│   ├── RunNotFound
+│   └── StepNotFound
+├── FlowDisabled               the flow exists but is switched off
+├── InvalidTransition          the run or step is not in a state that allows the request
+├── SignalNotExpected
+├── IdempotencyConflict
+├── WaitTimeout                the run has not ended in the time the caller gave
+├── StorageError
+│   └── StorageUnavailable     the store cannot be reached or used, with the reason
+└── NonRetryable               raised by handlers: fail the step without another attempt
 """
 
 from __future__ import annotations

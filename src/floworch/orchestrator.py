@@ -7,9 +7,10 @@ import difflib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
+from floworch.builder import FlowOrchestratorBuilder
 from floworch.core.engine.engine import Engine
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.payload import Payload
@@ -21,9 +22,6 @@ from floworch.errors import ConfigurationError, FlowNotFound, NotFound, RunNotFo
 from floworch.handle import RunHandle
 from floworch.results import RunResult, read_result
 from floworch.sync import SyncOrchestrator
-
-if TYPE_CHECKING:
-    from floworch.builder import FlowOrchestratorBuilder
 
 __all__ = ["FlowOrchestrator", "FlowReference"]
 
@@ -50,13 +48,15 @@ class FlowOrchestrator:
     @staticmethod
     def builder() -> FlowOrchestratorBuilder:
         """A builder: choose a storage and a runtime, add flows and handlers, then ``build()``."""
-        return _builder_class()()
+        return FlowOrchestratorBuilder(FlowOrchestrator)
 
     # -- life
 
     async def start(self, *, work: bool = True) -> None:
-        """Open the store, make the flows known and begin to work. With ``work=False`` this process triggers and asks, and
-        leaves the steps to others. Raises StorageUnavailable."""
+        """Open the store, make the flows known and begin to work. Raises StorageUnavailable.
+
+        With ``work=False`` this process triggers and asks, and leaves the steps to others.
+        """
         if self._is_started:
             raise ConfigurationError("this orchestrator has been started already; build another one")
         self._is_started = True
@@ -122,7 +122,7 @@ class FlowOrchestrator:
             None if body is None else Payload.of(body, max_bytes=limit),
             Payload.of(_checked_headers(headers), max_bytes=limit) if headers else None,
             idempotency_key=_checked_key(idempotency_key),
-            timeout=_checked_timeout(timeout),
+            time_limit=_checked_timeout(timeout),
         )
         return RunHandle(self, started.run_id, duplicate=started.duplicate)
 
@@ -164,8 +164,9 @@ class FlowOrchestrator:
         return await self.get_run(record.id)
 
     async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
-        """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run ends
-        ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped."""
+        """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run
+        ends ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped.
+        """
         await self._engine.stop_run(_run_id(run_id), reason)
 
     async def retry(self, run_id: UUID | str, step_key: str) -> None:
@@ -212,12 +213,6 @@ class FlowOrchestrator:
             if wanted in (flow.id, flow.name, str(flow.id)):
                 return flow
         raise FlowNotFound(_unknown("flow", str(wanted), [flow.name for flow in self._flows]))
-
-
-def _builder_class() -> type[FlowOrchestratorBuilder]:
-    from floworch.builder import FlowOrchestratorBuilder  # the builder makes orchestrators: it imports this module
-
-    return FlowOrchestratorBuilder
 
 
 def _record(flow: FlowDefinition) -> FlowRecord:

@@ -23,8 +23,11 @@ __all__ = ["RunResult", "read_result"]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run and its steps, as they were when it was read. ``steps`` maps run-time step keys to what is known of them, in the
-    order in which they became ready; steps that still wait for others are not there yet."""
+    """A run and its steps, as they were when it was read.
+
+    ``steps`` maps run-time step keys to what is known of them, in the order in which they became ready; steps that
+    still wait for others are not there yet.
+    """
 
     run: RunRecord
     steps: Mapping[str, StepRecord]

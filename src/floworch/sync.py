@@ -105,7 +105,8 @@ class SyncOrchestrator:
         return future.result()
 
     def _close(self) -> None:
-        assert self._loop is not None and self._thread is not None
+        assert self._loop is not None
+        assert self._thread is not None
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

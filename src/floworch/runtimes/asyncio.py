@@ -20,8 +20,11 @@ _Name: TypeAlias = tuple[UUID, str, int]
 
 
 class AsyncioRuntime(Runtime):
-    """At most ``concurrency`` steps at once. Steps beyond that wait in a queue of this process, where no lease runs, or in
-    the store, where other processes find them."""
+    """At most ``concurrency`` steps at once.
+
+    Steps beyond that wait in a queue of this process, where no lease runs, or in the store, where other processes find
+    them.
+    """
 
     def __init__(self, concurrency: int = 64) -> None:
         if concurrency < 1:
@@ -95,7 +98,7 @@ class AsyncioRuntime(Runtime):
     async def _run(self, step: StartedStep) -> None:
         try:
             await self._runner_of().run(step)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the top of a background task
             self._log.error(
                 "step_abandoned",
                 traceback=format_exc(),

@@ -1,7 +1,7 @@
 """Group commit: while one transaction is under way, the next batch gathers behind it.
 
-Requests are reduced only when their batch is built, on the newest state that this engine knows, and all changes of a run
-in a batch fold into one. A conflict drops the cached state and puts the run's requests back in the queue; the other
+Requests are reduced only when their batch is built, on the newest state that this engine knows, and all changes of a
+run in a batch fold into one. A conflict drops the cached state and puts the run's requests back in the queue; the other
 runs of the batch are not affected.
 """
 
@@ -119,7 +119,7 @@ class Committer:
             await self._storage_failed(requests, error)
         except StorageError as error:
             self._isolate(requests, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the top of a background loop
             self._log.error("commit_failed", requests=len(requests), traceback=format_exc())
             self._isolate(requests, error)
         else:

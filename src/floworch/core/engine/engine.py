@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from floworch.core.dag.keys import enclosing_scopes, scope_of
@@ -107,7 +108,7 @@ class Engine:
         headers: Payload | None,
         *,
         idempotency_key: str | None = None,
-        timeout: timedelta | None = None,
+        time_limit: timedelta | None = None,
         source_run_id: UUID | None = None,
     ) -> Started:
         """Start a run. Returns when the run is durable."""
@@ -125,7 +126,7 @@ class Engine:
         has_slot = self._works and self._runtime.reserve()
         future: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         offer = self._offer if has_slot else None
-        deadline = self._deadline(now, timeout, plan.timeout_seconds)
+        deadline = self._deadline(now, time_limit, plan.timeout_seconds)
         self._committer.put(Starting(facts, plan, deadline, body, headers, offer, future))
         started: Started | None = None
         try:
@@ -191,7 +192,6 @@ class Engine:
 
     async def _run_one(self, step: StartedStep) -> StartedStep | None:
         """Run one attempt and report it; returns the step that was started in its place."""
-        log = self._log.bind(run_id=str(step.run_id), step_key=step.step_key, attempt=step.attempt)
         try:
             command = await self._executor.run(step)
         except asyncio.CancelledError:
@@ -200,10 +200,10 @@ class Engine:
         try:
             transition = await self._submit(step.run_id, command, self._offer, self._patience())
         except Fenced as refusal:
-            log.warning("completion_fenced", reason=str(refusal))
+            self._log.warning("completion_fenced", reason=str(refusal), **_names(step))
             return None
         except FloworchError as error:
-            log.error("completion_lost", error=str(error))
+            self._log.error("completion_lost", error=str(error), **_names(step))
             return None
         return _started(step.run_id, transition) if transition.claimed else None
 
@@ -213,7 +213,7 @@ class Engine:
         try:
             await asyncio.shield(released)
         except (FloworchError, Fenced) as error:
-            self._log.warning("release_failed", run_id=str(step.run_id), step_key=step.step_key, error=str(error))
+            self._log.warning("release_failed", error=str(error), **_names(step))
 
     # -- inside
 
@@ -264,6 +264,10 @@ class Engine:
     def _deadline(now: datetime, asked: timedelta | None, of_flow: float | None) -> datetime | None:
         limit = asked or (timedelta(seconds=of_flow) if of_flow else None)
         return now + limit if limit else None
+
+
+def _names(step: StartedStep) -> dict[str, Any]:
+    return {"run_id": str(step.run_id), "step_key": step.step_key, "attempt": step.attempt}
 
 
 def _started(run_id: UUID, transition: Transition) -> StartedStep:

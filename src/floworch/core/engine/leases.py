@@ -66,7 +66,7 @@ class Leases:
                 await self._renew()
             except StorageError as error:
                 self._log.warning("heartbeat_failed", error=str(error), leases=len(self._held))
-            except Exception:
+            except Exception:  # noqa: BLE001 - the top of a background loop
                 self._log.error("heartbeat_failed", traceback=format_exc(), leases=len(self._held))
 
     async def _renew(self) -> None:

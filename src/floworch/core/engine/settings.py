@@ -75,8 +75,8 @@ class EngineSettings:
             _positive(name, getattr(self, name))
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(
-                f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds ({self.lease_seconds}); "
-                "a third of it leaves room for two heartbeats that get lost"
+                f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds "
+                f"({self.lease_seconds}); a third of it leaves room for two heartbeats that get lost"
             )
 
 

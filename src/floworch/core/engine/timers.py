@@ -73,7 +73,7 @@ class Timers:
             except StorageError as error:
                 self._log.warning("timers_failed", error=str(error))
                 pause = self._settings.poll_interval_seconds
-            except Exception:
+            except Exception:  # noqa: BLE001 - the top of a background loop
                 self._log.error("timers_failed", traceback=format_exc())
                 pause = self._settings.poll_interval_seconds
             await self._sleep(pause)

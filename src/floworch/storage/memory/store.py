@@ -1,12 +1,11 @@
 """The reference implementation of the storage port.
 
-All state lives in plain dicts that only this module touches, and every verb runs to its end without awaiting, so that it
-is atomic on one event loop. Records go out as frozen values or fresh copies, never as the rows themselves.
+All state lives in plain dicts that only this module touches, and every verb runs to its end without awaiting, so it is
+atomic on one event loop. Records go out as frozen values or fresh copies, never as the rows themselves.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -200,7 +199,7 @@ class MemoryStorage(Storage):
 
     def _append(self, run: RunRow, at: datetime, facts: Sequence[Fact]) -> None:
         self._sequence += 1
-        run.events.append(EventRow(self._sequence, at, tuple(copy.deepcopy(list(facts)))))
+        run.events.append(EventRow(self._sequence, at, tuple(facts)))
 
     async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
         return {run_id: _stored(self._runs[run_id]) for run_id in run_ids if run_id in self._runs}
