@@ -1,0 +1,35 @@
+"""Step handlers: how they are declared, found, given their inputs, called, and what their results mean."""
+
+from __future__ import annotations
+
+from floworch.core.handlers.cancellation import CancelSignal
+from floworch.core.handlers.context import StepContext
+from floworch.core.handlers.invoke import invoke
+from floworch.core.handlers.processes import HandlerProcesses
+from floworch.core.handlers.registry import Handler, HandlerRegistry, Handlers
+from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, StepResult, Succeeded
+from floworch.core.handlers.services import ServiceResolver, Services
+from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, step_handler
+from floworch.core.handlers.threads import HandlerThreads
+
+__all__ = [
+    "CancelSignal",
+    "Deferred",
+    "ExecutorKind",
+    "Failed",
+    "Handler",
+    "HandlerProcesses",
+    "HandlerRegistry",
+    "HandlerSpec",
+    "HandlerThreads",
+    "Handlers",
+    "ServiceResolver",
+    "Services",
+    "Skipped",
+    "StepContext",
+    "StepOutcome",
+    "StepResult",
+    "Succeeded",
+    "invoke",
+    "step_handler",
+]

@@ -1,0 +1,11 @@
+"""Handlers that every orchestrator has."""
+
+from __future__ import annotations
+
+from floworch.core.handlers.builtin.delay import delay
+from floworch.core.handlers.builtin.log_message import log_message
+
+__all__ = ["BUILTIN_HANDLERS"]
+
+BUILTIN_HANDLERS = (log_message, delay)
+"""Added to a registry before the application's own handlers, which may replace them."""

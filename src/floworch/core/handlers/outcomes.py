@@ -1,0 +1,41 @@
+"""What a handler returned → how its attempt ended."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from floworch.core.handlers.failures import plain_failure
+from floworch.core.handlers.results import Deferred, ResultKind, Skipped, StepOutcome, StepResult, Succeeded
+from floworch.core.model.payload import Payload
+from floworch.errors import InvalidPayload
+
+__all__ = ["outcome_of"]
+
+
+def outcome_of(value: Any, max_output_bytes: int | None = None) -> StepOutcome:
+    """The outcome of a returned value. An output that cannot be stored fails the attempt for good."""
+    try:
+        return _outcome(value, max_output_bytes)
+    except InvalidPayload as error:
+        return plain_failure(type(error).__name__, f"The handler's result cannot be stored. {error}", retryable=False)
+
+
+def _outcome(value: Any, max_output_bytes: int | None) -> StepOutcome:
+    if not isinstance(value, StepResult):
+        _discard_coroutine(value)
+        return Succeeded(Payload.of(value, max_bytes=max_output_bytes))
+    if value.kind is ResultKind.SUCCEEDED:
+        return Succeeded(Payload.of(value.value, max_bytes=max_output_bytes))
+    if value.kind is ResultKind.DEFERRED:
+        output = None if value.value is None else Payload.of(value.value, max_bytes=max_output_bytes)
+        return Deferred(value.after, output)
+    if value.kind is ResultKind.SKIPPED:
+        return Skipped(value.reason)
+    return plain_failure(value.error_type, value.reason, retryable=value.retryable)
+
+
+def _discard_coroutine(value: Any) -> None:
+    """A coroutine that nobody awaits is refused by the encoder; closing it keeps Python from warning about it as well."""
+    if inspect.iscoroutine(value):
+        value.close()

@@ -1,0 +1,238 @@
+"""Which handler runs which step type."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any, overload
+
+from floworch.core.handlers.construction import construct
+from floworch.core.handlers.parameters import Parameters, read_parameters
+from floworch.core.handlers.services import ServiceResolver
+from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, specs_of
+from floworch.core.policy.retry import RetryPolicy
+from floworch.errors import ConfigurationError
+
+__all__ = ["Handler", "HandlerRegistry", "Handlers"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """A handler that is ready to be called. ``origin`` says where it was written, for messages."""
+
+    type: str
+    call: Callable[..., Any]
+    is_async: bool
+    executor: ExecutorKind
+    parameters: Parameters
+    origin: str
+    retry: RetryPolicy | None = None
+    timeout_seconds: float | None = None
+    description: str | None = None
+
+    @property
+    def takes_context(self) -> bool:
+        return self.parameters.context is not None
+
+
+class Handlers:
+    """Handlers by step type, in whatever case the type is written. Never changes."""
+
+    def __init__(self, handlers: Iterable[Handler]) -> None:
+        self._by_type: Mapping[str, Handler] = {each.type.lower(): each for each in handlers}
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Step types as their authors wrote them."""
+        return frozenset(each.type for each in self._by_type.values())
+
+    def find(self, step_type: str) -> Handler | None:
+        """Handler of the step type, or None."""
+        return self._by_type.get(step_type.lower())
+
+    def get(self, step_type: str) -> Handler:
+        """Handler of the step type. Raises :class:`~floworch.errors.ConfigurationError` that names the nearest one."""
+        found = self.find(step_type)
+        if found is None:
+            raise ConfigurationError(_no_handler(step_type, self.types))
+        return found
+
+    def __contains__(self, step_type: str) -> bool:
+        return step_type.lower() in self._by_type
+
+    def __len__(self) -> int:
+        return len(self._by_type)
+
+
+class HandlerRegistry:
+    """Collects handlers; :meth:`build` makes the :class:`Handlers` that the engine runs."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Step types that have a handler so far."""
+        return frozenset(each.spec.type for each in self._entries.values())
+
+    @overload
+    def add(self, step_type: str, handler: Callable[..., Any], /, *, replace: bool = False) -> None: ...
+    @overload
+    def add(self, *things: object, replace: bool = False) -> None: ...
+    def add(self, *things: Any, replace: bool = False) -> None:
+        """Add decorated functions and classes, instances of decorated classes, modules (everything decorated in them) and
+        lists of these; or one callable under a type: ``add("SendMail", send_mail)``.
+
+        ``replace`` lets the handler take the place of another one, such as a built-in. Adding the same handler twice does
+        nothing. Raises :class:`~floworch.errors.ConfigurationError`.
+        """
+        if len(things) == 2 and isinstance(things[0], str):
+            step_type, target = things
+            self._add(_entry(_spec_for(step_type, target), target), replace)
+            return
+        for thing in things:
+            self._add_thing(thing, replace)
+
+    def build(self, services: ServiceResolver) -> Handlers:
+        """Construct the class handlers, once each, with their services.
+
+        Raises :class:`~floworch.errors.ConfigurationError` that names the class and the parameter that has no service.
+        """
+        instances: dict[type, Any] = {}
+        return Handlers([each.connected(services, instances) for each in self._entries.values()])
+
+    def _add_thing(self, thing: Any, replace: bool) -> None:
+        if isinstance(thing, ModuleType):
+            self._add_module(thing, replace)
+        elif isinstance(thing, (list, tuple, set, frozenset)):
+            for each in thing:
+                self._add_thing(each, replace)
+        else:
+            for spec in _specs(thing):
+                self._add(_entry(spec, thing), replace)
+
+    def _add_module(self, module: ModuleType, replace: bool) -> None:
+        decorated = [each for each in vars(module).values() if callable(each) and specs_of(each)]
+        if not decorated:
+            raise ConfigurationError(f"The module {module.__name__} has no handlers; mark them with @step_handler('TypeName').")
+        self._add_thing(decorated, replace)
+
+    def _add(self, entry: _Entry, replace: bool) -> None:
+        key = entry.spec.type.lower()
+        present = self._entries.get(key)
+        if present is not None and present.target is not entry.target and not replace:
+            raise ConfigurationError(
+                f"The step type {entry.spec.type!r} has two handlers: {present.origin} and {entry.origin}. Rename one, or pass "
+                "replace=True to let the second take the place of the first."
+            )
+        self._entries[key] = entry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """``handler.call`` of a class is its plain ``__call__`` until it is connected."""
+
+    spec: HandlerSpec
+    target: Any
+    handler: Handler
+
+    @property
+    def origin(self) -> str:
+        return self.handler.origin
+
+    def connected(self, services: ServiceResolver, instances: dict[type, Any]) -> Handler:
+        if not isinstance(self.target, type):
+            return self.handler
+        if self.target not in instances:
+            instances[self.target] = construct(self.target, services)
+        return replace(self.handler, call=instances[self.target])
+
+
+def _entry(spec: HandlerSpec, target: Any) -> _Entry:
+    origin = _origin(target)
+    where = f"Handler {origin} of step type {spec.type!r}"
+    function = _function_of(target, where)
+    is_async = _is_async(function)
+    handler = Handler(
+        type=spec.type,
+        call=function,
+        is_async=is_async,
+        executor=_executor(spec, is_async, target, where),
+        parameters=read_parameters(function, where, is_method=isinstance(target, type)),
+        origin=origin,
+        retry=spec.retry,
+        timeout_seconds=spec.timeout_seconds,
+        description=spec.description or _first_line(target),
+    )
+    return _Entry(spec, target, handler)
+
+
+def _specs(thing: Any) -> tuple[HandlerSpec, ...]:
+    found = specs_of(thing)
+    if not found:
+        raise ConfigurationError(
+            f"{_origin(thing)} is not marked as a handler; put @step_handler('TypeName') on it, or call add('TypeName', handler)."
+        )
+    return found
+
+
+def _spec_for(step_type: str, target: Any) -> HandlerSpec:
+    """The type is the caller's; the rest is as decorated, if it is."""
+    if not step_type.strip():
+        raise ConfigurationError(f"The step type of {_origin(target)} is empty.")
+    found = specs_of(target)
+    return replace(found[0], type=step_type.strip()) if found else HandlerSpec(step_type.strip())
+
+
+def _function_of(target: Any, where: str) -> Callable[..., Any]:
+    if isinstance(target, type) and "__call__" not in dir(target):
+        raise ConfigurationError(f"{where}: the class has no __call__ method; the step's work goes there.")
+    if not callable(target):
+        raise ConfigurationError(f"{where}: {target!r:.100} cannot be called; pass a function, a class or a callable object.")
+    function = target.__call__ if isinstance(target, type) else target
+    actual = getattr(function, "__call__", function) if not inspect.isroutine(function) else function
+    if inspect.isasyncgenfunction(actual) or inspect.isgeneratorfunction(actual):
+        raise ConfigurationError(f"{where}: it is a generator; return the result instead of yielding it.")
+    return function
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+
+
+def _executor(spec: HandlerSpec, is_async: bool, target: Any, where: str) -> ExecutorKind:
+    if spec.executor == "auto":
+        return ExecutorKind.LOOP if is_async else ExecutorKind.THREAD
+    chosen = ExecutorKind(spec.executor)
+    if is_async and chosen is not ExecutorKind.LOOP:
+        raise ConfigurationError(
+            f"{where}: an async handler runs on the event loop, but executor is {spec.executor!r}; make it a plain 'def'."
+        )
+    if chosen is ExecutorKind.PROCESS and "<locals>" in getattr(target, "__qualname__", ""):
+        raise ConfigurationError(f"{where}: other processes cannot import it; define it at the top level of a module.")
+    return chosen
+
+
+def _origin(target: Any) -> str:
+    named = target if hasattr(target, "__qualname__") else type(target)
+    return f"{named.__module__}.{named.__qualname__}{_line_of(target)}"
+
+
+def _line_of(target: Any) -> str:
+    code = getattr(target, "__code__", None)
+    return f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+
+
+def _first_line(target: Any) -> str | None:
+    text = inspect.getdoc(target) if inspect.isroutine(target) or isinstance(target, type) else None
+    return text.splitlines()[0] if text else None
+
+
+def _no_handler(step_type: str, types: frozenset[str]) -> str:
+    by_lower = {each.lower(): each for each in types}
+    close = difflib.get_close_matches(step_type.lower(), by_lower, n=1)
+    hint = f"Did you mean {by_lower[close[0]]!r}?" if close else f"Registered: {', '.join(sorted(types)) or 'none'}."
+    return f"No handler is registered for the step type {step_type!r}. {hint}"

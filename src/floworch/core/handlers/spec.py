@@ -1,0 +1,85 @@
+"""The ``@step_handler`` decorator. It only leaves a note on what it decorates; registries read the note."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal, TypeAlias, TypeVar, get_args
+
+from floworch.core.policy.retry import RetryPolicy
+from floworch.errors import ConfigurationError
+
+__all__ = ["ExecutorChoice", "ExecutorKind", "HandlerSpec", "specs_of", "step_handler"]
+
+ExecutorChoice: TypeAlias = Literal["auto", "loop", "thread", "process"]
+_Target = TypeVar("_Target", bound=Callable[..., object])
+_NOTE = "__floworch_handler__"
+
+
+class ExecutorKind(StrEnum):
+    """Where a handler runs: on the event loop, on a thread of its own pool, or in another process."""
+
+    LOOP = "loop"
+    THREAD = "thread"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSpec:
+    """What the author said about a handler. ``executor`` is decided at registration when it is ``auto``."""
+
+    type: str
+    retry: RetryPolicy | None = None
+    timeout_seconds: float | None = None
+    executor: ExecutorChoice = "auto"
+    description: str | None = None
+
+
+def step_handler(
+    type: str,
+    *,
+    retry: RetryPolicy | None = None,
+    timeout: float | timedelta | None = None,
+    executor: ExecutorChoice = "auto",
+    description: str | None = None,
+) -> Callable[[_Target], _Target]:
+    """Mark a function, or a class whose instances are called, as the handler of a step type.
+
+    ``timeout`` is in seconds and counts per attempt. ``auto`` runs async handlers on the event loop and sync ones on a thread;
+    ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor busy.
+    May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
+    """
+    spec = HandlerSpec(_checked_type(type), retry, _timeout_seconds(type, timeout), executor, description)
+    if executor not in get_args(ExecutorChoice):
+        choices = ", ".join(map(repr, get_args(ExecutorChoice)))
+        raise ConfigurationError(f"step_handler({type!r}): executor is {executor!r}; it must be one of {choices}.")
+
+    def mark(target: _Target) -> _Target:
+        setattr(target, _NOTE, (*vars(target).get(_NOTE, ()), spec))
+        return target
+
+    return mark
+
+
+def specs_of(target: object) -> tuple[HandlerSpec, ...]:
+    """What was left on the target by :func:`step_handler`; an instance has what its class has."""
+    found: object = getattr(target, _NOTE, ())
+    return found if isinstance(found, tuple) else ()
+
+
+def _checked_type(type_name: object) -> str:
+    if not isinstance(type_name, str) or not type_name.strip():
+        raise ConfigurationError(
+            f"step_handler was given {type_name!r} as the step type; write @step_handler(\"TypeName\"), with parentheses."
+        )
+    return type_name.strip()
+
+
+def _timeout_seconds(type_name: str, timeout: float | timedelta | None) -> float | None:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise ConfigurationError(f"step_handler({type_name!r}): timeout is {timeout!r}; it must be more than 0 seconds.")
+    return seconds
