@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -17,14 +18,16 @@ from floworch.core.ports.storage import Advance, Batch, Claim, Creation, Outcome
 
 __all__ = [
     "BODY",
+    "ERROR",
     "FLOW",
     "START",
     "WORKER",
-    "TestClock",
+    "StillClock",
     "advance",
     "claim",
     "commit_advance",
     "commit_claim",
+    "commit_steps",
     "create",
     "creation",
     "flow",
@@ -39,12 +42,11 @@ START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FLOW = UUID("01890000-0000-7000-8000-00000000f10e")
 WORKER = "worker-1"
 BODY = Payload('{"order":7}')
+ERROR = StepError("ValueError", "no such order", "Traceback …")
 
 
-class TestClock:
+class StillClock:
     """Stands still until a test moves it."""
-
-    __test__ = False
 
     def __init__(self, at: datetime = START) -> None:
         self.at = at
@@ -71,7 +73,7 @@ def flow(number: int = 0, *, name: str | None = None, version: str = "1", manife
         id=UUID(int=FLOW.int + number),
         name=name or f"flow-{number}",
         version=version,
-        manifest_hash=f"{abs(hash(text)):064x}"[:64],
+        manifest_hash=sha256(text.encode()).hexdigest(),
         manifest=text,
     )
 
@@ -165,8 +167,11 @@ async def commit_advance(storage: Storage, change: Advance) -> Outcome:
     return (await storage.commit(Batch(advances=[change]))).advances[0]
 
 
+async def commit_steps(storage: Storage, revision: int, **steps: StepChange) -> Outcome:
+    """Advance run 1 by these steps; ``__`` in a name stands for a dot."""
+    named = {name.replace("__", "."): change for name, change in steps.items()}
+    return await commit_advance(storage, advance(1, revision, named))
+
+
 async def commit_claim(storage: Storage, change: Claim) -> Outcome:
     return (await storage.commit(Batch(claims=[change]))).claims[0]
-
-
-ERROR = StepError("ValueError", "no such order", "Traceback …")

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, or_, select
 
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.storage import Advance, Batch, BatchResult, Creation, Outcome
+from floworch.core.ports.storage import Batch, BatchResult, Creation, Outcome
 from floworch.errors import StorageError
 from floworch.storage.sql.bulk import Row, Statement
 from floworch.storage.sql.dialects.base import SqlDialect
-from floworch.storage.sql.rows import RowWriter, Rows, in_order
-from floworch.storage.sql.statements import STEP_CHANGE, Statements
+from floworch.storage.sql.rows import Rows, RowWriter, in_order
+from floworch.storage.sql.statements import RUN_CHANGE, STEP_CHANGE, Statements
 from floworch.storage.sql.survey import conflicting
 from floworch.storage.sql.tables import Tables
 from floworch.storage.sql.transaction import Transactions
@@ -88,7 +87,9 @@ class Committer:
         table = self.tables.idempotency_key
         owners: dict[tuple[UUID, str], UUID] = {}
         for start in range(0, len(keys), _KEYS_PER_QUERY):
-            wanted = [and_(table.c.flow_id == flow, table.c.key == key) for flow, key in keys[start : start + _KEYS_PER_QUERY]]
+            wanted = [
+                and_(table.c.flow_id == flow, table.c.key == key) for flow, key in keys[start : start + _KEYS_PER_QUERY]
+            ]
             found = connection.execute(select(table.c.flow_id, table.c.key, table.c.run_id).where(or_(*wanted)))
             owners.update({(row.flow_id, row.key): row.run_id for row in found})
         return owners
@@ -96,8 +97,7 @@ class Committer:
     def _write_rows(self, connection: Connection, rows: Rows) -> None:
         run = self.statements
         run.insert_run.apply(connection, rows.insert_run)
-        _expect(run.keep_running, connection, in_order(rows.keep_running, 1))
-        _expect(run.advance_run, connection, in_order(rows.advance_run, 7))
+        _expect(run.advance_run, connection, in_order(rows.advance_run, len(RUN_CHANGE)))
         run.remove_step.apply(connection, in_order(rows.remove_step, 0, 1))
         _expect(run.change_step, connection, in_order(rows.change_step, *_CHANGED_STEP))
         _expect(run.insert_step, connection, in_order(rows.insert_step, 0, 1))

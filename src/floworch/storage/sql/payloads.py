@@ -26,9 +26,7 @@ def load_payloads(
 ) -> dict[PayloadRef, Payload | None]:
     """See :meth:`Storage.load_payloads <floworch.core.ports.storage.Storage.load_payloads>`. Needs a snapshot."""
     texts = _of_run(connection, tables, run_id, refs) | _of_steps(connection, tables, run_id, refs)
-    elsewhere = [
-        ref for ref in refs if ref.kind is PayloadKind.ITEMS or texts.get(ref) == IN_PAYLOAD_TABLE
-    ]
+    elsewhere = [ref for ref in refs if ref.kind is PayloadKind.ITEMS or texts.get(ref) == IN_PAYLOAD_TABLE]
     long = long_texts(connection, tables, run_id, {ref.step_key for ref in elsewhere})
     texts.update((ref, long.get((ref.step_key, ref.kind.value))) for ref in elsewhere)
     return {ref: _payload(texts.get(ref)) for ref in refs}
@@ -76,14 +74,14 @@ def _of_steps(
 ) -> dict[PayloadRef, str | None]:
     wanted = {ref for ref in refs if ref.kind in (PayloadKind.OUTPUT, PayloadKind.ERROR)}
     c = tables.step.c
-    rows: dict[str, Row[Any]] = {}
+    rows: dict[str, Row[*tuple[Any, ...]]] = {}
     for keys in chunks({ref.step_key for ref in wanted}, _KEYS_PER_QUERY):
         found = select(c.step_key, c.output, c.error).where(c.run_id == run_id, c.step_key.in_(keys))
         rows.update({row.step_key: row for row in connection.execute(found)})
     return {ref: _column(rows[ref.step_key], ref) for ref in wanted if ref.step_key in rows}
 
 
-def _column(row: Row[Any], ref: PayloadRef) -> str | None:
+def _column(row: Row[*tuple[Any, ...]], ref: PayloadRef) -> str | None:
     text: str | None = row._mapping[ref.kind.value]
     return text
 

@@ -15,7 +15,6 @@ from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
 from floworch.core.model.payload import Payload, PayloadKind
-from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import Advance, Claim, Creation, RunWrite
 from floworch.storage.sql.bulk import Row
 from floworch.storage.sql.dialects.base import SqlDialect
@@ -30,7 +29,6 @@ class Rows:
 
     insert_run: list[Row] = field(default_factory=list)
     advance_run: list[Row] = field(default_factory=list)
-    keep_running: list[Row] = field(default_factory=list)
     insert_step: list[Row] = field(default_factory=list)
     change_step: list[Row] = field(default_factory=list)
     remove_step: list[Row] = field(default_factory=list)
@@ -43,9 +41,7 @@ class Rows:
 class RowWriter:
     """Adds changes to ``rows``. ``now`` is the application's time at which leases begin."""
 
-    def __init__(
-        self, dialect: SqlDialect, now: datetime, *, inline_chars: int
-    ) -> None:
+    def __init__(self, dialect: SqlDialect, now: datetime, *, inline_chars: int) -> None:
         self.rows = Rows()
         self._instant: Callable[[datetime], Any] = dialect.instant
         self._dialect = dialect
@@ -74,10 +70,7 @@ class RowWriter:
 
     def advance(self, advance: Advance) -> None:
         run_id, expected = str(advance.run_id), advance.expected_revision
-        if advance.status is RunStatus.RUNNING and advance.stop is None and advance.deadline is None:
-            self.rows.keep_running.append((expected + 1, run_id, expected))
-        else:
-            self.rows.advance_run.append((*self._run_change(advance, expected + 1), run_id, expected))
+        self.rows.advance_run.append((*self._run_change(advance, expected + 1), run_id, expected))
         self._write(run_id, advance)
 
     def claim(self, claim: Claim) -> Row:
@@ -93,7 +86,12 @@ class RowWriter:
 
     def started(self, claim: Claim) -> None:
         """Tell the history that the claim was won."""
-        fact: Fact = {"type": "step.started", "step": claim.step_key, "attempt": claim.attempt + 1, "worker": claim.owner}
+        fact: Fact = {
+            "type": "step.started",
+            "step": claim.step_key,
+            "attempt": claim.attempt + 1,
+            "worker": claim.owner,
+        }
         self.rows.insert_event.append((str(claim.run_id), self._instant(claim.at), fact_row([fact])))
 
     def _run_change(self, write: RunWrite, revision: int) -> Row:

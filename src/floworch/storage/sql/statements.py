@@ -31,8 +31,6 @@ class Statements:
     insert_key: Statement
     insert_run: Statement
     advance_run: Statement
-    keep_running: Statement
-    """Like ``advance_run`` for a run that is running and stays so: touches no indexed column but the revision's own."""
     insert_step: Statement
     change_step: Statement
     remove_step: Statement
@@ -67,12 +65,6 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         ),
         "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE)),
         "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision"))),
-        "keep_running": Update(
-            run,
-            columns=("revision",),
-            match=(Match("id"), Match("revision")),
-            condition="{row}.status = 'Running' AND {row}.stop_kind IS NULL",
-        ),
     }
 
 

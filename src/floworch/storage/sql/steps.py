@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -74,7 +73,7 @@ def _record(row: Row[Any], values: dict[str, Json]) -> StepRecord:
     )
 
 
-def _events(run_id: UUID, row: Row[Any]) -> Iterator[HistoryEvent]:
+def _events(run_id: UUID, row: Row[*tuple[Any, ...]]) -> Iterator[HistoryEvent]:
     for index, fact in enumerate(decode(row.facts)):
         kind, step_key = fact.pop("type"), fact.pop("step", None)
         yield HistoryEvent(row.sequence, index, run_id, row.at, kind, step_key, fact)

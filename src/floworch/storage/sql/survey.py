@@ -53,5 +53,7 @@ def _moved_steps(connection: Connection, tables: Tables, advances: Sequence[Adva
 def _steps(tables: Tables, run_ids: Sequence[UUID], keys: Sequence[str]) -> Select[tuple[UUID, str, str, int]]:
     step = tables.step
     wanted = select(step.c.run_id, step.c.step_key, step.c.status, step.c.attempt)
-    wanted = wanted.where(step.c.run_id.in_(run_ids), step.c.step_key.in_(keys)).order_by(step.c.run_id, step.c.step_key)
+    wanted = wanted.where(step.c.run_id.in_(run_ids), step.c.step_key.in_(keys)).order_by(
+        step.c.run_id, step.c.step_key
+    )
     return wanted.with_hint(step, _LOCK_HINT, "mssql").with_for_update()

@@ -61,7 +61,7 @@ class Instant(TypeDecorator[datetime]):
         if dialect.name == "postgresql":
             return postgresql.TIMESTAMP(timezone=True)
         if dialect.name == "mssql":
-            return mssql.DATETIMEOFFSET(6)
+            return mssql.DATETIMEOFFSET(6)  # type: ignore[no-untyped-call]
         return BigInteger()
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:

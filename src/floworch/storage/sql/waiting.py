@@ -71,9 +71,7 @@ def renew_leases(
 ) -> dict[LeaseKey, LeaseState]:
     """See :meth:`Storage.renew <floworch.core.ports.storage.Storage.renew>`."""
     in_order = sorted(leases, key=lambda key: (str(key.run_id), key.step_key, key.attempt))
-    rows = [
-        (dialect.lease(leases[key], now), str(key.run_id), key.step_key, key.attempt, owner) for key in in_order
-    ]
+    rows = [(dialect.lease(leases[key], now), str(key.run_id), key.step_key, key.attempt, owner) for key in in_order]
     held = dict(zip(in_order, statement.apply_each(connection, rows), strict=True))
     stopping = _stopping(connection, tables, sorted({key.run_id for key, is_held in held.items() if is_held}))
     return {key: _state(held[key], key.run_id in stopping) for key in leases}

@@ -10,7 +10,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, BigInteger, Column, ColumnElement, Connection, Engine, Integer, SmallInteger, create_engine, func
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    SmallInteger,
+    create_engine,
+    func,
+)
 
 from floworch.core.ports.clock import Clock
 from floworch.storage.sql.bulk import Delete, Insert, Row, RowSet, Statement, Update

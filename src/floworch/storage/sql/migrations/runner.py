@@ -64,8 +64,7 @@ def _record(migration: Migration, dialect_name: str, table: Table, sql_dialect: 
     }.get(dialect_name, "CURRENT_TIMESTAMP")
     name = sql_dialect.identifier_preparer.format_table(table)
     return (
-        f"INSERT INTO {name} (version, name, applied_at)\n"
-        f"VALUES ({migration.version}, '{migration.name}', {present});"
+        f"INSERT INTO {name} (version, name, applied_at)\nVALUES ({migration.version}, '{migration.name}', {present});"
     )
 
 

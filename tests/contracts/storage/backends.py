@@ -1,0 +1,87 @@
+"""The adapters that the contract suite runs against.
+
+A backend whose server is absent is skipped with its reason, unless ``FLOWORCH_REQUIRE`` (names with commas between them)
+asks for it: then the tests fail. To add one, append to :data:`BACKENDS`.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.storage import Storage
+from floworch.storage.memory import MemoryStorage
+from floworch.storage.sql import SqlStorage
+from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+
+__all__ = ["BACKENDS", "Backend", "is_required"]
+
+
+class Backend(ABC):
+    """One database of a test. ``make`` may be called again for another store on the same database."""
+
+    name: str
+
+    @classmethod
+    def why_absent(cls) -> str | None:
+        """Why tests cannot run here; None when they can."""
+        return None
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def make(self, clock: Clock) -> Storage: ...
+
+    def drop(self) -> None:
+        """Remove what the test left."""
+
+
+class Memory(Backend):
+    name = "memory"
+
+    def make(self, clock: Clock) -> Storage:
+        return MemoryStorage(clock)
+
+
+class Sqlite(Backend):
+    name = "sqlite"
+
+    def make(self, clock: Clock) -> Storage:
+        return SqlStorage.sqlite(self.folder / "contract.db", clock=clock, synchronous="OFF")
+
+
+class Postgresql(Backend):
+    """Each test has a schema of its own in the database that the variable names."""
+
+    name = "postgresql"
+    variable = "FLOWORCH_TEST_POSTGRESQL_URL"
+
+    @classmethod
+    def why_absent(cls) -> str | None:
+        return None if os.environ.get(cls.variable) else f"{cls.variable} is not set"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.schema = f"floworch_{uuid4().hex}"
+
+    def make(self, clock: Clock) -> Storage:
+        return SqlStorage(os.environ[self.variable], clock=clock, dialect=PostgresqlDialect(schema=self.schema))
+
+    def drop(self) -> None:
+        engine = sa.create_engine(os.environ[self.variable])
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
+        engine.dispose()
+
+
+BACKENDS: tuple[type[Backend], ...] = (Memory, Sqlite, Postgresql)
+
+
+def is_required(name: str) -> bool:
+    return name in os.environ.get("FLOWORCH_REQUIRE", "").split(",")
