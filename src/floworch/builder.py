@@ -52,11 +52,11 @@ class FlowOrchestratorBuilder:
         """Keep everything in a SQLite file, which is made when it is missing.
 
         Several processes of one machine may share it.
-        Options: see :func:`floworch.storage.sql.sqlite_storage`.
+        Options: see :meth:`floworch.storage.sql.SqlStorage.sqlite`.
         """
         # By name: SQLAlchemy is loaded only by those who store in SQL.
         sql = import_module("floworch.storage.sql")
-        return self.use_storage(lambda clock: sql.sqlite_storage(path, clock=clock, **options))
+        return self.use_storage(lambda clock: sql.SqlStorage.sqlite(path, clock=clock, **options))
 
     def use_storage(self, make: Callable[[Clock], Storage]) -> FlowOrchestratorBuilder:
         """Any other storage: a callable that makes it, given the clock."""
