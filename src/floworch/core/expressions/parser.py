@@ -16,6 +16,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from floworch.core.expressions.cursor import TokenCursor, shown
 from floworch.core.expressions.functions import FUNCTIONS, arity_problem, unknown_function
 from floworch.core.expressions.lexer import Token, TokenKind, tokenize
 from floworch.core.expressions.limits import MAX_EXPRESSION_LEVELS
@@ -64,40 +65,38 @@ def _parse(origin: Origin, tokens: list[Token]) -> Node:
         raise origin.error("the expression is nested too deeply for the call stack that is left", 0) from None
 
 
-class _Parser:
+class _Parser(TokenCursor):
     def __init__(self, origin: Origin, tokens: list[Token]) -> None:
-        self._origin = origin
-        self._tokens = tokens
-        self._cursor = 0
+        super().__init__(origin, tokens)
         self._level = 0
 
     def whole(self) -> Node:
-        if self._at("@") and self._peek(1).kind is not TokenKind.NAME:
+        if self.at("@") and self.peek(1).kind is not TokenKind.NAME:
             self._leading_at()
         node = self._expression()
-        if self._token.kind is not TokenKind.END:
+        if self.token.kind is not TokenKind.END:
             raise self._trailing()
         return node
 
     def _expression(self) -> Node:
         self._enter()
-        start = self._token.start
+        start = self.token.start
         operands = [self._conjunction()]
-        while self._take("||"):
+        while self.take("||"):
             operands.append(self._conjunction())
         self._level -= 1
         return operands[0] if len(operands) == 1 else Or(tuple(operands), start)
 
     def _conjunction(self) -> Node:
-        start = self._token.start
+        start = self.token.start
         operands = [self._negation()]
-        while self._take("&&"):
+        while self.take("&&"):
             operands.append(self._negation())
         return operands[0] if len(operands) == 1 else And(tuple(operands), start)
 
     def _negation(self) -> Node:
-        start = self._token.start
-        if not self._take("!"):
+        start = self.token.start
+        if not self.take("!"):
             return self._comparison()
         self._enter()
         operand = self._negation()
@@ -106,40 +105,40 @@ class _Parser:
 
     def _comparison(self) -> Node:
         left = self._operand()
-        operator = self._token
+        operator = self.token
         if operator.text not in COMPARISONS or operator.kind is not TokenKind.SYMBOL:
             return left
-        self._advance()
+        self.advance()
         return Comparison(operator.text, left, self._operand(), operator.start)
 
     def _operand(self) -> Node:
-        token = self._token
+        token = self.token
         if token.kind in (TokenKind.NUMBER, TokenKind.STRING):
-            self._advance()
+            self.advance()
             return Literal(token.value, token.start)
         if token.kind is TokenKind.NAME:
             return self._named(token.start)
-        if self._take("@"):
+        if self.take("@"):
             return self._named_after_at(token)
-        if self._take("("):
+        if self.take("("):
             return self._group(token.start)
         raise self._expected_value()
 
     def _group(self, start: int) -> Node:
         node = self._expression()
-        self._expect(")", "to close the parenthesis", start)
+        self.expect(")", "to close the parenthesis")
         path = self._path()
         return Member(node, tuple(part.segment for part in path), start) if path else node
 
     def _named_after_at(self, at: Token) -> Node:
-        if self._token.kind is not TokenKind.NAME or self._token.start != at.end:
-            raise self._error("an @ stands directly before a reference or function, e.g. @triggerBody()", at.start)
+        if self.token.kind is not TokenKind.NAME or self.token.start != at.end:
+            raise self.error("an @ stands directly before a reference or function, e.g. @triggerBody()", at.start)
         return self._named(at.start)
 
     def _named(self, start: int) -> Node:
-        name = self._advance()
+        name = self.advance()
         folded = name.text.lower()
-        if folded in _CONSTANTS and not self._at("("):
+        if folded in _CONSTANTS and not self.at("("):
             return Literal(_CONSTANTS[folded], start)
         if folded in ROOTS:
             return self._read(ROOTS[folded], name, start)
@@ -149,20 +148,20 @@ class _Parser:
 
     def _read(self, root: Root, name: Token, start: int) -> Read:
         self._open_call(name, root.usage)
-        key = self._key(root, name)
+        key = self._key(root)
         path = self._path()
-        return make_read(self._origin, root, key, path, start, self._tokens[self._cursor - 1].end)
+        return make_read(self.origin, root, key, path, start, self.end_of_last)
 
-    def _key(self, root: Root, name: Token) -> str | None:
-        token = self._token
-        if root.argument is not RootArgument.REQUIRED and self._take(")"):
+    def _key(self, root: Root) -> str | None:
+        token = self.token
+        if root.argument is not RootArgument.REQUIRED and self.take(")"):
             return None
         if root.argument is RootArgument.NONE:
-            raise self._error(f"{root.name}() takes nothing in its parentheses", token.start)
+            raise self.error(f"{root.name}() takes nothing in its parentheses", token.start)
         if token.kind is not TokenKind.STRING or not token.value:
-            raise self._error(f"{root.name}() takes a key in quotes: {root.usage}", token.start)
-        self._advance()
-        self._expect(")", f"after the key of {root.name}()", name.start)
+            raise self.error(f"{root.name}() takes a key in quotes: {root.usage}", token.start)
+        self.advance()
+        self.expect(")", f"after the key of {root.name}()")
         return str(token.value)
 
     def _call(self, folded: str, name: Token, start: int) -> Node:
@@ -170,112 +169,78 @@ class _Parser:
         self._open_call(name, function.usage)
         arguments = self._arguments(name)
         if problem := arity_problem(function, len(arguments)):
-            raise self._error(problem, name.start)
+            raise self.error(problem, name.start)
         call = Call(function.name, arguments, name.start)
         path = self._path()
         return Member(call, tuple(part.segment for part in path), start) if path else call
 
     def _arguments(self, name: Token) -> tuple[Node, ...]:
-        if self._take(")"):
+        if self.take(")"):
             return ()
         arguments = [self._expression()]
-        while self._take(","):
+        while self.take(","):
             arguments.append(self._expression())
-        self._expect(")", f"or ',' in the arguments of {name.text}()", name.start)
+        self.expect(")", f"or ',' in the arguments of {name.text}()")
         return tuple(arguments)
 
     def _path(self) -> list[PathPart]:
         parts: list[PathPart] = []
-        while self._token.kind is TokenKind.SYMBOL and self._token.text in _PATH_STARTS:
-            opener = self._advance()
-            parts.append(self._property() if opener.text.endswith(".") else self._bracket(opener))
+        while self.token.kind is TokenKind.SYMBOL and self.token.text in _PATH_STARTS:
+            opener = self.advance()
+            parts.append(self._property() if opener.text.endswith(".") else self._bracket())
         return parts
 
     def _property(self) -> PathPart:
-        token = self._token
+        token = self.token
         if token.kind is not TokenKind.NAME:
-            raise self._error("a name is expected here; other keys are written ['key'], list items [0]", token.start)
-        self._advance()
+            raise self.error("a name is expected here; other keys are written ['key'], list items [0]", token.start)
+        self.advance()
         return PathPart(token.text, token.start)
 
-    def _bracket(self, opener: Token) -> PathPart:
-        token = self._token
+    def _bracket(self) -> PathPart:
+        token = self.token
         is_index = token.kind is TokenKind.NUMBER and isinstance(token.value, int) and token.value >= 0
         if token.kind is not TokenKind.STRING and not is_index:
-            raise self._error("brackets hold a whole number from 0 on, as in [0], or a name in quotes", token.start)
-        self._advance()
-        self._expect("]", "to close the bracket", opener.start)
+            raise self.error("brackets hold a whole number from 0 on, as in [0], or a name in quotes", token.start)
+        self.advance()
+        self.expect("]", "to close the bracket")
         return PathPart(token.value, token.start)
 
     def _open_call(self, name: Token, usage: str) -> None:
-        if not self._take("("):
-            raise self._error(f"'{name.text}' needs parentheses: {usage}", name.start)
+        if not self.take("("):
+            raise self.error(f"'{name.text}' needs parentheses: {usage}", name.start)
 
     def _enter(self) -> None:
         self._level += 1
         if self._level > MAX_EXPRESSION_LEVELS:
-            raise self._error(f"the expression is nested deeper than {MAX_EXPRESSION_LEVELS} levels", self._token.start)
+            raise self.error(f"the expression is nested deeper than {MAX_EXPRESSION_LEVELS} levels", self.token.start)
 
     def _leading_at(self) -> None:
-        at = self._advance()
-        if self._token.start != at.end:
-            raise self._error("an @ stands directly before an expression, e.g. @triggerBody()", at.start)
-
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._cursor]
-
-    def _peek(self, ahead: int) -> Token:
-        return self._tokens[min(self._cursor + ahead, len(self._tokens) - 1)]
-
-    def _at(self, symbol: str) -> bool:
-        return self._token.kind is TokenKind.SYMBOL and self._token.text == symbol
-
-    def _advance(self) -> Token:
-        token = self._token
-        if token.kind is not TokenKind.END:
-            self._cursor += 1
-        return token
-
-    def _take(self, symbol: str) -> bool:
-        if not self._at(symbol):
-            return False
-        self._cursor += 1
-        return True
-
-    def _expect(self, symbol: str, purpose: str, opened: int) -> None:
-        if not self._take(symbol):
-            found = _shown(self._token)
-            raise self._error(f"'{symbol}' is expected {purpose} opened at {opened}, not {found}", self._token.start)
+        at = self.advance()
+        if self.token.start != at.end:
+            raise self.error("an @ stands directly before an expression, e.g. @triggerBody()", at.start)
 
     def _expected_value(self) -> ExpressionError:
-        token = self._token
-        if self._at("!"):
-            return self._error("a negation inside a comparison is put in parentheses: (!...)", token.start)
-        if token.kind is TokenKind.END and self._cursor == 0:
-            return self._error("the expression is empty", token.start)
-        return self._error(f"a value is expected here, not {_shown(token)}", token.start)
+        token = self.token
+        if self.at("!"):
+            return self.error("a negation inside a comparison is put in parentheses: (!...)", token.start)
+        if token.kind is TokenKind.END and self.is_at_start:
+            return self.error("the expression is empty", token.start)
+        return self.error(f"a value is expected here, not {shown(token)}", token.start)
 
     def _trailing(self) -> ExpressionError:
-        token = self._token
+        token = self.token
         if token.kind is TokenKind.SYMBOL and token.text in COMPARISONS:
             message = "comparisons cannot be chained; join two with &&"
         elif word := _WORDS.get(token.text.lower()):
             message = f"unexpected '{token.text}'; write {word}"
         else:
-            message = f"the expression should end or go on with an operator here, not with {_shown(token)}"
-        return self._error(message, token.start)
+            message = f"the expression should end or go on with an operator here, not with {shown(token)}"
+        return self.error(message, token.start)
 
     def _unknown(self, name: Token) -> ExpressionError:
-        if self._at("("):
-            return self._error(unknown_function(name.text, {root.name: root for root in ROOTS.values()}), name.start)
+        if self.at("("):
+            return self.error(unknown_function(name.text, {root.name: root for root in ROOTS.values()}), name.start)
         if word := _WORDS.get(name.text.lower()):
-            return self._error(f"unexpected '{name.text}'; write {word}", name.start)
-        return self._error(f"unknown name '{name.text[:40]}'; text is put in quotes", name.start)
-
-    def _error(self, message: str, position: int) -> ExpressionError:
-        return self._origin.error(message, position)
-
-
-def _shown(token: Token) -> str:
-    return "the end" if token.kind is TokenKind.END else f"'{token.text[:40]}'"
+            return self.error(f"unexpected '{name.text}'; write {word}", name.start)
+        return self.error(f"unknown name '{name.text[:40]}'; text is put in quotes", name.start)
