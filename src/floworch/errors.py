@@ -48,6 +48,9 @@ __all__ = [
     "WaitTimeout",
 ]
 
+_CONTEXT_CHARS = 80
+"""How much of a line an error message shows on either side of a mistake."""
+
 
 class FloworchError(Exception):
     """Base class of all errors that floworch raises on purpose."""
@@ -161,8 +164,16 @@ def _indent(text: str) -> str:
 
 def _with_caret(message: str, expression: str, position: int | None) -> str:
     if position is None:
-        return f"{message}\n  {expression}"
+        return f"{message}\n  {expression}" if expression else message
     line_start = expression.rfind("\n", 0, position) + 1
-    line_end = expression.find("\n", position)
-    line = expression[line_start:] if line_end < 0 else expression[line_start:line_end]
-    return f"{message}\n  {line}\n  {' ' * (position - line_start)}^"
+    line = expression[line_start:].partition("\n")[0]
+    shown, column = _window(line, position - line_start)
+    return f"{message}\n  {shown}\n  {' ' * column}^"
+
+
+def _window(line: str, column: int) -> tuple[str, int]:
+    # An expression may stand in a text of any length, such as a page of HTML in one line.
+    start = max(0, column - _CONTEXT_CHARS)
+    before = "…" if start else ""
+    after = "…" if len(line) > column + _CONTEXT_CHARS else ""
+    return f"{before}{line[start : column + _CONTEXT_CHARS]}{after}", column - start + len(before)

@@ -123,6 +123,15 @@ def test_the_message_shows_the_line_with_a_caret_below_the_mistake() -> None:
     assert str(caught.value).splitlines()[1:] == ["  then @{foo()}", "         ^"]
 
 
+def test_the_message_shows_only_the_surroundings_of_a_mistake_in_a_long_line() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        compile_template("<p>" * 10_000 + "@{foo()}" + "</p>" * 10_000)
+
+    _, line, caret = str(caught.value).splitlines()
+    assert len(line) < 200
+    assert line[caret.index("^") :].startswith("foo()}")
+
+
 @pytest.mark.parametrize("source", ["@@triggerBody()", "hello", "@", "a @{item()}"])
 def test_a_condition_is_always_an_expression(source: str) -> None:
     with pytest.raises(ExpressionError):
