@@ -19,7 +19,8 @@ _SHOWN_CHARACTERS = 200
 
 
 class BindingError(Exception):
-    """The inputs do not fit the handler's parameters. The message has every problem, up to five, with input and value."""
+    """The inputs do not fit the handler's parameters. The message has every problem, up to five, with input and
+    value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,11 @@ def _add_one(
             problems.append(_Problem((parameter.alias or parameter.name,), "is missing"))
         return
     key, value = given[parameter.name]
-    if type(value) is parameter.exact_type or parameter.adapter is None or (value is None and parameter.default is None):
+    if (
+        type(value) is parameter.exact_type
+        or parameter.adapter is None
+        or (value is None and parameter.default is None)
+    ):
         arguments[parameter.name] = value
         return
     try:
@@ -173,12 +178,17 @@ def _path(path: tuple[str | int, ...]) -> str:
 
 def _expression_at(written: Json, path: tuple[str | int, ...]) -> str | None:
     for part in path:
-        if isinstance(written, Mapping) and part in written:
-            written = written[part]
-        elif isinstance(written, list) and isinstance(part, int) and part < len(written):
-            written = written[part]
-    is_expression = isinstance(written, str) and "@" in written
-    return _shortened(written) if is_expression else None
+        written = _part_of(written, part)
+    return _shortened(written) if isinstance(written, str) and "@" in written else None
+
+
+def _part_of(written: Json, part: str | int) -> Json:
+    """The part, or the whole where it has none: an expression covers everything below it."""
+    if isinstance(written, Mapping):
+        return written.get(part, written)
+    if isinstance(written, list) and isinstance(part, int) and part < len(written):
+        return written[part]
+    return written
 
 
 def _shown(value: Any) -> str:

@@ -51,7 +51,8 @@ class CancelSignal:
                 self._forget(wake)
 
     def wait_blocking(self, timeout_seconds: float | None = None) -> bool:
-        """Block until the signal is set (True) or the time is up (False). For sync handlers: a sleep that can be cut short."""
+        """Block until the signal is set (True) or the time is up (False). For sync handlers: a sleep that can be cut
+        short."""
         event = threading.Event()
         if not self._listen(event.set):
             return True

@@ -11,6 +11,8 @@ from floworch.errors import ConfigurationError
 
 __all__ = ["construct"]
 
+_UNTYPED: Any = inspect.Parameter.empty
+
 
 def construct(handler_class: type, services: ServiceResolver) -> Any:
     """Instance of the class. A parameter without a service takes its default.
@@ -26,7 +28,7 @@ def construct(handler_class: type, services: ServiceResolver) -> Any:
     for parameter in list(inspect.signature(constructor).parameters.values())[1:]:
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             continue
-        _add_service(arguments, parameter, hints.get(parameter.name), services, where)
+        _add_service(arguments, parameter, hints.get(parameter.name, _UNTYPED), services, where)
     return handler_class(**arguments)
 
 
@@ -34,10 +36,14 @@ def _add_service(
     arguments: dict[str, Any], parameter: inspect.Parameter, hint: Any, services: ServiceResolver, where: str
 ) -> None:
     has_default = parameter.default is not inspect.Parameter.empty
-    if hint is None and not has_default:
-        raise ConfigurationError(f"{where}: the constructor's parameter {parameter.name!r} needs a type to find its service by.")
+    if hint is _UNTYPED and not has_default:
+        raise ConfigurationError(
+            f"{where}: the constructor's parameter {parameter.name!r} needs a type to find its service by."
+        )
     try:
         arguments[parameter.name] = services.get(hint)
     except ConfigurationError as error:
         if not has_default:
-            raise ConfigurationError(f"{where}: the constructor's parameter {parameter.name!r} has no service. {error}") from error
+            raise ConfigurationError(
+                f"{where}: the constructor's parameter {parameter.name!r} has no service. {error}"
+            ) from error

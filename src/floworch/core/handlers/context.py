@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-import structlog
-
 from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.services import ServiceResolver, Services
 from floworch.core.model.payload import Json, Payload
+from floworch.observability.logging import get_logger
 
 __all__ = ["StepContext"]
 
@@ -28,8 +27,8 @@ class StepContext:
     """One attempt of one step, as its handler sees it.
 
     ``trigger_headers`` are case-insensitive only in expressions: here their names are as they were stored.
-    ``first_started_at`` is when the step first deferred itself, None as long as it has not; it tells a handler that it is
-    called again, and since when the step has been waiting.
+    ``first_started_at`` is when the step first deferred itself, None as long as it has not; it tells a handler that
+    it is called again, and since when the step has been waiting.
     """
 
     def __init__(
@@ -52,8 +51,8 @@ class StepContext:
         cancelled: CancelSignal | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """``outputs`` loads the output of a step by its key, on ``loop`` (default: the running one). ``on_heartbeat`` is called
-        on the handler's own thread, with the progress if there is any."""
+        """``outputs`` loads the output of a step by its key, on ``loop`` (default: the running one). ``on_heartbeat``
+        is called on the handler's own thread, with the progress if there is any."""
         self.run_id = run_id
         self.flow_id = flow_id
         self.flow_name = flow_name
@@ -97,7 +96,8 @@ class StepContext:
     def log(self) -> Any:
         """A structlog logger that is bound to the run, the step and the attempt."""
         if self._log is None:
-            self._log = structlog.get_logger("floworch.step").bind(
+            self._log = get_logger(
+                "floworch.step",
                 run_id=str(self.run_id),
                 flow=self.flow_name,
                 step_key=self.step_key,
@@ -124,7 +124,9 @@ class StepContext:
     async def output_of(self, key: str) -> Json:
         """Output of another step, found as in expressions: siblings first, then outwards. None when it has none."""
         if self._outputs is None:
-            raise RuntimeError(f"output_of({key!r}) is not available here; pass @steps({key!r}).output as an input instead.")
+            raise RuntimeError(
+                f"output_of({key!r}) is not available here; pass @steps({key!r}).output as an input instead."
+            )
         return await self._outputs(key)
 
     def output_of_blocking(self, key: str) -> Json:

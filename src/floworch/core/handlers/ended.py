@@ -1,5 +1,5 @@
-"""How a call of a handler ended, carried as a value, so that no exception of a handler passes through machinery that would
-act on it: a task that is left by SystemExit stops the event loop, and a future cannot carry StopIteration."""
+"""How a call of a handler ended, carried as a value, so that no exception of a handler passes through machinery that
+would act on it: a task that is left by SystemExit stops the event loop, and a future cannot carry StopIteration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def call(function: Callable[[], Any]) -> Ended:
     """Call a function; whatever it raises is part of the answer."""
     try:
         return Returned(function())
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (the handler boundary)
         return Raised(error)
 
 
@@ -37,5 +37,5 @@ async def call_async(function: Callable[[], Awaitable[Any]]) -> Ended:
         return Returned(await function())
     except GeneratorExit:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (the handler boundary)
         return Raised(error)

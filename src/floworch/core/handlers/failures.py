@@ -54,20 +54,23 @@ def worker_died() -> Failed:
     """The process that ran the handler is gone."""
     return plain_failure(
         "WorkerProcessDied",
-        "The process that ran the handler ended without an answer: it was killed (for example for want of memory), crashed, or "
+        "The process that ran the handler ended without an answer: it was killed (for example for want of memory), "
+        "crashed, or "
         "called os._exit().",
     )
 
 
 def _message_of(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"The handler tried to end the process with exit code {error.code!r}. Raise an error or return a result instead."
+        return f"The handler tried to end the process (exit code {error.code!r}). Raise an error or return a result."
     try:
         text = str(error)
-    except Exception as broken:  # __str__ is the author's code
+    except Exception as broken:  # noqa: BLE001  (__str__ is the author's code)
         text = f"<str() of the error failed with {type(broken).__name__}>"
     if isinstance(error, asyncio.CancelledError) and not text:
-        return "The handler was cancelled from inside: it awaited something that was cancelled, or raised CancelledError."
+        return (
+            "The handler was cancelled from inside: it awaited something that was cancelled, or raised CancelledError."
+        )
     return text
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-import structlog
-
 from floworch.core.handlers.binding import BindingError, bind
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.ended import Ended, Raised, call_async
@@ -37,17 +35,20 @@ async def invoke(
     max_output_bytes: int | None = None,
     written: Json = None,
 ) -> StepOutcome:
-    """Bind the inputs, run the handler where it belongs, and tell how the attempt ended. Never raises for what the handler does.
+    """Bind the inputs, run the handler where it belongs, and tell how the attempt ended. Never raises for what the
+    handler does.
 
-    ``timeout`` and ``cancel_grace`` are in seconds. When the time is up, or when the caller is cancelled, the handler is asked
-    to stop (``ctx.cancelled``, and cancellation of async ones); after ``cancel_grace`` more it is left to itself, with a
-    warning. Cancellation of the caller is then passed on. ``written`` are the inputs as they stand in the manifest, for
-    messages.
+    ``timeout`` and ``cancel_grace`` are in seconds. When the time is up, or when the caller is cancelled, the handler
+    is asked to stop (``ctx.cancelled``, and cancellation of async ones); after ``cancel_grace`` more it is left to
+    itself, with a warning. Cancellation of the caller is then passed on. ``written`` are the inputs as they stand in
+    the manifest, for messages.
     """
     try:
         arguments = bind(handler.parameters, inputs, written)
     except BindingError as error:
-        return plain_failure("BindingError", f"Step {ctx.step_key!r} (type {handler.type!r}): {error}.", retryable=False)
+        return plain_failure(
+            "BindingError", f"Step {ctx.step_key!r} (type {handler.type!r}): {error}.", retryable=False
+        )
     running: _Running = _start(handler, ctx, arguments, threads, processes, max_output_bytes)
     try:
         is_done = await _settled(running.future, timeout)
@@ -105,7 +106,9 @@ def _start(
 
 async def _in_process(processes: HandlerProcesses | None, task: ProcessTask) -> StepOutcome:
     if processes is None:
-        raise ConfigurationError("The handler needs another process (executor='process'), but this worker has no process pool.")
+        raise ConfigurationError(
+            "The handler needs another process (executor='process'), but this worker has no process pool."
+        )
     return await processes.run(task)
 
 
@@ -114,8 +117,8 @@ async def _without_waiting(function: Callable[[], Any]) -> Any:
 
 
 async def _settled(future: asyncio.Future[Ended], timeout_seconds: float | None) -> bool:
-    """Wait until the future is done (True) or the time is up (False). Unlike ``wait_for``, cancelling the wait does not cancel
-    the future; and it is half the price of ``asyncio.wait``, which counts with short handlers."""
+    """Wait until the future is done (True) or the time is up (False). Unlike ``wait_for``, cancelling the wait does
+    not cancel the future; and it is half the price of ``asyncio.wait``, which counts with short handlers."""
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
 

@@ -36,6 +36,7 @@ def _outcome(value: Any, max_output_bytes: int | None) -> StepOutcome:
 
 
 def _discard_coroutine(value: Any) -> None:
-    """A coroutine that nobody awaits is refused by the encoder; closing it keeps Python from warning about it as well."""
+    """A coroutine that nobody awaits is refused by the encoder; closing it keeps Python from warning about it as
+    well."""
     if inspect.iscoroutine(value):
         value.close()

@@ -41,8 +41,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """``context`` is the name of the parameter that takes the StepContext. ``whole`` is the one that takes the input object
-    itself when there is no input of its name."""
+    """``context`` is the name of the parameter that takes the StepContext. ``whole`` is the one that takes the input
+    object itself when there is no input of its name."""
 
     context: str | None
     inputs: Mapping[str, Parameter]
@@ -89,7 +89,8 @@ def resolve_annotations(function: Callable[..., object], where: str) -> dict[str
         )
     except (NameError, TypeError, SyntaxError, AttributeError) as error:
         raise ConfigurationError(
-            f"{where}: an annotation cannot be resolved: {error}. Import or define the type at module level, where it can be "
+            f"{where}: an annotation cannot be resolved: {error}. Import or define the type at module level, where "
+            f"it can be "
             "found at run time (not under 'if TYPE_CHECKING:' and not inside a function)."
         ) from error
 
@@ -104,7 +105,7 @@ def _underlying(function: Any) -> Any:
         function = function.func
     if inspect.isroutine(function):
         return getattr(function, "__func__", function)
-    return getattr(type(function), "__call__", function)
+    return type(function).__call__
 
 
 def _is_context(parameter: inspect.Parameter, hint: Any) -> bool:
@@ -117,7 +118,8 @@ def _check_kinds(parameters: list[inspect.Parameter], where: str) -> None:
     for each in parameters:
         if each.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
             raise ConfigurationError(
-                f"{where}: the parameter {str(each)!r} cannot be bound, because inputs have names; make it a keyword parameter."
+                f"{where}: the parameter {str(each)!r} cannot be bound, because inputs have names; make it a "
+                f"keyword parameter."
             )
 
 
@@ -141,7 +143,8 @@ def _adapter(name: str, hint: Any, where: str) -> TypeAdapter[Any]:
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         reason = str(error).splitlines()[0]
         raise ConfigurationError(
-            f"{where}: the parameter {name!r} is annotated with {hint!r}, which inputs cannot be converted to: {reason} "
+            f"{where}: the parameter {name!r} is annotated with {hint!r}, which inputs cannot be converted to: "
+            f"{reason} "
             "Services belong into the constructor of a class handler, or are asked for with ctx.service(...)."
         ) from error
 
@@ -198,7 +201,8 @@ def _names_of(parameters: Any, where: str) -> dict[str, str]:
         for name in {folded(each.alias or each.name), folded(each.name)}:
             if names.setdefault(name, each.name) != each.name:
                 raise ConfigurationError(
-                    f"{where}: the parameters {names[name]!r} and {each.name!r} cannot be told apart, because inputs are matched "
+                    f"{where}: the parameters {names[name]!r} and {each.name!r} cannot be told apart, because "
+                    f"inputs are matched "
                     "without case and underscores; rename one."
                 )
     for each in parameters:

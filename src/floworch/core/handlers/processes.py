@@ -32,8 +32,8 @@ class ProcessTask:
 
 
 class HandlerProcesses:
-    """At most ``size`` calls at a time. Every slot is an executor of one worker, so that a worker that dies or is killed takes
-    no other call with it. Workers are spawned, not forked, when first needed, and serve many calls."""
+    """At most ``size`` calls at a time. Every slot is an executor of one worker, so that a worker that dies or is
+    killed takes no other call with it. Workers are spawned, not forked, when first needed, and serve many calls."""
 
     def __init__(self, size: int) -> None:
         if size < 1:
@@ -83,7 +83,7 @@ class _Worker:
         except BrokenProcessPool:
             self.is_alive = False
             return worker_died()
-        except Exception as error:  # the task or its result cannot be pickled, or the worker cannot import the function
+        except Exception as error:  # noqa: BLE001  (pickling and importing run the author's code)
             return _not_portable(error, task)
 
     def kill(self) -> None:

@@ -83,11 +83,11 @@ class HandlerRegistry:
     @overload
     def add(self, *things: object, replace: bool = False) -> None: ...
     def add(self, *things: Any, replace: bool = False) -> None:
-        """Add decorated functions and classes, instances of decorated classes, modules (everything decorated in them) and
-        lists of these; or one callable under a type: ``add("SendMail", send_mail)``.
+        """Add decorated functions and classes, instances of decorated classes, modules (everything decorated in them)
+        and lists of these; or one callable under a type: ``add("SendMail", send_mail)``.
 
-        ``replace`` lets the handler take the place of another one, such as a built-in. Adding the same handler twice does
-        nothing. Raises :class:`~floworch.errors.ConfigurationError`.
+        ``replace`` lets the handler take the place of another one, such as a built-in. Adding the same handler twice
+        does nothing. Raises :class:`~floworch.errors.ConfigurationError`.
         """
         if len(things) == 2 and isinstance(things[0], str):
             step_type, target = things
@@ -117,7 +117,9 @@ class HandlerRegistry:
     def _add_module(self, module: ModuleType, replace: bool) -> None:
         decorated = [each for each in vars(module).values() if callable(each) and specs_of(each)]
         if not decorated:
-            raise ConfigurationError(f"The module {module.__name__} has no handlers; mark them with @step_handler('TypeName').")
+            raise ConfigurationError(
+                f"The module {module.__name__} has no handlers; mark them with @step_handler('TypeName')."
+            )
         self._add_thing(decorated, replace)
 
     def _add(self, entry: _Entry, replace: bool) -> None:
@@ -125,7 +127,8 @@ class HandlerRegistry:
         present = self._entries.get(key)
         if present is not None and present.target is not entry.target and not replace:
             raise ConfigurationError(
-                f"The step type {entry.spec.type!r} has two handlers: {present.origin} and {entry.origin}. Rename one, or pass "
+                f"The step type {entry.spec.type!r} has two handlers: {present.origin} and {entry.origin}. Rename "
+                f"one, or pass "
                 "replace=True to let the second take the place of the first."
             )
         self._entries[key] = entry
@@ -174,7 +177,8 @@ def _specs(thing: Any) -> tuple[HandlerSpec, ...]:
     found = specs_of(thing)
     if not found:
         raise ConfigurationError(
-            f"{_origin(thing)} is not marked as a handler; put @step_handler('TypeName') on it, or call add('TypeName', handler)."
+            f"{_origin(thing)} is not marked as a handler; put @step_handler('TypeName') on it, or call "
+            f"add('TypeName', handler)."
         )
     return found
 
@@ -191,16 +195,18 @@ def _function_of(target: Any, where: str) -> Callable[..., Any]:
     if isinstance(target, type) and "__call__" not in dir(target):
         raise ConfigurationError(f"{where}: the class has no __call__ method; the step's work goes there.")
     if not callable(target):
-        raise ConfigurationError(f"{where}: {target!r:.100} cannot be called; pass a function, a class or a callable object.")
+        raise ConfigurationError(
+            f"{where}: {target!r:.100} cannot be called; pass a function, a class or a callable object."
+        )
     function = target.__call__ if isinstance(target, type) else target
-    actual = getattr(function, "__call__", function) if not inspect.isroutine(function) else function
+    actual = function if inspect.isroutine(function) else type(function).__call__
     if inspect.isasyncgenfunction(actual) or inspect.isgeneratorfunction(actual):
         raise ConfigurationError(f"{where}: it is a generator; return the result instead of yielding it.")
     return function
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _executor(spec: HandlerSpec, is_async: bool, target: Any, where: str) -> ExecutorKind:
@@ -209,7 +215,8 @@ def _executor(spec: HandlerSpec, is_async: bool, target: Any, where: str) -> Exe
     chosen = ExecutorKind(spec.executor)
     if is_async and chosen is not ExecutorKind.LOOP:
         raise ConfigurationError(
-            f"{where}: an async handler runs on the event loop, but executor is {spec.executor!r}; make it a plain 'def'."
+            f"{where}: an async handler runs on the event loop, but executor is {spec.executor!r}; make it a plain "
+            f"'def'."
         )
     if chosen is ExecutorKind.PROCESS and "<locals>" in getattr(target, "__qualname__", ""):
         raise ConfigurationError(f"{where}: other processes cannot import it; define it at the top level of a module.")

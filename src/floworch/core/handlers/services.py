@@ -20,8 +20,8 @@ class ServiceResolver(Protocol):
 
 
 class Services:
-    """Services by type. A factory is called at most once, when its service is first asked for; nothing is ever closed here,
-    because the application that made the objects owns them."""
+    """Services by type. A factory is called at most once, when its service is first asked for; nothing is ever closed
+    here, because the application that made the objects owns them."""
 
     def __init__(self) -> None:
         self._instances: dict[type, Any] = {}
@@ -38,7 +38,8 @@ class Services:
                 self._add_factory(service, factory)
             elif isinstance(service, type):
                 raise ConfigurationError(
-                    f"The service {service.__qualname__} is a class; add an instance, or add_service({service.__qualname__}, "
+                    f"The service {service.__qualname__} is a class; add an instance, or "
+                    f"add_service({service.__qualname__}, "
                     "factory) with a callable that makes one."
                 )
             else:
@@ -52,7 +53,9 @@ class Services:
 
     def _add_factory(self, service: object, factory: Callable[[], object]) -> None:
         if not isinstance(service, type):
-            raise ConfigurationError(f"add_service was given {service!r} and a factory; the first must be the type it makes.")
+            raise ConfigurationError(
+                f"add_service was given {service!r} and a factory; the first must be the type it makes."
+            )
         self._factories[service] = factory
         self._instances.pop(service, None)
 

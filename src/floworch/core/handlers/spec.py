@@ -48,9 +48,9 @@ def step_handler(
 ) -> Callable[[_Target], _Target]:
     """Mark a function, or a class whose instances are called, as the handler of a step type.
 
-    ``timeout`` is in seconds and counts per attempt. ``auto`` runs async handlers on the event loop and sync ones on a thread;
-    ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor busy.
-    May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
+    ``timeout`` is in seconds and counts per attempt. ``auto`` runs async handlers on the event loop and sync ones on
+    a thread; ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor
+    busy. May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
     """
     spec = HandlerSpec(_checked_type(type), retry, _timeout_seconds(type, timeout), executor, description)
     if executor not in get_args(ExecutorChoice):
@@ -73,7 +73,7 @@ def specs_of(target: object) -> tuple[HandlerSpec, ...]:
 def _checked_type(type_name: object) -> str:
     if not isinstance(type_name, str) or not type_name.strip():
         raise ConfigurationError(
-            f"step_handler was given {type_name!r} as the step type; write @step_handler(\"TypeName\"), with parentheses."
+            f'step_handler was given {type_name!r} as the step type; write @step_handler("TypeName"), with parentheses.'
         )
     return type_name.strip()
 
@@ -81,5 +81,7 @@ def _checked_type(type_name: object) -> str:
 def _timeout_seconds(type_name: str, timeout: float | timedelta | None) -> float | None:
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise ConfigurationError(f"step_handler({type_name!r}): timeout is {timeout!r}; it must be more than 0 seconds.")
+        raise ConfigurationError(
+            f"step_handler({type_name!r}): timeout is {timeout!r}; it must be more than 0 seconds."
+        )
     return seconds

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from floworch.core.handlers.ended import Ended, Raised, call
+from floworch.core.handlers.ended import Ended, Raised
+from floworch.core.handlers.ended import call as call_and_catch
 
 __all__ = ["HandlerThreads", "ThreadCall"]
 
@@ -18,8 +19,8 @@ _IDLE_SECONDS = 30.0
 
 
 class ThreadCall:
-    """One call on its way through a thread. ``future`` belongs to the event loop that made the call; it is never cancelled
-    and never fails."""
+    """One call on its way through a thread. ``future`` belongs to the event loop that made the call; it is never
+    cancelled and never fails."""
 
     __slots__ = ("_abandon", "_context", "_function", "_loop", "future", "is_abandoned")
 
@@ -31,13 +32,16 @@ class ThreadCall:
         self.future: asyncio.Future[Ended] = self._loop.create_future()
         self.is_abandoned = False
 
+    def request_stop(self) -> None:
+        """A thread cannot be interrupted: the handler sees ``ctx.cancelled``."""
+
     def abandon(self) -> None:
         """Give the call up: it is not started any more, or its thread is replaced and ends when the call does."""
         self._abandon(self)
 
     def run(self) -> None:
         """Make the call; on a thread of the pool."""
-        self._answer(self._context.run(call, self._function))
+        self._answer(self._context.run(call_and_catch, self._function))
 
     def refuse(self) -> None:
         """Answer without having made the call."""
@@ -55,8 +59,8 @@ class ThreadCall:
 
 
 class HandlerThreads:
-    """At most ``size`` calls at a time, each on a daemon thread: a handler that hangs must not keep the interpreter from
-    exiting. Threads start when needed and end when idle for half a minute. Calls beyond ``size`` wait in order.
+    """At most ``size`` calls at a time, each on a daemon thread: a handler that hangs must not keep the interpreter
+    from exiting. Threads start when needed and end when idle for half a minute. Calls beyond ``size`` wait in order.
 
     Context variables are copied from the caller.
     """
@@ -90,8 +94,8 @@ class HandlerThreads:
         return call
 
     def close(self) -> None:
-        """Start nothing more; calls that still wait fail. Running ones go on and their threads end after them; nothing is
-        waited for."""
+        """Start nothing more; calls that still wait fail. Running ones go on and their threads end after them;
+        nothing is waited for."""
         with self._changed:
             self._is_closed = True
             refused, self._waiting = list(self._waiting), deque()

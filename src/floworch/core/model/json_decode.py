@@ -19,8 +19,8 @@ def decode(text: str) -> Any:
 
 
 def decode_untrusted(text: str | bytes) -> Any:
-    """Value of JSON text from outside. Raises :class:`~floworch.errors.InvalidPayload` for what is not JSON, is too deep, or
-    has numbers of too many digits. Lone surrogates and NUL characters are left to the encoder to find."""
+    """Value of JSON text from outside. Raises :class:`~floworch.errors.InvalidPayload` for what is not JSON, is too
+    deep, or has numbers of too many digits. Lone surrogates and NUL characters are left to the encoder to find."""
     if isinstance(text, bytes):
         text = _as_text(text)
     try:

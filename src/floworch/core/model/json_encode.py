@@ -1,7 +1,8 @@
 """Python values → JSON text, with one set of rules for everything that floworch stores.
 
-The C encoder of the standard library writes the text; cheap checks on the text find what it lets through. Whatever looks
-suspicious is written again by :mod:`floworch.core.model.json_walk`, which is slow, exact, and says where the mistake is.
+The C encoder of the standard library writes the text; cheap checks on the text find what it lets through. Whatever
+looks suspicious is written again by :mod:`floworch.core.model.json_walk`, which is slow, exact, and says where the
+mistake is.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ __all__ = ["encode"]
 
 
 def encode(value: Any) -> str:
-    """Compact JSON text of a value. Raises :class:`~floworch.errors.InvalidPayload` with the path to what cannot be stored."""
+    """Compact JSON text of a value. Raises :class:`~floworch.errors.InvalidPayload` with the path to what cannot be
+    stored."""
     try:
         text = _ENCODER.encode(value)
-    except Exception:  # serialisers of models are the author's code and may raise anything; the walk says where
+    except Exception:  # noqa: BLE001  (serialisers of models are the author's code; the walk says where it failed)
         return walk(value)
     return walk(value) if _is_suspicious(text) else text
 

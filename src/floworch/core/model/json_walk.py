@@ -88,7 +88,9 @@ def _integer(value: int, path: _Path) -> str:
         return int.__repr__(value)
     except ValueError:
         _refuse(
-            path, "the integer has more digits than sys.get_int_max_str_digits() allows", "pass it as text, or raise the limit"
+            path,
+            "the integer has more digits than sys.get_int_max_str_digits() allows",
+            "pass it as text, or raise the limit",
         )
 
 

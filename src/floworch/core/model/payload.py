@@ -46,11 +46,12 @@ class Payload:
 
     @classmethod
     def of(cls, value: Any, *, max_bytes: int | None = None) -> Payload:
-        """Encode a Python value: JSON values, pydantic models, dataclasses, mappings, tuples, sets, Decimal, datetime, date,
-        time, timedelta (ISO 8601), UUID, Enum, URL and Path.
+        """Encode a Python value: JSON values, pydantic models, dataclasses, mappings, tuples, sets, Decimal,
+        datetime, date, time, timedelta (ISO 8601), UUID, Enum, URL and Path.
 
         Raises:
-            InvalidPayload: a part is none of these, is nested deeper than 64 levels, or is a number or text that JSON and
+            InvalidPayload: a part is none of these, is nested deeper than 64 levels, or is a number or text that JSON
+            and
                 databases cannot hold; the message has the path to it.
             PayloadTooLarge: the text has more than ``max_bytes`` bytes.
         """
@@ -60,7 +61,8 @@ class Payload:
 
     @classmethod
     def from_text(cls, text: str | bytes, *, max_bytes: int | None = None) -> Payload:
-        """Check and normalise JSON text that comes from outside, by the rules of :meth:`of`. Of duplicated keys the last wins.
+        """Check and normalise JSON text that comes from outside, by the rules of :meth:`of`. Of duplicated keys the
+        last wins.
 
         The size is checked before the text is parsed. Raises what :meth:`of` raises.
         """
@@ -102,7 +104,8 @@ def _check_size(text: str | bytes, max_bytes: int | None) -> None:
     size_bytes = _size_bytes(text)
     if size_bytes > max_bytes:
         raise PayloadTooLarge(
-            f"The value has {size_bytes:,} bytes as JSON; the limit is {max_bytes:,} bytes. Keep the data elsewhere and pass "
+            f"The value has {size_bytes:,} bytes as JSON; the limit is {max_bytes:,} bytes. Keep the data elsewhere "
+            f"and pass "
             "a reference to it, or raise the payload limit."
         )
 

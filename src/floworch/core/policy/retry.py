@@ -25,9 +25,10 @@ class RetryPolicy:
     """How often a step is tried, and how long it waits in between. Times are in seconds.
 
     ``max_attempts`` counts the first attempt too; polls and other deferrals are not attempts in this sense.
-    ``exponential`` doubles ``initial`` after every failure, up to ``max``. ``jitter`` is the part of the delay that chance may
-    take away: 0.25 gives 75 to 100 % of it, ``True`` means 0.5, ``False`` none.
-    With ``retry_on`` only these errors are retried, subclasses included; ``give_up_on`` wins over it. Both are kept as names.
+    ``exponential`` doubles ``initial`` after every failure, up to ``max``. ``jitter`` is the part of the delay that
+    chance may take away: 0.25 gives 75 to 100 % of it, ``True`` means 0.5, ``False`` none.
+    With ``retry_on`` only these errors are retried, subclasses included; ``give_up_on`` wins over it. Both are kept
+    as names.
 
     Raises ``ValueError`` for values that make no sense.
     """
@@ -46,7 +47,9 @@ class RetryPolicy:
         _check_seconds("initial", self.initial)
         _check_seconds("max", self.max)
         if self.initial > self.max:
-            raise ValueError(f"initial ({self.initial} s) is longer than max ({self.max} s); raise max or lower initial")
+            raise ValueError(
+                f"initial ({self.initial} s) is longer than max ({self.max} s); raise max or lower initial"
+            )
         _check_jitter(self.jitter)
         object.__setattr__(self, "retry_on", _names("retry_on", self.retry_on))
         object.__setattr__(self, "give_up_on", _names("give_up_on", self.give_up_on))
@@ -69,8 +72,8 @@ def next_delay(
 ) -> timedelta | None:
     """Wait before the next attempt; None when the step has failed for good.
 
-    ``failures`` counts the failed attempts, this one included. ``exception_types`` are the names of the exception's class and
-    its bases, from :func:`type_names`. ``random`` is in [0, 1).
+    ``failures`` counts the failed attempts, this one included. ``exception_types`` are the names of the exception's
+    class and its bases, from :func:`type_names`. ``random`` is in [0, 1).
     """
     if policy is None or not error.retryable or failures >= policy.max_attempts:
         return None
@@ -115,7 +118,9 @@ def _check_backoff(value: Any) -> None:
 
 def _check_seconds(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _TEN_YEARS_SECONDS:
-        raise ValueError(f"{name} is {value!r}; it must be a number of seconds from 0 to {_TEN_YEARS_SECONDS} (ten years)")
+        raise ValueError(
+            f"{name} is {value!r}; it must be a number of seconds from 0 to {_TEN_YEARS_SECONDS} (ten years)"
+        )
 
 
 def _check_jitter(value: Any) -> None:

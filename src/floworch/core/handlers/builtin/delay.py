@@ -19,15 +19,18 @@ Seconds = Annotated[float, Field(ge=0, le=_TEN_YEARS_SECONDS)]
 
 @step_handler("Delay", executor="loop")
 def delay(ctx: StepContext, seconds: Seconds | None = None, until: AwareDatetime | None = None) -> StepResult:
-    """Wait for a number of seconds, or until an instant. No worker waits, and a restart neither shortens nor repeats it."""
+    """Wait for a number of seconds, or until an instant. No worker waits, and a restart neither shortens nor repeats
+    it."""
     if (seconds is None) == (until is None):
         return StepResult.failed(
-            "A Delay takes either 'seconds' or 'until' (a time with its offset, such as 2030-01-31T08:00:00Z), and one of them.",
+            "A Delay takes either 'seconds' or 'until' (a time with its offset, such as 2030-01-31T08:00:00Z), and "
+            "one of them.",
             type="BindingError",
             retryable=False,
         )
-    end = until if until is not None else (ctx.first_started_at or ctx.now) + timedelta(seconds=seconds or 0)
-    return _wait_until(end, ctx.now)
+    now = ctx.now
+    end = until if until is not None else (ctx.first_started_at or now) + timedelta(seconds=seconds or 0)
+    return _wait_until(end, now)
 
 
 def _wait_until(end: datetime, now: datetime) -> StepResult:
