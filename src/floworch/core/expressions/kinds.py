@@ -84,8 +84,11 @@ def json_text(value: Json, limit: int | None = None) -> str:
 
 
 def preview(value: Json, limit: int = _PREVIEW_CHARS) -> str:
-    """The value for people: as an expression would write it, cut to ``limit`` characters."""
-    text = quote(value[: limit + 1]) if isinstance(value, str) else json_text(value, limit)
+    """The value for people: as an expression would write it, cut to ``limit`` characters. Never raises."""
+    try:
+        text = quote(value[: limit + 1]) if isinstance(value, str) else json_text(value, limit)
+    except Fault:
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from floworch.core.expressions.kinds import json_text, preview
+from floworch.core.expressions.kinds import preview
 from floworch.core.expressions.lazy import Evaluate
 from floworch.core.expressions.readers import Reader
 from floworch.core.expressions.references import Environment
@@ -71,5 +71,5 @@ def _listed(source: str, places: list[tuple[int, int]], seen: Observation) -> li
 def _bounded(value: Json) -> Json:
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = value if isinstance(value, str) else json_text(value, _MAX_VALUE_CHARS)
+    text = value if isinstance(value, str) else preview(value, _MAX_VALUE_CHARS)
     return value if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}…"

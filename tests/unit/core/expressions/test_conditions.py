@@ -200,3 +200,8 @@ def test_a_condition_can_be_evaluated_for_many_runs() -> None:
     condition = compile_condition("@triggerBody() > 1")
 
     assert [condition.evaluate(ValuesEnvironment(body=body)).result for body in (1, 2, 1)] == [False, True, False]
+
+
+def test_a_value_that_json_does_not_have_is_an_expression_error_too() -> None:
+    with pytest.raises(ExpressionError, match="object is not a JSON type"):
+        holds("triggerBody() == 1", object())
