@@ -13,11 +13,11 @@ __all__ = ["scope_outcome"]
 def scope_outcome(
     scope: ScopePlan,
     status_of: Callable[[str], StepStatus],
-    was_unneeded: Callable[[str], bool],
+    was_blocked: Callable[[str], bool],
 ) -> StepStatus:
     """Succeeded, Failed or Skipped.
 
-    ``status_of`` gives the final status of a step of the scope, ``was_unneeded`` whether it was skipped because its
+    ``status_of`` gives the final status of a step of the scope, ``was_blocked`` whether it was skipped because its
     prerequisites were not met. The rules, in order:
 
     1. A failed step is handled when a step that runs after it succeeded. Any other failure → Failed.
@@ -26,7 +26,7 @@ def scope_outcome(
     """
     if any(_is_unhandled(scope, step, status_of) for step in scope.steps.values()):
         return StepStatus.FAILED
-    if all(status_of(key) is StepStatus.SKIPPED for key in _effective_leaves(scope, was_unneeded)):
+    if all(status_of(key) is StepStatus.SKIPPED for key in _effective_leaves(scope, status_of, was_blocked)):
         return StepStatus.SKIPPED
     return StepStatus.SUCCEEDED
 
@@ -37,14 +37,16 @@ def _is_unhandled(scope: ScopePlan, step: StepPlan, status_of: Callable[[str], S
     return not any(status_of(key) is StepStatus.SUCCEEDED for key in step.dependents)
 
 
-def _effective_leaves(scope: ScopePlan, was_unneeded: Callable[[str], bool]) -> set[str]:
+def _effective_leaves(
+    scope: ScopePlan, status_of: Callable[[str], StepStatus], was_blocked: Callable[[str], bool]
+) -> set[str]:
     """Leaves of the graph without the error handlers that had nothing to do.
 
     A handler only goes when everything after it has gone, so what is left never depends on the order.
     """
     gone: set[str] = set()
     leaves = {step.key for step in scope.leaves}
-    unneeded = [key for key in leaves if _stands_aside(scope.steps[key], was_unneeded)]
+    unneeded = [key for key in leaves if _stands_aside(scope.steps[key], status_of, was_blocked)]
     while unneeded:
         key = unneeded.pop()
         gone.add(key)
@@ -52,10 +54,14 @@ def _effective_leaves(scope: ScopePlan, was_unneeded: Callable[[str], bool]) -> 
         for before, _ in scope.steps[key].run_after:
             if gone.issuperset(scope.steps[before].dependents):
                 leaves.add(before)
-                if _stands_aside(scope.steps[before], was_unneeded):
+                if _stands_aside(scope.steps[before], status_of, was_blocked):
                     unneeded.append(before)
     return leaves
 
 
-def _stands_aside(step: StepPlan, was_unneeded: Callable[[str], bool]) -> bool:
-    return step.waits_only_for_trouble and was_unneeded(step.key)
+def _stands_aside(step: StepPlan, status_of: Callable[[str], StepStatus], was_blocked: Callable[[str], bool]) -> bool:
+    """Whether the step was skipped because the trouble that it waits for did not come."""
+    return was_blocked(step.key) and any(
+        StepStatus.SUCCEEDED not in accepted and status_of(before) not in accepted
+        for before, accepted in step.run_after
+    )
