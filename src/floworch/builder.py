@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from floworch.core.dag.validate import require_valid
+from floworch.core.dag.validate import validate_flows
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.builtin import BUILTIN_HANDLERS
@@ -18,7 +18,7 @@ from floworch.core.model.steps import FOR_EACH
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.runtime import Runtime
 from floworch.core.ports.storage import Storage
-from floworch.errors import ConfigurationError
+from floworch.errors import ConfigurationError, FlowProblem, FlowValidationError
 from floworch.runtimes.asyncio import AsyncioRuntime
 from floworch.storage.memory import MemoryStorage
 
@@ -106,6 +106,15 @@ class FlowOrchestratorBuilder:
 
     # -- the end of it
 
+    @property
+    def flows(self) -> Sequence[FlowLike]:
+        """The flows so far."""
+        return tuple(self._flows)
+
+    def problems(self) -> list[FlowProblem]:
+        """Everything that :meth:`build` would refuse the flows for; empty when they are valid."""
+        return validate_flows(self._flows, self._handlers.types | {FOR_EACH})
+
     def build(self) -> FlowOrchestrator:
         """Check everything and put it together.
 
@@ -115,7 +124,8 @@ class FlowOrchestratorBuilder:
             raise ConfigurationError("no storage was chosen; call use_sqlite(path) or use_in_memory()")
         if self._runtime is None:
             raise ConfigurationError("no runtime was chosen; call use_asyncio_runtime()")
-        require_valid(self._flows, self._handlers.types | {FOR_EACH})
+        if problems := self.problems():
+            raise FlowValidationError(problems)
         settings = EngineSettings.from_fields(self._settings)
         flows = [_ready(flow) for flow in self._flows]
         store = self._storage(self._clock)

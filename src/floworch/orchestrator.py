@@ -12,6 +12,7 @@ from uuid import UUID
 
 from floworch.builder import FlowOrchestratorBuilder
 from floworch.core.engine.engine import Engine
+from floworch.core.engine.settings import EngineSettings
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, HistoryEvent
@@ -200,6 +201,16 @@ class FlowOrchestrator:
     def flows(self) -> Sequence[FlowDefinition]:
         """The registered flows."""
         return tuple(self._flows)
+
+    @property
+    def storage(self) -> Storage:
+        """The store, for tools that look after it: its capabilities, and the schema it keeps."""
+        return self._store
+
+    @property
+    def settings(self) -> EngineSettings:
+        """How the engine behaves."""
+        return self._engine.settings
 
     @property
     def is_healthy(self) -> bool:

@@ -37,6 +37,7 @@ __all__ = [
     "RunPage",
     "RunWrite",
     "Storage",
+    "StorageSchema",
     "StoredRun",
     "TimerKey",
 ]
@@ -217,12 +218,53 @@ class RunPage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaVersions:
+    """``present`` is 0 where floworch has no tables yet."""
+
+    present: int
+    newest: int
+
+    @property
+    def is_current(self) -> bool:
+        return self.present == self.newest
+
+
+class StorageSchema(ABC):
+    """The tables that a store keeps its data in. Usable before :meth:`Storage.open`, and never migrates by itself.
+
+    Call :meth:`Storage.close` when done, as after ``open``.
+    """
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where the database is, without its password."""
+
+    @abstractmethod
+    async def versions(self) -> SchemaVersions:
+        """Raises StorageUnavailable, also for a schema from a newer floworch."""
+
+    @abstractmethod
+    async def migrate(self) -> list[int]:
+        """Apply the missing migrations; answers with their versions."""
+
+    @abstractmethod
+    def script(self, after_version: int = 0) -> str:
+        """The SQL that :meth:`migrate` would run on a database at that version. Needs no connection."""
+
+
 class Storage(ABC):
     """See the module's docstring. The engine calls :meth:`open` once before anything else."""
 
     @property
     @abstractmethod
     def capabilities(self) -> Capabilities: ...
+
+    @property
+    def schema(self) -> StorageSchema | None:
+        """The schema to look after; None where there is none."""
+        return None
 
     # -- life
 

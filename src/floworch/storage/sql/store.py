@@ -41,6 +41,7 @@ from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.lane import Lane
 from floworch.storage.sql.migrations.runner import check_schema, migrate, sql_script
+from floworch.storage.sql.schema import SqlSchema
 from floworch.storage.sql.statements import prepare_statements
 from floworch.storage.sql.transaction import Transactions
 
@@ -116,6 +117,10 @@ class SqlStorage(Storage):
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(shared_between_processes=True, survives_restart=True)
+
+    @property
+    def schema(self) -> SqlSchema:
+        return SqlSchema(self._url, self._dialect, self._engine, self._tables, self._transactions, self._clock)
 
     # -- life
 

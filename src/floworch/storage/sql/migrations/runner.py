@@ -12,7 +12,7 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.migrations.files import Migration, load_migrations
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["check_schema", "migrate", "sql_script"]
+__all__ = ["check_schema", "migrate", "schema_versions", "sql_script"]
 
 
 def migrate(connection: Connection, dialect: SqlDialect, tables: Tables, now: datetime) -> list[int]:
@@ -40,10 +40,16 @@ def check_schema(connection: Connection, dialect: SqlDialect, tables: Tables) ->
     Raises:
         StorageUnavailable: the schema is from a newer floworch.
     """
+    present, newest = schema_versions(connection, dialect, tables)
+    return present == newest
+
+
+def schema_versions(connection: Connection, dialect: SqlDialect, tables: Tables) -> tuple[int, int]:
+    """The version that the database has, 0 without tables, and the newest one. Raises as :func:`check_schema`."""
     migrations = load_migrations(dialect.name)
     present = _version(connection, tables.migration)
     _refuse_newer(present, migrations)
-    return present == migrations[-1].version
+    return present, migrations[-1].version
 
 
 def sql_script(dialect: SqlDialect, sql_dialect: Dialect, tables: Tables, *, after_version: int = 0) -> str:
