@@ -40,7 +40,10 @@ __all__ = ["Engine"]
 
 
 class Engine:
-    """Advances runs. Start it once; everything else may be called concurrently from its event loop."""
+    """Advances runs. Start it once; everything else may be called concurrently from its event loop.
+
+    ``chance`` makes run ids and the jitter of retries; a seeded one makes them repeatable.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Engine:
         services: ServiceResolver,
         clock: Clock,
         settings: EngineSettings,
+        chance: Random | None = None,
     ) -> None:
         self.settings = settings
         self.plans = Plans(store, list(flows))
@@ -60,10 +64,11 @@ class Engine:
         self._runtime = runtime
         self._handlers = handlers
         self._clock = clock
+        self._chance = chance or SystemRandom()
         self._runs = Runs(store, self.plans, settings.cached_runs)
         self._committer = Committer(store, self._runs, clock, settings, self._committed)
         self._leases = Leases(store, clock, settings)
-        self._executor = Executor(self._runs, self._leases, handlers, services, clock, settings)
+        self._executor = Executor(self._runs, self._leases, handlers, services, clock, settings, self._chance)
         self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
         self._waiters = Waiters(store, clock)
         self._offer = ClaimOffer(
@@ -115,7 +120,7 @@ class Engine:
         plan = self.plans.current_of(flow_id)
         now = self._clock.now()
         facts = RunFacts(
-            run_id=uuid7(now),
+            run_id=uuid7(now, self._chance.getrandbits(80)),
             flow_id=flow_id,
             manifest_hash=plan.manifest_hash,
             trigger_key=trigger_key,

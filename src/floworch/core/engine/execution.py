@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import ChainMap
 from collections.abc import Callable
+from random import Random
 from typing import Any, cast
 
 from floworch.core.dag.lookup import find_step
@@ -45,6 +45,7 @@ class Executor:
         services: ServiceResolver,
         clock: Clock,
         settings: EngineSettings,
+        chance: Random,
     ) -> None:
         self._runs = runs
         self._leases = leases
@@ -52,6 +53,7 @@ class Executor:
         self._services = services
         self._clock = clock
         self._settings = settings
+        self._chance = chance
         self._threads = HandlerThreads(settings.handler_threads)
         self._processes = HandlerProcesses(settings.handler_processes)
 
@@ -205,4 +207,4 @@ class _Attempt:
     def _retry_after(self, outcome: Failed) -> Any:
         policy = self._plan.retry or self._handler.retry or self._settings.default_retry
         failures = (self._state.failures if self._state else 0) + 1
-        return next_delay(policy, failures, outcome.error, outcome.exception_types, random.random())
+        return next_delay(policy, failures, outcome.error, outcome.exception_types, self._executor._chance.random())
