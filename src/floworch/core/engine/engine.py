@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from random import Random, SystemRandom
 from typing import Any
 from uuid import UUID
 
