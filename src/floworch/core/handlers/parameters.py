@@ -7,11 +7,12 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
 
 from floworch.core.handlers.context import StepContext
 from floworch.errors import ConfigurationError
@@ -127,7 +128,7 @@ def _read(parameter: inspect.Parameter, hint: Any, where: str) -> Parameter:
     model = _model_of(hint)
     return Parameter(
         name=parameter.name,
-        adapter=None if hint in (Any, object) else _adapter(parameter.name, hint, where),
+        adapter=None if hint in (Any, object) else _adapter(parameter.name, _without_alias(hint), where),
         default=parameter.default,
         exact_type=hint if hint in (str, int, float, bool) else None,
         alias=_alias_of(hint),
@@ -189,6 +190,14 @@ def _decides_about_unknown(model: type | None) -> bool:
 def _alias_of(hint: Any) -> str | None:
     metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return next((alias for each in metadata if isinstance(each, FieldInfo) and (alias := _field_alias(each))), None)
+
+
+def _without_alias(hint: Any) -> Any:
+    """The alias is used here; pydantic warns of it outside of models."""
+    if _alias_of(hint) is None:
+        return hint
+    kept = [part for each in get_args(hint)[1:] for part in (each.metadata if isinstance(each, FieldInfo) else [each])]
+    return Annotated[(get_args(hint)[0], *kept)] if kept else get_args(hint)[0]
 
 
 def _field_alias(info: FieldInfo) -> str | None:

@@ -218,7 +218,7 @@ def _executor(spec: HandlerSpec, is_async: bool, target: Any, where: str) -> Exe
             f"{where}: an async handler runs on the event loop, but executor is {spec.executor!r}; make it a plain "
             f"'def'."
         )
-    if chosen is ExecutorKind.PROCESS and "<locals>" in getattr(target, "__qualname__", ""):
+    if chosen is ExecutorKind.PROCESS and "<" in getattr(target, "__qualname__", ""):
         raise ConfigurationError(f"{where}: other processes cannot import it; define it at the top level of a module.")
     return chosen
 
