@@ -109,7 +109,7 @@ def test_an_alias_names_the_input() -> None:
 
 
 def test_defaults_apply_and_the_context_is_no_input() -> None:
-    def handler(ctx: StepContext, count: int = 3, note: str = None) -> None: ...  # type: ignore[assignment]
+    def handler(ctx: StepContext, count: int = 3, note: str = None) -> None: ...  # type: ignore[assignment]  # noqa: RUF013  (people write it)
 
     assert bound(handler, {}) == {}
     assert bound(handler, {"note": None}) == {"note": None}
@@ -247,7 +247,6 @@ def test_any_inputs_are_either_bound_or_refused(inputs: dict[str, Any]) -> None:
 
     try:
         arguments = bound(handler, inputs)
-    except BindingError as error:
-        assert str(error)
-    else:
-        assert isinstance(arguments["order"], Order)
+    except BindingError:
+        return
+    assert isinstance(arguments["order"], Order)

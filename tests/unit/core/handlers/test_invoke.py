@@ -115,7 +115,7 @@ async def test_whatever_a_sync_handler_raises_fails_the_attempt(
     error = error_of(await invoke(handler))
 
     assert (error.type, error.retryable) == (error_type, is_retryable)
-    assert Payload.of(error.to_json())
+    assert Payload.of(error.to_json()).value["type"] == error_type
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ async def test_whatever_an_async_handler_raises_fails_the_attempt(raised: BaseEx
 
 async def test_an_error_keeps_the_names_of_its_classes_and_a_traceback_that_starts_in_the_handler() -> None:
     def handler() -> None:
-        {}["missing"]
+        dict[str, int]()["missing"]
 
     outcome = await invoke(handler)
 
     assert isinstance(outcome, Failed)
     assert {"KeyError", "LookupError", "Exception"} <= set(outcome.exception_types)
     assert outcome.error.traceback is not None
-    assert '{}["missing"]' in outcome.error.traceback
+    assert 'dict[str, int]()["missing"]' in outcome.error.traceback
     assert "floworch/core/handlers/" not in outcome.error.traceback.replace("tests/unit/core/handlers", "")
 
 
@@ -287,11 +287,15 @@ async def test_sync_handlers_run_beside_the_event_loop_on_daemon_threads() -> No
 
 
 async def test_calls_that_wait_for_a_thread_when_the_pool_closes_fail() -> None:
-    threads, release = HandlerThreads(1), threading.Event()
-    first = threads.start(lambda: release.wait(30))
+    threads, release, started = HandlerThreads(1), threading.Event(), threading.Event()
+
+    def occupy() -> bool:
+        started.set()
+        return release.wait(30)
+
+    first = threads.start(occupy)
     second = threads.start(sys.exit)
-    while threads.running == 0:
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(started.wait, 30)
 
     threads.close()
     release.set()

@@ -19,7 +19,9 @@ class PaymentRefused(Exception):
     pass
 
 
-def delay_seconds(policy: RetryPolicy | None, failures: int = 1, error: StepError = ERROR, random: float = 0) -> float | None:
+def delay_seconds(
+    policy: RetryPolicy | None, failures: int = 1, error: StepError = ERROR, random: float = 0
+) -> float | None:
     delay = next_delay(policy, failures, error, NAMES, random)
     return None if delay is None else delay.total_seconds()
 
@@ -133,7 +135,9 @@ def test_a_policy_survives_its_json_form(policy: RetryPolicy) -> None:
 
 
 @given(POLICIES, st.integers(1, 10**6), st.floats(0, 1, exclude_max=True))
-def test_a_delay_is_never_negative_nor_longer_than_the_maximum(policy: RetryPolicy, failures: int, random: float) -> None:
+def test_a_delay_is_never_negative_nor_longer_than_the_maximum(
+    policy: RetryPolicy, failures: int, random: float
+) -> None:
     delay = next_delay(policy, failures, ERROR, NAMES, random)
 
     assert delay is None or timedelta() <= delay <= timedelta(seconds=policy.max)
