@@ -1,7 +1,7 @@
 """The adapters that the contract suite runs against.
 
-A backend whose server is absent is skipped with its reason, unless ``FLOWORCH_REQUIRE`` (names with commas between them)
-asks for it: then the tests fail. To add one, append to :data:`BACKENDS`.
+A backend whose server is absent is skipped with its reason, unless ``FLOWORCH_REQUIRE`` (names with commas between
+them) asks for it: then the tests fail. To add one, append to :data:`BACKENDS`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Backend(ABC):
     """One database of a test. ``make`` may be called again for another store on the same database."""
 
     name: str
+    leases_follow_clock = True
+    """Whether leases are counted on the clock that tests move, not on the database's own."""
 
     @classmethod
     def why_absent(cls) -> str | None:
@@ -40,6 +42,7 @@ class Backend(ABC):
 
     def drop(self) -> None:
         """Remove what the test left."""
+        return
 
 
 class Memory(Backend):
@@ -60,6 +63,7 @@ class Postgresql(Backend):
     """Each test has a schema of its own in the database that the variable names."""
 
     name = "postgresql"
+    leases_follow_clock = False
     variable = "FLOWORCH_TEST_POSTGRESQL_URL"
 
     @classmethod

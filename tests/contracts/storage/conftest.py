@@ -46,3 +46,11 @@ async def neighbour(storage: Storage, backend: Backend, clock: StillClock) -> As
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+def lease_clock(backend: Backend, clock: StillClock) -> StillClock:
+    """The clock, where moving it makes leases run out."""
+    if not backend.leases_follow_clock:
+        pytest.skip(f"{backend.name} counts leases on its own clock")
+    return clock

@@ -126,19 +126,19 @@ async def test_a_step_can_be_claimed_in_the_batch_that_creates_it(storage: Stora
 # -- leases
 
 
-async def test_a_lease_lasts_as_long_as_it_was_claimed_for(storage: Storage, clock: StillClock) -> None:
+async def test_a_lease_lasts_as_long_as_it_was_claimed_for(storage: Storage, lease_clock: StillClock) -> None:
     await create(storage)
     await commit_claim(storage, claim(lease_seconds=30.0))
-    assert (await storage.due(clock.forward(29.9), 10)).lost == []
-    assert (await storage.due(clock.forward(0.2), 10)).lost == [LostLease(run_id(1), "a", 1, WORKER)]
+    assert (await storage.due(lease_clock.forward(29.9), 10)).lost == []
+    assert (await storage.due(lease_clock.forward(0.2), 10)).lost == [LostLease(run_id(1), "a", 1, WORKER)]
 
 
-async def test_a_step_that_starts_with_an_advance_has_a_lease(storage: Storage, clock: StillClock) -> None:
+async def test_a_step_that_starts_with_an_advance_has_a_lease(storage: Storage, lease_clock: StillClock) -> None:
     await create(storage)
     started = state(StepStatus.RUNNING, 1, owner=WORKER)
     await commit_advance(storage, advance(1, 1, {"a": overwrite((StepStatus.READY, 0), started, lease_seconds=5.0)}))
-    assert (await storage.due(clock.forward(4.9), 10)).lost == []
-    assert (await storage.due(clock.forward(0.2), 10)).lost == [LostLease(run_id(1), "a", 1, WORKER)]
+    assert (await storage.due(lease_clock.forward(4.9), 10)).lost == []
+    assert (await storage.due(lease_clock.forward(0.2), 10)).lost == [LostLease(run_id(1), "a", 1, WORKER)]
 
 
 async def test_a_running_step_without_a_lease_is_never_lost(storage: Storage, clock: StillClock) -> None:
@@ -154,13 +154,13 @@ async def test_a_lease_ends_with_its_step(storage: Storage, clock: StillClock) -
     assert await storage.renew(WORKER, {KEY: 30.0}) == {KEY: LeaseState.LOST}
 
 
-async def test_a_renewed_lease_is_counted_from_now(storage: Storage, clock: StillClock) -> None:
+async def test_a_renewed_lease_is_counted_from_now(storage: Storage, lease_clock: StillClock) -> None:
     await create(storage)
     await commit_claim(storage, claim(lease_seconds=30.0))
-    clock.forward(20)
+    lease_clock.forward(20)
     assert await storage.renew(WORKER, {KEY: 30.0}) == {KEY: LeaseState.HELD}
-    assert (await storage.due(clock.forward(29), 10)).lost == []
-    assert len((await storage.due(clock.forward(2), 10)).lost) == 1
+    assert (await storage.due(lease_clock.forward(29), 10)).lost == []
+    assert len((await storage.due(lease_clock.forward(2), 10)).lost) == 1
 
 
 async def test_a_lease_that_ran_out_unnoticed_can_still_be_renewed(storage: Storage, clock: StillClock) -> None:
@@ -206,11 +206,11 @@ async def test_a_renewal_tells_that_the_run_is_stopping(storage: Storage, clock:
     assert (await storage.due(clock.forward(29), 10)).lost == []
 
 
-async def test_each_lease_is_renewed_for_its_own_time(storage: Storage, clock: StillClock) -> None:
+async def test_each_lease_is_renewed_for_its_own_time(storage: Storage, lease_clock: StillClock) -> None:
     await create(storage, creation(1), creation(2))
     await storage.commit(Batch(claims=[claim(1), claim(2)]))
     await storage.renew(WORKER, {LeaseKey(run_id(1), "a", 1): 10.0, LeaseKey(run_id(2), "a", 1): 600.0})
-    assert [lost.run_id for lost in (await storage.due(clock.forward(60), 10)).lost] == [run_id(1)]
+    assert [lost.run_id for lost in (await storage.due(lease_clock.forward(60), 10)).lost] == [run_id(1)]
 
 
 async def test_renewing_nothing_is_allowed(storage: Storage) -> None:

@@ -61,11 +61,13 @@ async def test_only_pending_steps_have_timers(storage: Storage) -> None:
     assert (await storage.due(START + SECOND, 10)).timers == []
 
 
-async def test_lost_leases_come_earliest_first_and_not_more_than_asked_for(storage: Storage, clock: StillClock) -> None:
+async def test_lost_leases_come_earliest_first_and_not_more_than_asked_for(
+    storage: Storage, lease_clock: StillClock
+) -> None:
     await create(storage, *(creation(number) for number in (1, 2, 3)))
     for number, seconds in ((1, 30.0), (2, 10.0), (3, 20.0)):
         await commit_claim(storage, claim(number, lease_seconds=seconds))
-    found = (await storage.due(clock.forward(60), 2)).lost
+    found = (await storage.due(lease_clock.forward(60), 2)).lost
     assert [lost.run_id for lost in found] == [run_id(2), run_id(3)]
 
 
@@ -88,12 +90,12 @@ async def test_a_run_that_is_being_stopped_has_no_deadline_any_more(storage: Sto
 
 @pytest.mark.parametrize(("timer", "lease", "deadline"), [(5, 9, 9), (9, 5, 9), (9, 9, 5)])
 async def test_the_next_instant_is_the_earliest_of_all_kinds(
-    storage: Storage, timer: int, lease: int, deadline: int
+    storage: Storage, lease_clock: StillClock, timer: int, lease: int, deadline: int
 ) -> None:
     steps = {"a": pending(timer), "b": insert(state())}
     await create(storage, creation(steps=steps, deadline=START + deadline * SECOND))
     await commit_claim(storage, claim(step_key="b", lease_seconds=float(lease)))
-    assert (await storage.due(START, 10)).next_at == START + 5 * SECOND
+    assert (await storage.due(lease_clock.now(), 10)).next_at == START + 5 * SECOND
 
 
 async def test_the_next_instant_is_after_now(storage: Storage) -> None:

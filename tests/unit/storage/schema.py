@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.dialects import mssql, postgresql, sqlite
+from sqlalchemy import make_url
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -33,12 +33,8 @@ def with_schema_placeholder(name: str) -> SqlDialect:
 
 
 def sqlalchemy_dialect(name: str) -> Dialect:
-    made: dict[str, Dialect] = {
-        "sqlite": sqlite.dialect(),
-        "postgresql": postgresql.dialect(),
-        "mssql": mssql.dialect(),
-    }
-    return made[name]
+    """SQLAlchemy's own dialect, which needs no driver to compile."""
+    return make_url(f"{name}://").get_dialect()()
 
 
 def create_script(name: str) -> str:

@@ -37,7 +37,7 @@ def run_record(run: RunRow) -> RunRecord:
 
 
 def run_page(runs: Iterable[RunRow], where: RunFilter, limit: int, cursor: str | None) -> RunPage:
-    before = None if cursor is None else UUID(cursor)
+    before = None if cursor is None else _run_of(cursor)
     matching = sorted(
         (run for run in runs if _matches(run, where)),
         key=lambda run: (run.facts.started_at, run.facts.run_id),
@@ -46,10 +46,21 @@ def run_page(runs: Iterable[RunRow], where: RunFilter, limit: int, cursor: str |
     if before is not None:
         position = next((n for n, run in enumerate(matching) if run.facts.run_id == before), None)
         if position is None:
-            raise ValueError(f"unknown cursor {cursor!r}")
+            raise ValueError(_unknown(cursor))
         matching = matching[position + 1 :]
     page = [run_record(run) for run in matching[:limit]]
     return RunPage(page, str(page[-1].id) if len(matching) > limit else None)
+
+
+def _run_of(cursor: str) -> UUID:
+    try:
+        return UUID(cursor)
+    except ValueError:
+        raise ValueError(_unknown(cursor)) from None
+
+
+def _unknown(cursor: str | None) -> str:
+    return f"{cursor!r} is not a cursor of this store: pass a page's next_cursor, or None for the first page."
 
 
 def step_record(key: str, row: StepRow, *, payloads: bool) -> StepRecord:

@@ -1,7 +1,7 @@
 """Statements that write many rows at once: what they do, said once; each dialect says how.
 
-These few are the hot path. They are text, prepared once per store, and take all their rows in one execution: building them as
-SQLAlchemy constructs for every commit would cost more than the database needs to run them.
+These few are the hot path. They are text, prepared once per store, and take all their rows in one execution: building
+them as SQLAlchemy constructs for every commit would cost more than the database needs to run them.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus
@@ -14,7 +14,7 @@ from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.states import stop_request
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["count_runs", "find_run_by_key", "get_run", "list_runs"]
+__all__ = ["count_runs", "find_run_by_key", "get_run", "list_runs", "runs_page"]
 
 
 def get_run(connection: Connection, tables: Tables, run_id: UUID) -> RunRecord | None:
@@ -29,15 +29,22 @@ def find_run_by_key(connection: Connection, tables: Tables, flow_id: UUID, key: 
 
 
 def list_runs(connection: Connection, tables: Tables, where: RunFilter, limit: int, cursor: Cursor | None) -> RunPage:
-    """One page, in the order that all indexes of the table end with, read backwards."""
-    c = tables.run.c
-    wanted = _records(tables).where(*_conditions(tables, where))
-    if cursor is not None:
-        wanted = wanted.where(or_(c.started_at < cursor.at, and_(c.started_at == cursor.at, c.id < cursor.run_id)))
-    rows = connection.execute(wanted.order_by(c.started_at.desc(), c.id.desc()).limit(limit + 1)).all()
+    """See :meth:`Storage.list_runs <floworch.core.ports.storage.Storage.list_runs>`."""
+    rows = connection.execute(runs_page(tables, where, limit + 1, cursor)).all()
     runs = [_record(row) for row in rows[:limit]]
     has_more = len(rows) > limit and bool(runs)
     return RunPage(runs, str(Cursor(runs[-1].started_at, runs[-1].id)) if has_more else None)
+
+
+def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[Any]:
+    """Asks for runs in the order that all indexes of the table end with, read backwards."""
+    c = tables.run.c
+    wanted = _records(tables).where(*_conditions(tables, where))
+    if after is not None:
+        # Not `a < x OR (a = x AND …)`: an index can start from the first of these two.
+        wanted = wanted.where(c.started_at <= after.at)
+        wanted = wanted.where(or_(c.started_at < after.at, c.id < after.run_id))
+    return wanted.order_by(c.started_at.desc(), c.id.desc()).limit(limit)
 
 
 def count_runs(connection: Connection, tables: Tables) -> dict[RunStatus, int]:

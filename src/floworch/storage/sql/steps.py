@@ -23,7 +23,8 @@ __all__ = ["list_events", "list_steps"]
 _SMALL = ("error", "trace")
 _LARGE = ("input", "output")
 _COLUMNS = (
-    "step_key", "type", "place", "status", "attempt", "ready_at", "started_at", "ended_at", "due_at", "reason", "owner", "loop",
+    "step_key", "type", "place", "status", "attempt", "ready_at", "started_at", "ended_at", "due_at", "reason", "owner",
+    "loop",
 )  # fmt: skip
 
 

@@ -39,11 +39,10 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
-from floworch.storage.sql.lane import Lane
-from floworch.storage.sql.migrations.runner import check_schema, migrate, sql_script
+from floworch.storage.sql.migrations.runner import check_schema, migrate
 from floworch.storage.sql.schema import SqlSchema
+from floworch.storage.sql.session import Session
 from floworch.storage.sql.statements import prepare_statements
-from floworch.storage.sql.transaction import Transactions
 
 __all__ = ["INLINE_CHARS", "SqlStorage"]
 
@@ -57,8 +56,8 @@ class SqlStorage(Storage):
     """Keeps everything in a SQL database.
 
     The database is worked with on a few threads of the store's own: one writes, two read. ``url`` is SQLAlchemy's;
-    ``dialect`` holds the settings of one kind of database and is found from the URL when it is not given. The clock is used for
-    what has no time of its own, and on SQLite for leases.
+    ``dialect`` holds the settings of one kind of database and is found from the URL when it is not given. The clock is
+    used for what has no time of its own, and on SQLite for leases.
     """
 
     def __init__(
@@ -74,16 +73,13 @@ class SqlStorage(Storage):
         self._url = _parse(url)
         self._clock = clock or SystemClock()
         self._dialect = dialect or _dialect_for(self._url)
+        self._dialect.check_url(self._url)
         self._auto_migrate = auto_migrate
         self._tables = self._dialect.tables()
-        self._engine = self._dialect.connect(self._url)
-        self._transactions = Transactions(self._engine, self._dialect, retry_seconds=retry_seconds)
         self._statements = prepare_statements(self._dialect, self._tables)
-        self._committer = Committer(
-            self._transactions, self._dialect, self._tables, self._statements, self._clock, inline_chars
-        )
-        self._writer: Lane | None = None
-        self._reader: Lane | None = None
+        self._inline_chars = inline_chars
+        self._retry_seconds = retry_seconds
+        self._session: Session | None = None
         self._is_closed = False
 
     @classmethod
@@ -99,9 +95,10 @@ class SqlStorage(Storage):
         inline_chars: int = INLINE_CHARS,
         retry_seconds: float = 30.0,
     ) -> SqlStorage:
-        """A store in one file, which is made when it does not exist. Any number of processes of one machine may share it.
+        """A store in one file, made when it does not exist. Any number of processes of one machine may share it.
 
-        ``synchronous="NORMAL"`` is faster and keeps the file sound, but the last commits can be lost when the power fails.
+        ``synchronous="NORMAL"`` is faster and keeps the file sound, but the last commits can be lost when the
+        power fails.
         ``pragmas`` are added to what every connection sets.
         """
         dialect = SqliteDialect(synchronous=synchronous, busy_timeout_seconds=busy_timeout_seconds, pragmas=pragmas)
@@ -120,15 +117,14 @@ class SqlStorage(Storage):
 
     @property
     def schema(self) -> SqlSchema:
-        return SqlSchema(self._url, self._dialect, self._engine, self._tables, self._transactions, self._clock)
+        return SqlSchema(self._url, self._dialect, self._tables, self._clock, retry_seconds=self._retry_seconds)
 
     # -- life
 
     async def open(self) -> None:
-        if self._writer is not None or self._is_closed:
+        if self._session is not None or self._is_closed:
             raise ConfigurationError("This storage was opened before. Make a new one for every start.")
-        self._writer = Lane("floworch-sql-write", self._dialect.writer_threads)
-        self._reader = Lane("floworch-sql-read", self._dialect.reader_threads)
+        self._session = Session(self._dialect, self._url, retry_seconds=self._retry_seconds)
         try:
             if not await self._read(partial(check_schema, dialect=self._dialect, tables=self._tables)):
                 await self._require_migration()
@@ -138,16 +134,8 @@ class SqlStorage(Storage):
 
     async def close(self) -> None:
         self._is_closed = True
-        await asyncio.to_thread(self._release)
-
-    def sql_script(self, *, after_version: int = 0) -> str:
-        """The SQL that brings a database at that schema version up to date, for people who run it themselves."""
-        return sql_script(self._dialect, self._engine.dialect, self._tables, after_version=after_version)
-
-    async def migrate(self) -> list[int]:
-        """Apply the missing migrations, also when ``auto_migrate`` is off; answers with their versions."""
-        now = self._clock.now()
-        return await self._write(partial(migrate, dialect=self._dialect, tables=self._tables, now=now))
+        if self._session is not None:
+            await asyncio.to_thread(self._session.close)
 
     async def _require_migration(self) -> None:
         if not self._auto_migrate:
@@ -155,13 +143,8 @@ class SqlStorage(Storage):
                 f"The schema of {self._url.render_as_string()} is not up to date and auto_migrate is off. "
                 "Run `floworch migrate`, or let a DBA run the output of `floworch migrate --sql`."
             )
-        await self.migrate()
-
-    def _release(self) -> None:
-        for lane in (self._writer, self._reader):
-            if lane is not None:
-                lane.close()
-        self._engine.dispose()
+        now = self._clock.now()
+        await self._write(partial(migrate, dialect=self._dialect, tables=self._tables, now=now))
 
     # -- catalog
 
@@ -182,7 +165,11 @@ class SqlStorage(Storage):
     # -- the state machine
 
     async def commit(self, batch: Batch) -> BatchResult:
-        return await _open(self._writer).run(partial(self._committer.commit, batch))
+        session = self._open_session
+        committer = Committer(
+            session.transactions, self._dialect, self._tables, self._statements, self._clock, self._inline_chars
+        )
+        return await session.writer.run(partial(committer.commit, batch))
 
     async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
         return await self._read(lambda c: states.load_runs(c, self._tables, run_ids))
@@ -241,16 +228,18 @@ class SqlStorage(Storage):
     # -- threads
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        return await _open(self._writer).run(partial(self._transactions.write, work))
+        session = self._open_session
+        return await session.writer.run(partial(session.transactions.write, work))
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        return await _open(self._reader).run(partial(self._transactions.read, work))
+        session = self._open_session
+        return await session.reader.run(partial(session.transactions.read, work))
 
-
-def _open(lane: Lane | None) -> Lane:
-    if lane is None:
-        raise StorageUnavailable("The storage is not open: call open() first.")
-    return lane
+    @property
+    def _open_session(self) -> Session:
+        if self._session is None:
+            raise StorageUnavailable("The storage is not open: call open() first.")
+        return self._session
 
 
 def _parse(url: str | URL) -> URL:

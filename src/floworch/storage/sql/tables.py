@@ -1,8 +1,8 @@
 """The tables, described once for every database.
 
-There are no foreign keys: each row is written by the one statement set in :mod:`floworch.storage.sql.commit`, and a check
-per row would cost more than the row. The partial indexes cover only rows that wait for something, so finished work
-costs nothing to look past.
+There are no foreign keys: each row is written by :mod:`floworch.storage.sql.commit`, and a check per row would cost
+more than the row. The partial indexes cover only rows that wait for something, so finished work costs nothing to look
+past.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Tables:
 
 
 def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
-    """Describe the tables in ``schema``; ``prefix`` keeps them apart from the application's where there are no schemas."""
+    """The tables in ``schema``; ``prefix`` keeps them apart from the application's where there are no schemas."""
     metadata = MetaData(schema=schema)
     return Tables(
         metadata=metadata,
@@ -112,7 +112,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
     Index(f"{name}_by_flow", c.flow_id, c.started_at, c.id)
     Index(f"{name}_by_status", c.status, c.started_at, c.id)
     Index(f"{name}_by_flow_status", c.flow_id, c.status, c.started_at, c.id)
-    _partial_index(f"{name}_by_deadline", "deadline IS NOT NULL AND status = 'Running'", c.deadline)
+    _partial_index(f"{name}_by_deadline", "deadline IS NOT NULL AND ended_at IS NULL", c.deadline)
     _partial_index(f"{name}_by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
     return table
 

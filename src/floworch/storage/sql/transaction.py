@@ -33,23 +33,23 @@ class Transactions:
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` and commit. It runs again, from the start, when another transaction got in its way."""
+        return self._retry(self._dialect.begin_write, work)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which sees one state of the database and changes nothing."""
+        return self._retry(self._dialect.begin_read, work)
+
+    def _retry(self, begin: Callable[[Connection], None], work: Callable[[Connection], T]) -> T:
         give_up_at = time.monotonic() + self._retry_seconds
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._run(self._dialect.begin_write, work)
+                return self._run(begin, work)
             except _InTheWay as error:
                 if time.monotonic() >= give_up_at:
                     raise StorageUnavailable(str(error)) from error.__cause__
             time.sleep(pause_seconds * random.uniform(0.5, 1.0))
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
-
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work``, which sees one state of the database and changes nothing."""
-        try:
-            return self._run(self._dialect.begin_read, work)
-        except _InTheWay as error:
-            raise StorageUnavailable(str(error)) from error.__cause__
 
     def _run(self, begin: Callable[[Connection], None], work: Callable[[Connection], T]) -> T:
         with self._errors(), self._engine.connect() as connection:

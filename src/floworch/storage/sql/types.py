@@ -1,7 +1,7 @@
 """Column types that mean the same on every database.
 
-Ids and keys compare byte by byte, so that UUIDv7 order is time order and ``a`` is not ``A``. Instants are aware UTC with
-microseconds.
+Ids and keys compare byte by byte, so that UUIDv7 order is time order and ``a`` is not ``A``. Instants are aware UTC
+with microseconds.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Word(TypeDecorator[str]):
-    """Short text that is compared, sorted or indexed. ``length`` in characters bounds it where an index needs a bound."""
+    """Short text that is compared or indexed. ``length``, in characters, bounds it where an index needs a bound."""
 
     impl = Text
     cache_ok = True

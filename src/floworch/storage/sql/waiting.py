@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, literal_column, select
 
 from floworch.core.ports.storage import DueWork, LeaseKey, LeaseState, LostLease, ReadyStep, TimerKey
 from floworch.storage.sql.bulk import Statement
@@ -15,49 +15,66 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.states import chunks
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["find_due", "find_ready", "renew_leases"]
+__all__ = ["due_questions", "find_due", "find_ready", "ready_question", "renew_leases"]
 
 _RUNS_PER_QUERY = 500
+_NEXT = ("next timer", "next lease", "next deadline")
 
 
 def find_ready(
     connection: Connection, tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]
 ) -> list[ReadyStep]:
     """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
+    return [ReadyStep(*row) for row in connection.execute(ready_question(tables, limit, step_types, flow_ids))]
+
+
+def ready_question(tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> Select[Any]:
+    """Asks for ready steps, in the order of the index that holds nothing else."""
     step, run = tables.step.c, tables.run.c
-    wanted = (
-        select(step.run_id, step.step_key, step.attempt, step.type, run.flow_id)
-        .join_from(tables.step, tables.run, run.id == step.run_id)
-        .where(_is(step.status, "Ready"), run.status == "Running", run.stop_kind.is_(None))
-        .where(step.type.in_(sorted(step_types)), run.flow_id.in_(sorted(flow_ids)))
+    takes_steps = (run.id == step.run_id, run.status == "Running", run.stop_kind.is_(None))
+    # Not a join: SQLite would begin it with all the active runs of the flows.
+    is_wanted = exists().where(*takes_steps, run.flow_id.in_(sorted(flow_ids)))
+    flow_id = select(run.flow_id).where(run.id == step.run_id).scalar_subquery()
+    return (
+        select(step.run_id, step.step_key, step.attempt, step.type, flow_id)
+        .where(_is(step.status, "Ready"), step.type.in_(sorted(step_types)), is_wanted)
         .order_by(step.ready_at, step.run_id, step.place)
         .limit(limit)
     )
-    return [ReadyStep(*row) for row in connection.execute(wanted)]
 
 
 def find_due(
     connection: Connection, tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int
 ) -> DueWork:
     """See :meth:`Storage.due <floworch.core.ports.storage.Storage.due>`."""
-    step, run = tables.step.c, tables.run.c
-    waits_for_time = _is(step.status, "Pending")
-    is_leased = step.lease_until.is_not(None)
-    has_deadline = (run.deadline.is_not(None), _is(run.status, "Running"), run.stop_kind.is_(None))
-    timers = select(step.run_id, step.step_key, step.attempt).where(waits_for_time, step.due_at <= now)
-    lost = select(step.run_id, step.step_key, step.attempt, step.owner).where(is_leased, step.lease_until <= lease_now)
-    ended = select(run.id).where(*has_deadline, run.deadline <= now)
+    questions = due_questions(tables, now, lease_now, limit)
+    found = {name: connection.execute(question).all() for name, question in questions.items()}
+    later = [row[0] for name in _NEXT for row in found[name] if row[0] is not None]
     return DueWork(
-        timers=[TimerKey(*row) for row in _first(connection, timers, step.due_at, limit)],
-        lost=[LostLease(*row) for row in _first(connection, lost, step.lease_until, limit)],
-        deadlines=[row.id for row in _first(connection, ended, run.deadline, limit)],
-        next_at=_earliest(
-            connection,
-            select(func.min(step.due_at)).where(waits_for_time, step.due_at > now),
-            select(func.min(step.lease_until)).where(is_leased, step.lease_until > lease_now),
-            select(func.min(run.deadline)).where(*has_deadline, run.deadline > now),
-        ),
+        timers=[TimerKey(*row) for row in found["timers"]],
+        lost=[LostLease(*row) for row in found["lost"]],
+        deadlines=[row.id for row in found["deadlines"]],
+        next_at=min(later, default=None),
     )
+
+
+def due_questions(tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int) -> dict[str, Select[Any]]:
+    """Asks for each kind of due work, and for the next instant of each kind. All use indexes of what waits."""
+    step, run = tables.step.c, tables.run.c
+    pending = _is(step.status, "Pending")
+    leased = step.lease_until.is_not(None)
+    limited = (run.deadline.is_not(None), run.ended_at.is_(None), run.stop_kind.is_(None))
+    timer = select(step.run_id, step.step_key, step.attempt).where(pending, step.due_at <= now)
+    lost = select(step.run_id, step.step_key, step.attempt, step.owner).where(leased, step.lease_until <= lease_now)
+    ended = select(run.id).where(*limited, run.deadline <= now)
+    return {
+        "timers": timer.order_by(step.due_at).limit(limit),
+        "lost": lost.order_by(step.lease_until).limit(limit),
+        "deadlines": ended.order_by(run.deadline).limit(limit),
+        "next timer": select(func.min(step.due_at)).where(pending, step.due_at > now),
+        "next lease": select(func.min(step.lease_until)).where(leased, step.lease_until > lease_now),
+        "next deadline": select(func.min(run.deadline)).where(*limited, run.deadline > now),
+    }
 
 
 def renew_leases(
@@ -89,15 +106,6 @@ def _stopping(connection: Connection, tables: Tables, run_ids: Sequence[UUID]) -
     for ids in chunks(run_ids, _RUNS_PER_QUERY):
         found.update(connection.execute(select(run.id).where(run.id.in_(ids), run.stop_kind.is_not(None))).scalars())
     return found
-
-
-def _first(connection: Connection, wanted: Select[Any], by: ColumnElement[Any], limit: int) -> Sequence[Any]:
-    return connection.execute(wanted.order_by(by).limit(limit)).all()
-
-
-def _earliest(connection: Connection, *questions: Select[Any]) -> datetime | None:
-    answers = [connection.execute(question).scalar() for question in questions]
-    return min((at for at in answers if at is not None), default=None)
 
 
 def _is(column: ColumnElement[str], word: str) -> ColumnElement[bool]:

@@ -33,9 +33,13 @@ class SqlDialect(ABC):
     writer_threads: ClassVar[int] = 1
     reader_threads: ClassVar[int] = 2
 
+    def check_url(self, url: URL) -> None:
+        """Raise :class:`~floworch.errors.ConfigurationError` for a URL that cannot work. Most can only be tried."""
+        return
+
     @abstractmethod
     def connect(self, url: URL) -> Engine:
-        """An engine that has not connected yet."""
+        """An engine that has not connected yet. Raises ``ImportError`` when the driver is missing."""
 
     @abstractmethod
     def tables(self) -> Tables: ...
@@ -91,6 +95,6 @@ class SqlDialect(ABC):
 
     @property
     def placeholders(self) -> Mapping[str, str]:
-        """Fills ``{share_hint}`` (after a table's name) and ``{share_lock}`` (after a query): together they make a row that is
-        only read stay as it is until the end of the transaction."""
+        """Fills ``{share_hint}`` (after a table's name) and ``{share_lock}`` (after a query): together they make a row
+        that is only read stay as it is until the end of the transaction."""
         return {"share_hint": "", "share_lock": ""}

@@ -1,8 +1,8 @@
 """SQLite: one writer at a time, no clock of its own, no types for ids and instants.
 
-A bulk statement takes its rows as one ``VALUES`` list, filled up with null rows to the next power of two so that few texts
-need to be compiled. ``executemany`` would be as fast alone, but it lets go of the interpreter lock at every row, and
-beside a busy event loop each return costs a switch interval: measured 5 ms per row against 0.3.
+A bulk statement takes its rows as one ``VALUES`` list, filled up with null rows to the next power of two so that few
+texts need to be compiled. ``executemany`` would be as fast alone, but it lets go of the interpreter lock at every row,
+and beside a busy event loop each return costs a switch interval: measured 5 ms per row against 0.3.
 """
 
 from __future__ import annotations
@@ -50,9 +50,15 @@ class SqliteDialect(SqlDialect):
             **(pragmas or {}),
         }
 
+    def check_url(self, url: URL) -> None:
+        if url.database in (None, "", ":memory:"):
+            raise ConfigurationError(
+                f"{url.render_as_string()!r} is a SQLite database in memory, which is lost when a connection closes. "
+                "Give the path of a file, or use the in-memory storage."
+            )
+
     def connect(self, url: URL) -> Engine:
         _check_version()
-        _check_is_file(url)
         engine = create_engine(
             url,
             poolclass=QueuePool,
@@ -179,12 +185,4 @@ def _check_version() -> None:
         raise StorageUnavailable(
             f"SQLite {sqlite3.sqlite_version} is too old: floworch needs {'.'.join(map(str, _OLDEST))} or newer. "
             "Use a Python that was built with a newer SQLite."
-        )
-
-
-def _check_is_file(url: URL) -> None:
-    if url.database in (None, "", ":memory:"):
-        raise ConfigurationError(
-            f"{url.render_as_string()!r} is a SQLite database in memory, which is lost when a connection closes. "
-            "Give the path of a file, or use the in-memory storage."
         )

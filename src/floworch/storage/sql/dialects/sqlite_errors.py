@@ -34,8 +34,8 @@ def _advice(code: int) -> str | None:
         sqlite3.SQLITE_PERM: "may not be accessed. Make the file and its folder writable for this process.",
         sqlite3.SQLITE_FULL: "cannot grow: the disk or its quota is full. Free some space; nothing was half written.",
         sqlite3.SQLITE_NOTADB: "is not a SQLite database. Choose another path, or move that file away.",
-        sqlite3.SQLITE_CORRUPT: "is damaged. Restore it from a backup; the command `.recover` of the sqlite3 shell may help.",
-        sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check that its folder exists and that this process may write there.",
+        sqlite3.SQLITE_CORRUPT: "is damaged. Restore a backup; the command `.recover` of the sqlite3 shell may help.",
+        sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check that its folder exists and this process may write there.",
         sqlite3.SQLITE_IOERR: "cannot be read or written: the operating system reports an I/O error. Check the disk.",
         sqlite3.SQLITE_PROTOCOL: "cannot be locked. Is it on a network file system? Use a local disk.",
     }.get(code)

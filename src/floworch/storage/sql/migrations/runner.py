@@ -53,7 +53,7 @@ def schema_versions(connection: Connection, dialect: SqlDialect, tables: Tables)
 
 
 def sql_script(dialect: SqlDialect, sql_dialect: Dialect, tables: Tables, *, after_version: int = 0) -> str:
-    """The statements that :func:`migrate` would run on a database at ``after_version``, for people who run DDL themselves."""
+    """What :func:`migrate` would run on a database at ``after_version``, for people who run DDL themselves."""
     parts: list[str] = []
     for migration in load_migrations(dialect.name):
         if migration.version > after_version:

@@ -72,7 +72,7 @@ CREATE TABLE "{schema}".run (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX run_by_deadline ON "{schema}".run (deadline) WHERE deadline IS NOT NULL AND status = 'Running';
+CREATE INDEX run_by_deadline ON "{schema}".run (deadline) WHERE deadline IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX run_by_flow ON "{schema}".run (flow_id, started_at, id);
 

@@ -71,7 +71,7 @@ CREATE TABLE floworch_run (
 )
  WITHOUT ROWID;
 
-CREATE INDEX floworch_run_by_deadline ON floworch_run (deadline) WHERE deadline IS NOT NULL AND status = 'Running';
+CREATE INDEX floworch_run_by_deadline ON floworch_run (deadline) WHERE deadline IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX floworch_run_by_flow ON floworch_run (flow_id, started_at, id);
 

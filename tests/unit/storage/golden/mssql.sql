@@ -1,0 +1,144 @@
+-- bulk: insert_key
+INSERT INTO [floworch].[idempotency_key] ([flow_id], [key], [run_id], [created_at])
+SELECT v.p0, v.p1, v.p2, v.p3
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]', p3 DATETIMEOFFSET(6) '$[4]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[idempotency_key] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[flow_id] = v.p0 AND x.[key] = v.p1);
+
+-- bulk: insert_run
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [body], [headers], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 NVARCHAR(MAX) '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[12]', p12 DATETIMEOFFSET(6) '$[13]', p13 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[14]', p14 NVARCHAR(MAX) '$[15]', p15 DATETIMEOFFSET(6) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 BIGINT '$[18]') AS v;
+
+-- bulk: advance_run
+UPDATE t
+SET [status] = v.p0, [deadline] = v.p1, [stop_kind] = v.p2, [stop_reason] = v.p3, [stop_at] = v.p4, [ended_at] = v.p5, [revision] = v.p6
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(MAX) '$[4]', p4 DATETIMEOFFSET(6) '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 BIGINT '$[7]', p7 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[8]', p8 BIGINT '$[9]') AS v
+WHERE t.[id] = v.p7 AND t.[revision] = v.p8;
+
+-- bulk: insert_step
+INSERT INTO [floworch].[step] ([run_id], [step_key], [scope], [type], [place], [status], [attempt], [failures], [lost], [due_at], [wait], [waiting_since], [skip], [reason], [owner], [ready_at], [started_at], [ended_at], [loop], [lease_until], [input], [output], [error], [trace])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, DATEADD(millisecond, CAST(v.p19 * 1000 AS INT), SYSDATETIMEOFFSET()), v.p20, v.p21, v.p22, v.p23
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 INT '$[5]', p5 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[6]', p6 INT '$[7]', p7 INT '$[8]', p8 INT '$[9]', p9 DATETIMEOFFSET(6) '$[10]', p10 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[11]', p11 DATETIMEOFFSET(6) '$[12]', p12 NVARCHAR(32) COLLATE Latin1_General_100_BIN2 '$[13]', p13 NVARCHAR(MAX) '$[14]', p14 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[15]', p15 DATETIMEOFFSET(6) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 NVARCHAR(MAX) '$[19]', p19 FLOAT '$[20]', p20 NVARCHAR(MAX) '$[21]', p21 NVARCHAR(MAX) '$[22]', p22 NVARCHAR(MAX) '$[23]', p23 NVARCHAR(MAX) '$[24]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[step] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[run_id] = v.p0 AND x.[step_key] = v.p1);
+
+-- bulk: change_step
+UPDATE t
+SET [status] = v.p0, [attempt] = v.p1, [failures] = v.p2, [lost] = v.p3, [due_at] = v.p4, [wait] = v.p5, [waiting_since] = v.p6, [skip] = v.p7, [reason] = v.p8, [owner] = v.p9, [ready_at] = v.p10, [started_at] = v.p11, [ended_at] = v.p12, [loop] = v.p13, [lease_until] = DATEADD(millisecond, CAST(v.p14 * 1000 AS INT), SYSDATETIMEOFFSET()), [input] = v.p15, [output] = v.p16, [error] = v.p17, [trace] = v.p18
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[1]', p1 INT '$[2]', p2 INT '$[3]', p3 INT '$[4]', p4 DATETIMEOFFSET(6) '$[5]', p5 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(32) COLLATE Latin1_General_100_BIN2 '$[8]', p8 NVARCHAR(MAX) '$[9]', p9 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[10]', p10 DATETIMEOFFSET(6) '$[11]', p11 DATETIMEOFFSET(6) '$[12]', p12 DATETIMEOFFSET(6) '$[13]', p13 NVARCHAR(MAX) '$[14]', p14 FLOAT '$[15]', p15 NVARCHAR(MAX) '$[16]', p16 NVARCHAR(MAX) '$[17]', p17 NVARCHAR(MAX) '$[18]', p18 NVARCHAR(MAX) '$[19]', p19 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[20]', p20 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[21]', p21 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[22]', p22 INT '$[23]') AS v
+WHERE t.[run_id] = v.p19 AND t.[step_key] = v.p20 AND t.[status] = v.p21 AND t.[attempt] = v.p22;
+
+-- bulk: remove_step
+DELETE t
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]') AS v
+WHERE t.[run_id] = v.p0 AND t.[step_key] = v.p1;
+
+-- bulk: settle_scope
+UPDATE t
+SET settled = 1
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[4]') AS v
+WHERE t.[run_id] = v.p0 AND t.[step_key] >= v.p1 AND t.[step_key] < v.p2 AND t.[scope] = v.p3;
+
+-- bulk: revive_scope
+UPDATE t
+SET settled = 0
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[4]') AS v
+WHERE t.[run_id] = v.p0 AND t.[step_key] >= v.p1 AND t.[step_key] < v.p2 AND t.[scope] = v.p3;
+
+-- bulk: claim_step
+UPDATE t
+SET [owner] = v.p0, [started_at] = v.p1, [lease_until] = DATEADD(millisecond, CAST(v.p2 * 1000 AS INT), SYSDATETIMEOFFSET()), status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 FLOAT '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[5]', p5 INT '$[6]') AS v
+WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WITH (REPEATABLEREAD, ROWLOCK) WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
+
+-- bulk: renew_lease
+UPDATE t
+SET [lease_until] = DATEADD(millisecond, CAST(v.p0 * 1000 AS INT), SYSDATETIMEOFFSET())
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 FLOAT '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 INT '$[4]', p4 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[5]') AS v
+WHERE t.[run_id] = v.p1 AND t.[step_key] = v.p2 AND t.[attempt] = v.p3 AND t.[owner] = v.p4 AND t.status = 'Running' AND t.lease_until IS NOT NULL;
+
+-- bulk: insert_payload
+INSERT INTO [floworch].[payload] ([run_id], [step_key], [kind], [json])
+SELECT v.p0, v.p1, v.p2, v.p3
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(MAX) '$[4]') AS v;
+
+-- bulk: remove_payload
+DELETE t
+FROM [floworch].[payload] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
+WHERE t.[run_id] = v.p0 AND t.[step_key] = v.p1 AND t.[kind] = v.p2;
+
+-- bulk: insert_event
+INSERT INTO [floworch].[event] ([run_id], [at], [facts])
+SELECT v.p0, v.p1, v.p2
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 NVARCHAR(MAX) '$[3]') AS v;
+
+-- bulk: insert_manifest
+INSERT INTO [floworch].[manifest] ([hash], [json])
+SELECT v.p0, v.p1
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(MAX) '$[2]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[manifest] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[hash] = v.p0);
+
+-- bulk: insert_flow
+INSERT INTO [floworch].[flow] ([id], [name], [version], [manifest_hash], [is_enabled], [created_at], [updated_at])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[4]', p4 SMALLINT '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 DATETIMEOFFSET(6) '$[7]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[flow] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[id] = v.p0);
+
+-- bulk: change_flow
+UPDATE t
+SET [name] = v.p0, [version] = v.p1, [manifest_hash] = v.p2, [updated_at] = v.p3
+FROM [floworch].[flow] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[3]', p3 DATETIMEOFFSET(6) '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]') AS v
+WHERE t.[id] = v.p4;
+
+-- survey: runs
+SELECT floworch.run.id, floworch.run.revision
+FROM floworch.run WITH (UPDLOCK, ROWLOCK)
+WHERE floworch.run.id IN (__[POSTCOMPILE_id_1]) ORDER BY floworch.run.id;
+
+-- survey: steps
+SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.status, floworch.step.attempt
+FROM floworch.step WITH (UPDLOCK, ROWLOCK)
+WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch.step.run_id, floworch.step.step_key;
+
+-- ready
+SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.type, (SELECT floworch.run.flow_id
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id) AS anon_1
+FROM floworch.step
+WHERE floworch.step.status = 'Ready' AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = :status_1 AND floworch.run.stop_kind IS NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]))) ORDER BY floworch.step.ready_at, floworch.step.run_id, floworch.step.place;
+
+-- runs: page
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id
+FROM floworch.run
+WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
+
+-- due: timers
+SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id, floworch.step.step_key, floworch.step.attempt
+FROM floworch.step
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at <= :due_at_1 ORDER BY floworch.step.due_at;
+
+-- due: lost
+SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.owner
+FROM floworch.step
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= sysdatetimeoffset() ORDER BY floworch.step.lease_until;
+
+-- due: deadlines
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id
+FROM floworch.run
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= :deadline_1 ORDER BY floworch.run.deadline;
+
+-- due: next timer
+SELECT min(floworch.step.due_at) AS min_1
+FROM floworch.step
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_1;
+
+-- due: next lease
+SELECT min(floworch.step.lease_until) AS min_1
+FROM floworch.step
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset();
+
+-- due: next deadline
+SELECT min(floworch.run.deadline) AS min_1
+FROM floworch.run
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_1;

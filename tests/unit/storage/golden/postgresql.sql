@@ -1,0 +1,149 @@
+-- bulk: insert_key
+INSERT INTO "floworch"."idempotency_key" ("flow_id", "key", "run_id", "created_at")
+SELECT v.p0, v.p1, v.p2, v.p3
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: insert_run
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, place);
+
+-- bulk: advance_run
+UPDATE "floworch"."run" AS t
+SET "status" = v.p0, "deadline" = v.p1, "stop_kind" = v.p2, "stop_reason" = v.p3, "stop_at" = v.p4, "ended_at" = v.p5, "revision" = v.p6
+FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::uuid[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, place)
+WHERE t."id" = v.p7 AND t."revision" = v.p8;
+
+-- bulk: insert_step
+INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, clock_timestamp() + v.p19 * interval '1 second', v.p20, v.p21, v.p22, v.p23
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: change_step
+UPDATE "floworch"."step" AS t
+SET "status" = v.p0, "attempt" = v.p1, "failures" = v.p2, "lost" = v.p3, "due_at" = v.p4, "wait" = v.p5, "waiting_since" = v.p6, "skip" = v.p7, "reason" = v.p8, "owner" = v.p9, "ready_at" = v.p10, "started_at" = v.p11, "ended_at" = v.p12, "loop" = v.p13, "lease_until" = clock_timestamp() + v.p14 * interval '1 second', "input" = v.p15, "output" = v.p16, "error" = v.p17, "trace" = v.p18
+FROM unnest(%s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, place)
+WHERE t."run_id" = v.p19 AND t."step_key" = v.p20 AND t."status" = v.p21 AND t."attempt" = v.p22;
+
+-- bulk: remove_step
+DELETE FROM "floworch"."step" AS t
+USING unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS v (p0, p1, place)
+WHERE t."run_id" = v.p0 AND t."step_key" = v.p1;
+
+-- bulk: settle_scope
+UPDATE "floworch"."step" AS t
+SET settled = 1
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
+WHERE t."run_id" = v.p0 AND t."step_key" >= v.p1 AND t."step_key" < v.p2 AND t."scope" = v.p3;
+
+-- bulk: revive_scope
+UPDATE "floworch"."step" AS t
+SET settled = 0
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
+WHERE t."run_id" = v.p0 AND t."step_key" >= v.p1 AND t."step_key" < v.p2 AND t."scope" = v.p3;
+
+-- bulk: claim_step
+UPDATE "floworch"."step" AS t
+SET "owner" = v.p0, "started_at" = v.p1, "lease_until" = clock_timestamp() + v.p2 * interval '1 second', status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
+FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
+WHERE t."run_id" = v.p3 AND t."step_key" = v.p4 AND t."attempt" = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL FOR SHARE);
+
+-- bulk: renew_lease
+UPDATE "floworch"."step" AS t
+SET "lease_until" = clock_timestamp() + v.p0 * interval '1 second'
+FROM unnest(%s::double precision[], %s::uuid[], %s::text[], %s::integer[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
+WHERE t."run_id" = v.p1 AND t."step_key" = v.p2 AND t."attempt" = v.p3 AND t."owner" = v.p4 AND t.status = 'Running' AND t.lease_until IS NOT NULL;
+
+-- bulk: insert_payload
+INSERT INTO "floworch"."payload" ("run_id", "step_key", "kind", "json")
+SELECT v.p0, v.p1, v.p2, v.p3
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place);
+
+-- bulk: remove_payload
+DELETE FROM "floworch"."payload" AS t
+USING unnest(%s::uuid[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."run_id" = v.p0 AND t."step_key" = v.p1 AND t."kind" = v.p2;
+
+-- bulk: insert_event
+INSERT INTO "floworch"."event" ("run_id", "at", "facts")
+SELECT v.p0, v.p1, v.p2
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, place);
+
+-- bulk: insert_manifest
+INSERT INTO "floworch"."manifest" ("hash", "json")
+SELECT v.p0, v.p1
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: insert_flow
+INSERT INTO "floworch"."flow" ("id", "name", "version", "manifest_hash", "is_enabled", "created_at", "updated_at")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: change_flow
+UPDATE "floworch"."flow" AS t
+SET "name" = v.p0, "version" = v.p1, "manifest_hash" = v.p2, "updated_at" = v.p3
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
+WHERE t."id" = v.p4;
+
+-- survey: runs
+SELECT floworch.run.id, floworch.run.revision
+FROM floworch.run
+WHERE floworch.run.id IN (__[POSTCOMPILE_id_1]) ORDER BY floworch.run.id FOR UPDATE;
+
+-- survey: steps
+SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.status, floworch.step.attempt
+FROM floworch.step
+WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch.step.run_id, floworch.step.step_key FOR UPDATE;
+
+-- ready
+SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.type, (SELECT floworch.run.flow_id
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id) AS anon_1
+FROM floworch.step
+WHERE floworch.step.status = 'Ready' AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = %(status_1)s::VARCHAR COLLATE "C" AND floworch.run.stop_kind IS NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]))) ORDER BY floworch.step.ready_at, floworch.step.run_id, floworch.step.place
+ LIMIT %(param_1)s::INTEGER;
+
+-- runs: page
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id
+FROM floworch.run
+WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
+ LIMIT %(param_1)s::INTEGER;
+
+-- due: timers
+SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.attempt
+FROM floworch.step
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at <= %(due_at_1)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.step.due_at
+ LIMIT %(param_1)s::INTEGER;
+
+-- due: lost
+SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.owner
+FROM floworch.step
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= clock_timestamp() ORDER BY floworch.step.lease_until
+ LIMIT %(param_1)s::INTEGER;
+
+-- due: deadlines
+SELECT floworch.run.id
+FROM floworch.run
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= %(deadline_1)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.run.deadline
+ LIMIT %(param_1)s::INTEGER;
+
+-- due: next timer
+SELECT min(floworch.step.due_at) AS min_1
+FROM floworch.step
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > %(due_at_1)s::TIMESTAMP WITH TIME ZONE;
+
+-- due: next lease
+SELECT min(floworch.step.lease_until) AS min_1
+FROM floworch.step
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > clock_timestamp();
+
+-- due: next deadline
+SELECT min(floworch.run.deadline) AS min_1
+FROM floworch.run
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > %(deadline_1)s::TIMESTAMP WITH TIME ZONE;

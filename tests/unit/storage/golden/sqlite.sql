@@ -1,0 +1,136 @@
+-- bulk: insert_key
+INSERT OR IGNORE INTO floworch_idempotency_key ("flow_id", "key", "run_id", "created_at")
+SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: insert_run
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: advance_run
+UPDATE floworch_run AS t
+SET "status" = v.column1, "deadline" = v.column2, "stop_kind" = v.column3, "stop_reason" = v.column4, "stop_at" = v.column5, "ended_at" = v.column6, "revision" = v.column7
+FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
+WHERE t."id" = v.column8 AND t."revision" = v.column9;
+
+-- bulk: insert_step
+INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: change_step
+UPDATE floworch_step AS t
+SET "status" = v.column1, "attempt" = v.column2, "failures" = v.column3, "lost" = v.column4, "due_at" = v.column5, "wait" = v.column6, "waiting_since" = v.column7, "skip" = v.column8, "reason" = v.column9, "owner" = v.column10, "ready_at" = v.column11, "started_at" = v.column12, "ended_at" = v.column13, "loop" = v.column14, "lease_until" = v.column15, "input" = v.column16, "output" = v.column17, "error" = v.column18, "trace" = v.column19
+FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
+WHERE t."run_id" = v.column20 AND t."step_key" = v.column21 AND t."status" = v.column22 AND t."attempt" = v.column23;
+
+-- bulk: remove_step
+DELETE FROM floworch_step
+WHERE ("run_id", "step_key") IN (VALUES (?, ?));
+
+-- bulk: settle_scope
+UPDATE floworch_step AS t
+SET settled = 1
+FROM (VALUES (?, ?, ?, ?)) AS v
+WHERE t."run_id" = v.column1 AND t."step_key" >= v.column2 AND t."step_key" < v.column3 AND t."scope" = v.column4;
+
+-- bulk: revive_scope
+UPDATE floworch_step AS t
+SET settled = 0
+FROM (VALUES (?, ?, ?, ?)) AS v
+WHERE t."run_id" = v.column1 AND t."step_key" >= v.column2 AND t."step_key" < v.column3 AND t."scope" = v.column4;
+
+-- bulk: claim_step
+UPDATE floworch_step AS t
+SET "owner" = v.column1, "started_at" = v.column2, "lease_until" = v.column3, status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
+FROM (VALUES (?, ?, ?, ?, ?, ?)) AS v
+WHERE t."run_id" = v.column4 AND t."step_key" = v.column5 AND t."attempt" = v.column6 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch_run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
+
+-- bulk: renew_lease
+UPDATE floworch_step AS t
+SET "lease_until" = v.column1
+FROM (VALUES (?, ?, ?, ?, ?)) AS v
+WHERE t."run_id" = v.column2 AND t."step_key" = v.column3 AND t."attempt" = v.column4 AND t."owner" = v.column5 AND t.status = 'Running' AND t.lease_until IS NOT NULL;
+
+-- bulk: insert_payload
+INSERT INTO floworch_payload ("run_id", "step_key", "kind", "json")
+SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: remove_payload
+DELETE FROM floworch_payload
+WHERE ("run_id", "step_key", "kind") IN (VALUES (?, ?, ?));
+
+-- bulk: insert_event
+INSERT INTO floworch_event ("run_id", "at", "facts")
+SELECT * FROM (VALUES (?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: insert_manifest
+INSERT OR IGNORE INTO floworch_manifest ("hash", "json")
+SELECT * FROM (VALUES (?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: insert_flow
+INSERT OR IGNORE INTO floworch_flow ("id", "name", "version", "manifest_hash", "is_enabled", "created_at", "updated_at")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: change_flow
+UPDATE floworch_flow AS t
+SET "name" = v.column1, "version" = v.column2, "manifest_hash" = v.column3, "updated_at" = v.column4
+FROM (VALUES (?, ?, ?, ?, ?)) AS v
+WHERE t."id" = v.column5;
+
+-- survey: runs
+SELECT floworch_run.id, floworch_run.revision
+FROM floworch_run
+WHERE floworch_run.id IN (__[POSTCOMPILE_id_1]) ORDER BY floworch_run.id;
+
+-- survey: steps
+SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.status, floworch_step.attempt
+FROM floworch_step
+WHERE floworch_step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch_step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch_step.run_id, floworch_step.step_key;
+
+-- ready
+SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.attempt, floworch_step.type, (SELECT floworch_run.flow_id
+FROM floworch_run
+WHERE floworch_run.id = floworch_step.run_id) AS anon_1
+FROM floworch_step
+WHERE floworch_step.status = 'Ready' AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+FROM floworch_run
+WHERE floworch_run.id = floworch_step.run_id AND floworch_run.status = ? AND floworch_run.stop_kind IS NULL AND floworch_run.flow_id IN (__[POSTCOMPILE_flow_id_1]))) ORDER BY floworch_step.ready_at, floworch_step.run_id, floworch_step.place
+ LIMIT ? OFFSET ?;
+
+-- runs: page
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id
+FROM floworch_run
+WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.source_run_id = ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
+ LIMIT ? OFFSET ?;
+
+-- due: timers
+SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.attempt
+FROM floworch_step
+WHERE floworch_step.status = 'Pending' AND floworch_step.due_at <= ? ORDER BY floworch_step.due_at
+ LIMIT ? OFFSET ?;
+
+-- due: lost
+SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.attempt, floworch_step.owner
+FROM floworch_step
+WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until <= ? ORDER BY floworch_step.lease_until
+ LIMIT ? OFFSET ?;
+
+-- due: deadlines
+SELECT floworch_run.id
+FROM floworch_run
+WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline <= ? ORDER BY floworch_run.deadline
+ LIMIT ? OFFSET ?;
+
+-- due: next timer
+SELECT min(floworch_step.due_at) AS min_1
+FROM floworch_step
+WHERE floworch_step.status = 'Pending' AND floworch_step.due_at > ?;
+
+-- due: next lease
+SELECT min(floworch_step.lease_until) AS min_1
+FROM floworch_step
+WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until > ?;
+
+-- due: next deadline
+SELECT min(floworch_run.deadline) AS min_1
+FROM floworch_run
+WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline > ?;

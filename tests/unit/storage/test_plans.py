@@ -1,0 +1,87 @@
+"""How SQLite finds rows: never by reading a table from end to end."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Select
+from sqlalchemy.dialects import sqlite
+
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.clock import SystemClock
+from floworch.core.ports.storage import RunFilter
+from floworch.storage.sql.cursor import Cursor
+from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.migrations.files import load_migrations
+from floworch.storage.sql.runs import runs_page
+from floworch.storage.sql.statements import bulk_statements
+from floworch.storage.sql.waiting import due_questions, ready_question
+
+DIALECT = SqliteDialect()
+TABLES = DIALECT.tables()
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ID = UUID(int=1)
+FAILED = frozenset({RunStatus.FAILED})
+AFTER = Cursor(NOW, ID)
+UPDATES = [name for name, spec in bulk_statements(TABLES).items() if not name.startswith("insert")]
+DUE = due_questions(TABLES, NOW, DIALECT.lease_clock(SystemClock()), 10)
+PAGES = {
+    "all": (RunFilter(), "run_by_start"),
+    "flow": (RunFilter(flow_id=ID), "run_by_flow"),
+    "status": (RunFilter(statuses=FAILED), "run_by_status"),
+    "flow and status": (RunFilter(flow_id=ID, statuses=FAILED), "run_by_flow_status"),
+}
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:")
+    for migration in load_migrations("sqlite"):
+        connection.executescript(migration.text)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_bulk_statements_search(database: sqlite3.Connection, name: str) -> None:
+    text = DIALECT.prepare(bulk_statements(TABLES)[name]).sql
+    steps = plan(database, text, (None,) * text.count("?"))
+    assert any("SEARCH" in step for step in steps)
+    assert [step for step in steps if re.search(r"SCAN (t|floworch)", step)] == []
+
+
+@pytest.mark.parametrize("name", DUE)
+def test_due_work_is_found_among_what_waits(database: sqlite3.Connection, name: str) -> None:
+    assert uses(database, DUE[name], "floworch_(step_pending|step_leased|run_by_deadline)")
+
+
+def test_ready_steps_are_found_among_what_is_ready(database: sqlite3.Connection) -> None:
+    assert uses(database, ready_question(TABLES, 10, frozenset({"Work"}), frozenset({ID})), "floworch_step_ready")
+
+
+@pytest.mark.parametrize("cursor", [None, AFTER], ids=["first page", "next page"])
+@pytest.mark.parametrize(("where", "index"), PAGES.values(), ids=PAGES)
+def test_a_page_of_runs_reads_only_that_page(
+    database: sqlite3.Connection, where: RunFilter, index: str, cursor: Cursor | None
+) -> None:
+    query = runs_page(TABLES, where, 10, cursor)
+    assert uses(database, query, f"floworch_{index} ?")
+    assert not any("TEMP B-TREE" in step for step in explain(database, query))
+
+
+def uses(database: sqlite3.Connection, query: Select[tuple[object, ...]], index: str) -> bool:
+    return any(re.search(f"INDEX {index}\\b", step) for step in explain(database, query))
+
+
+def explain(database: sqlite3.Connection, query: Select[tuple[object, ...]]) -> list[str]:
+    compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
+    return plan(database, str(compiled), (None,) * len(compiled.positiontup or ()))
+
+
+def plan(database: sqlite3.Connection, text: str, values: tuple[None, ...]) -> list[str]:
+    return [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {text}", values)]
