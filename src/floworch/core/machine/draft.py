@@ -146,6 +146,12 @@ class Draft:
         back = {key: state for key, state in self._restored.items() if scope_of(key) == scope}
         self.transition.restored.update(back)
 
+    def settle(self, scope: str) -> None:
+        """Put the steps of an iteration away that has ended, also when it was brought back by this very decision."""
+        if scope in self.transition.revived:
+            self.transition.revived.remove(scope)
+        self.transition.settled.append(scope)
+
     def fact(self, kind_of_fact: str, step: str | None = None, **data: Any) -> None:
         """Append to the history."""
         entry: dict[str, Any] = {"type": kind_of_fact}

@@ -236,7 +236,7 @@ def _end_iteration(draft: Draft, scope: str, outcome: StepStatus) -> list[str]:
     if outcome is StepStatus.FAILED and progress.first_failure is None:
         changes["first_failure"] = _first_failed(draft, scope)
     draft.update_loop(loop_key, **changes)
-    draft.transition.settled.append(scope)
+    draft.settle(scope)
     return _go_on_with_loop(draft, loop_key, draft.plan_of(loop_key))
 
 
