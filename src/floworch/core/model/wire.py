@@ -34,6 +34,7 @@ class WireModel(BaseModel):
     """Base of the manifest models: frozen, snake_case in Python, camelCase in JSON, both accepted."""
 
     model_config = ConfigDict(
+        defer_build=True,  # the validators are half of what importing floworch costs; make them when a flow is defined
         extra="forbid",
         frozen=True,
         alias_generator=lambda name: wire_name(name),
