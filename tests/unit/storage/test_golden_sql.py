@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import Executable, SelectBase
 from sqlalchemy.engine import Dialect
 
 from floworch.core.model.status import RunStatus
@@ -49,7 +49,7 @@ def test_the_statements_are_as_reviewed(name: str, update_golden: bool) -> None:
 def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
     tables = dialect.tables()
     parts = {f"bulk: {key}": dialect.prepare(spec).sql for key, spec in bulk_statements(tables).items()}
-    queries: dict[str, Select[tuple[object, ...]]] = {
+    queries: dict[str, Executable] = {
         "survey: runs": moved_runs(tables, [ID]),
         "survey: steps": moved_steps(tables, [ID], ["a"]),
         "ready": ready_question(tables, 10, frozenset({"Work"}), frozenset({ID})),
@@ -61,8 +61,13 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
             for key, query in due_questions(tables, NOW, dialect.lease_clock(SystemClock()), 10).items()
         },
     }
-    parts.update({key: str(query.compile(dialect=sqlalchemy)) for key, query in queries.items()})
+    parts.update({key: compiled(query, sqlalchemy) for key, query in queries.items()})
     return "\n".join(f"-- {key}\n{tidy(text)};\n" for key, text in parts.items())
+
+
+def compiled(query: Executable, sqlalchemy: Dialect) -> str:
+    assert isinstance(query, SelectBase)
+    return str(query.compile(dialect=sqlalchemy))
 
 
 def tidy(text: str) -> str:

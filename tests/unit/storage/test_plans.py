@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import Executable, SelectBase
 from sqlalchemy.dialects import sqlite
 
 from floworch.core.model.status import RunStatus
@@ -74,11 +74,12 @@ def test_a_page_of_runs_reads_only_that_page(
     assert not any("TEMP B-TREE" in step for step in explain(database, query))
 
 
-def uses(database: sqlite3.Connection, query: Select[tuple[object, ...]], index: str) -> bool:
+def uses(database: sqlite3.Connection, query: Executable, index: str) -> bool:
     return any(re.search(f"INDEX {index}\\b", step) for step in explain(database, query))
 
 
-def explain(database: sqlite3.Connection, query: Select[tuple[object, ...]]) -> list[str]:
+def explain(database: sqlite3.Connection, query: Executable) -> list[str]:
+    assert isinstance(query, SelectBase)
     compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
     return plan(database, str(compiled), (None,) * len(compiled.positiontup or ()))
 

@@ -36,7 +36,7 @@ def list_runs(connection: Connection, tables: Tables, where: RunFilter, limit: i
     return RunPage(runs, str(Cursor(runs[-1].started_at, runs[-1].id)) if has_more else None)
 
 
-def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[Any]:
+def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[*tuple[Any, ...]]:
     """Asks for runs in the order that all indexes of the table end with, read backwards."""
     c = tables.run.c
     wanted = _records(tables).where(*_conditions(tables, where))
@@ -69,12 +69,12 @@ def _conditions(tables: Tables, where: RunFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _records(tables: Tables) -> Select[Any]:
+def _records(tables: Tables) -> Select[*tuple[Any, ...]]:
     c = tables.run.c
     return select(*(column for column in c if column.name not in ("body", "headers")))
 
 
-def _record(row: Row[Any]) -> RunRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
     stop = stop_request(row)
     return RunRecord(
         id=row.id,

@@ -55,7 +55,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def stop_request(row: Row[Any]) -> StopRequest | None:
+def stop_request(row: Row[*tuple[Any, ...]]) -> StopRequest | None:
     return None if row.stop_kind is None else StopRequest(StopKind(row.stop_kind), row.stop_reason, row.stop_at)
 
 
@@ -63,7 +63,7 @@ def loop_progress(text: str | None) -> LoopProgress | None:
     return None if text is None else LoopProgress(**json.loads(text))
 
 
-def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[Any]:
+def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
     c = tables.run.c
     return select(
         c.id,
@@ -83,7 +83,7 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[Any]:
     ).where(c.id.in_(ids))
 
 
-def _states(tables: Tables) -> Select[Any]:
+def _states(tables: Tables) -> Select[*tuple[Any, ...]]:
     c = tables.step.c
     return select(
         c.run_id,
@@ -105,7 +105,7 @@ def _states(tables: Tables) -> Select[Any]:
     )
 
 
-def _stored_run(row: Row[Any]) -> StoredRun:
+def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
     facts = RunFacts(
         run_id=row.id,
         flow_id=row.flow_id,
@@ -126,7 +126,7 @@ def _stored_run(row: Row[Any]) -> StoredRun:
     )
 
 
-def _step_state(row: Row[Any]) -> StepState:
+def _step_state(row: Row[*tuple[Any, ...]]) -> StepState:
     return StepState(
         status=StepStatus(row.status),
         attempt=row.attempt,

@@ -47,17 +47,17 @@ def list_events(connection: Connection, tables: Tables, run_id: UUID, after: int
     return [event for row in rows for event in _events(run_id, row)]
 
 
-def _became_ready(row: Row[Any]) -> tuple[bool, datetime | None, int, str]:
+def _became_ready(row: Row[*tuple[Any, ...]]) -> tuple[bool, datetime | None, int, str]:
     # Steps that were never ready (skipped ones) come last, in the order in which that was decided.
     return (row.ready_at is None, row.ready_at or row.ended_at or row.started_at, row.place, row.step_key)
 
 
-def _value(long: StoredTexts, row: Row[Any], kind: str) -> Json:
+def _value(long: StoredTexts, row: Row[*tuple[Any, ...]], kind: str) -> Json:
     text = resolve(long, row.step_key, kind, row._mapping[kind])
     return None if text is None else decode(text)
 
 
-def _record(row: Row[Any], values: dict[str, Json]) -> StepRecord:
+def _record(row: Row[*tuple[Any, ...]], values: dict[str, Json]) -> StepRecord:
     loop = loop_progress(row.loop)
     return StepRecord(
         key=row.step_key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Executable, select
 
 from floworch.core.ports.storage import Advance
 from floworch.storage.sql.states import chunks
@@ -29,14 +29,14 @@ def conflicting(connection: Connection, tables: Tables, advances: Sequence[Advan
     return frozenset(lost)
 
 
-def moved_runs(tables: Tables, run_ids: Sequence[UUID]) -> Select[tuple[UUID, int]]:
+def moved_runs(tables: Tables, run_ids: Sequence[UUID]) -> Executable:
     """Asks for the revisions of runs and locks them."""
     run = tables.run
     wanted = select(run.c.id, run.c.revision).where(run.c.id.in_(run_ids)).order_by(run.c.id)
     return wanted.with_hint(run, _LOCK_HINT, "mssql").with_for_update()
 
 
-def moved_steps(tables: Tables, run_ids: Sequence[UUID], keys: Sequence[str]) -> Select[tuple[UUID, str, str, int]]:
+def moved_steps(tables: Tables, run_ids: Sequence[UUID], keys: Sequence[str]) -> Executable:
     """Asks how steps stand and locks them; the answer may hold more than the wanted pairs of run and key."""
     step = tables.step
     wanted = select(step.c.run_id, step.c.step_key, step.c.status, step.c.attempt)

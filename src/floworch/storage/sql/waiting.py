@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Executable, Select, exists, func, literal_column, select
 
 from floworch.core.ports.storage import DueWork, LeaseKey, LeaseState, LostLease, ReadyStep, TimerKey
 from floworch.storage.sql.bulk import Statement
@@ -28,7 +28,9 @@ def find_ready(
     return [ReadyStep(*row) for row in connection.execute(ready_question(tables, limit, step_types, flow_ids))]
 
 
-def ready_question(tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> Select[Any]:
+def ready_question(
+    tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]
+) -> Select[*tuple[Any, ...]]:
     """Asks for ready steps, in the order of the index that holds nothing else."""
     step, run = tables.step.c, tables.run.c
     takes_steps = (run.id == step.run_id, run.status == "Running", run.stop_kind.is_(None))
@@ -58,7 +60,7 @@ def find_due(
     )
 
 
-def due_questions(tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int) -> dict[str, Select[Any]]:
+def due_questions(tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int) -> dict[str, Executable]:
     """Asks for each kind of due work, and for the next instant of each kind. All use indexes of what waits."""
     step, run = tables.step.c, tables.run.c
     pending = _is(step.status, "Pending")
