@@ -82,7 +82,7 @@ def setup(_arguments: list[str]) -> int:
 
 def run(arguments: list[str]) -> int:
     # Both forms are the same until plain `run` also serves the dashboard.
-    return python("examples/weather_report/main.py", *(word for word in arguments if word != "--once"))
+    return python("-m", "examples.weather_report.main", *(word for word in arguments if word != "--once"))
 
 
 def test(arguments: list[str]) -> int:
