@@ -1,0 +1,89 @@
+"""``floworch runs``."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from floworch.cli.documents import run_document
+from floworch.cli.errors import ends_with_exit_code
+from floworch.cli.json_output import print_json
+from floworch.cli.opening import opened_for_questions
+from floworch.cli.parameters import Debug, JsonFlag, TargetCommand, TargetText, command_app
+from floworch.cli.screen import new_table, status_text, stderr_console, stdout_console
+from floworch.cli.words import duration_words, local_day_and_time
+from floworch.core.model.records import RunRecord
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.storage import RunPage
+
+__all__ = ["app"]
+
+app = command_app()
+
+
+@app.command(cls=TargetCommand)
+@ends_with_exit_code
+def runs(
+    target: TargetText,
+    flow: Annotated[
+        str | None, typer.Option("--flow", "-f", help="Only runs of the flow with this name or id.")
+    ] = None,
+    status: Annotated[
+        list[RunStatus] | None,
+        typer.Option(
+            "--status", "-s", case_sensitive=False, help="Only runs with this status; may be given several times."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most runs to print.")] = 20,
+    cursor: Annotated[
+        str | None,
+        typer.Option("--cursor", metavar="TEXT", help="Go on where an earlier list ended; it prints the cursor."),
+    ] = None,
+    as_json: JsonFlag = False,
+    debug: Debug = False,
+) -> None:
+    """List runs, newest first."""
+    page = asyncio.run(_page(target, flow, status, limit, cursor))
+    if as_json:
+        print_json({"runs": [run_document(run) for run in page.runs], "nextCursor": page.next_cursor})
+    else:
+        _print(stdout_console(), page)
+
+
+async def _page(
+    target: str, flow: str | None, status: list[RunStatus] | None, limit: int, cursor: str | None
+) -> RunPage:
+    async with opened_for_questions(target) as orchestrator:
+        try:
+            return await orchestrator.list_runs(flow=flow, status=status or None, limit=limit, cursor=cursor)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{cursor!r} is not a cursor. Copy it from the end of an earlier list.", param_hint="--cursor"
+            ) from None
+
+
+def _print(console: Console, page: RunPage) -> None:
+    if not page.runs:
+        stderr_console().print("no runs", style="yellow")
+        return
+    table = new_table(console.options)
+    for title in ("run", "flow", "status", "trigger", "started"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    now = datetime.now(UTC)
+    for run in page.runs:
+        table.add_row(*_cells(run, now))
+    console.print(table)
+    if page.next_cursor:
+        stderr_console().print(f"more with: --cursor {page.next_cursor}", style="bright_black")
+
+
+def _cells(run: RunRecord, now: datetime) -> list[str | Text]:
+    took = duration_words((run.ended_at or now) - run.started_at)
+    started = local_day_and_time(run.started_at)
+    return [str(run.id), run.flow_name, status_text(run.status), run.trigger_key, started, took]

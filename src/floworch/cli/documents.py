@@ -1,0 +1,47 @@
+"""Runs, steps and events as the JSON of ``--json``: names as in manifests, times in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
+from floworch.results import RunResult
+
+__all__ = ["event_document", "result_document", "run_document", "step_document"]
+
+
+def run_document(run: RunRecord) -> dict[str, Any]:
+    """All fields of the run, and how long it took."""
+    return {**_fields(run), "durationSeconds": _seconds(run.started_at, run.ended_at)}
+
+
+def step_document(step: StepRecord) -> dict[str, Any]:
+    """All fields of the step, and how long its last attempt took."""
+    return {**_fields(step), "durationSeconds": _seconds(step.started_at, step.ended_at)}
+
+
+def result_document(result: RunResult) -> dict[str, Any]:
+    """The run, why it did not succeed, and its steps by key."""
+    steps: Mapping[str, Any] = {key: step_document(step) for key, step in result.steps.items()}
+    return {**run_document(result.run), "error": result.error, "steps": steps}
+
+
+def event_document(event: HistoryEvent) -> dict[str, Any]:
+    """All fields of the event."""
+    return _fields(event)
+
+
+def _fields(record: RunRecord | StepRecord | HistoryEvent) -> dict[str, Any]:
+    return {_camel(field.name): getattr(record, field.name) for field in fields(record)}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()

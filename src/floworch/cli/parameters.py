@@ -1,0 +1,64 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from typer.core import TyperCommand
+
+__all__ = [
+    "TARGET_VARIABLE",
+    "Debug",
+    "JsonFlag",
+    "RunId",
+    "TargetCommand",
+    "TargetText",
+    "command_app",
+    "default_target",
+]
+
+TARGET_VARIABLE = "FLOWORCH_TARGET"
+
+TargetText: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        show_default=False,
+        help=f"MODULE:ATTRIBUTE or path/to/file.py:ATTRIBUTE of the orchestrator. Default: ${TARGET_VARIABLE}.",
+    ),
+]
+RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", show_default=False, help="Id of the run.")]
+JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Debug: TypeAlias = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def command_app() -> typer.Typer:
+    """The app of a module that holds one command."""
+    return typer.Typer(
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def default_target() -> str | None:
+    """The target that the environment names."""
+    return os.environ.get(TARGET_VARIABLE) or None
+
+
+class TargetCommand(TyperCommand):
+    """Puts the environment's target first when an argument is missing: ``floworch show RUN``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        target = default_target()
+        if target is not None and self._lacks_argument(ctx, args):
+            args = [target, *args]
+        return super().parse_args(ctx, args)
+
+    def _lacks_argument(self, ctx: Any, args: list[str]) -> bool:
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        needed = [each.name for each in self.get_params(ctx) if each.param_type_name == "argument" and each.required]
+        return any(not given.get(name) for name in needed)
