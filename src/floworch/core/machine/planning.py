@@ -29,16 +29,17 @@ _STOP_STATUS = {StopKind.CANCELLED: RunStatus.CANCELLED, StopKind.TIMED_OUT: Run
 _COUNTER = {StepStatus.SUCCEEDED: "succeeded", StepStatus.FAILED: "failed", StepStatus.SKIPPED: "skipped"}
 
 
-def continue_from(draft: Draft, final: list[str], scopes: set[str] | None = None) -> None:
-    """Carry on after the steps ``final`` became final; ``scopes`` are further ones that may have ended."""
+def continue_from(draft: Draft, final: list[str]) -> None:
+    """Carry on after the steps ``final`` became final."""
     queue = list(final)
-    touched = set(scopes or ())
+    # Not a set: the order of texts in a set differs between processes, and every process must decide the same.
+    touched: dict[str, None] = {}
     while queue or touched:
         while queue:
             key = queue.pop()
-            touched.add(scope_of(key))
+            touched[scope_of(key)] = None
             queue.extend(_release_dependents(draft, key))
-        scope = touched.pop()
+        scope, _ = touched.popitem()
         if draft.open_steps(scope) == 0:
             queue.extend(_end_scope(draft, scope))
 
