@@ -16,7 +16,16 @@ from floworch.core.model.status import RunStatus, StepStatus
 from tests.simulation.specs import FlowSpec, LoopSpec, Outcome, StepSpec, steps_of_scope
 from tests.simulation.truth import ExpressionFails, Facts, as_list, holds, read
 
-__all__ = ["HandlerScript", "Result", "Verdict", "expected", "retried_keys", "scope_outcome", "skipped_behind"]
+__all__ = [
+    "HandlerScript",
+    "Result",
+    "Verdict",
+    "expected",
+    "retried_keys",
+    "scope_outcome",
+    "skipped_behind",
+    "succeeded_loop",
+]
 
 
 class HandlerScript(Protocol):
@@ -30,6 +39,8 @@ class Result:
     status: StepStatus
     output: Json = None
     why: str = ""
+    shown: bool = field(default=False, compare=False)
+    """Whether it has something to add to the output of the loop around it."""
 
 
 @dataclass(slots=True)
@@ -44,9 +55,8 @@ class _Judge:
     flow: FlowSpec
     script: HandlerScript
     executions: Mapping[str, int]
-    pinned: Mapping[str, Result]
     lost: frozenset[tuple[str, int]]
-    results: dict[str, Result] = field(default_factory=dict)
+    results: dict[str, Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def expected(
     ``executions`` says how often a step has run before, ``pinned`` are results that stay as they are (both after
     a retry), ``lost`` are the executions that were declared lost for good, by key and number.
     """
-    judge = _Judge(flow, script, executions or {}, pinned or {}, lost)
+    judge = _Judge(flow, script, executions or {}, lost, dict(pinned or {}))
     status = _judge_scope(judge, _Scope(flow.steps))
     return Verdict(RunStatus(status.value), judge.results)
 
@@ -120,7 +130,7 @@ def _is_unused_error_handler(spec: StepSpec, ends: Mapping[str, Result]) -> bool
 def _result(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
     key = scope.prefix + spec.key
     if key not in judge.results:
-        judge.results[key] = judge.pinned.get(key) or _decide(judge, scope, spec)
+        judge.results[key] = _decide(judge, scope, spec)
     return judge.results[key]
 
 
@@ -155,7 +165,7 @@ def _play(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
         outcome = judge.script.outcome(path, scope.indexes, number)
         match outcome.kind:
             case "succeed":
-                return Result(StepStatus.SUCCEEDED, outcome.output)
+                return Result(StepStatus.SUCCEEDED, outcome.output, shown=True)
             case "skip":
                 return Result(StepStatus.SKIPPED, why="handler")
             case "fail":
@@ -185,15 +195,21 @@ def _loop(judge: _Judge, scope: _Scope, spec: StepSpec, loop: LoopSpec, items: S
         return Result(StepStatus.FAILED, why="iterations")
     if ends and all(end is StepStatus.SKIPPED for end in ends):
         return Result(StepStatus.SKIPPED, why="iterations")
-    outputs = [
-        _iteration_output(judge, iteration) if end is StepStatus.SUCCEEDED else None
-        for iteration, end in zip(iterations, ends, strict=True)
-    ]
-    return Result(StepStatus.SUCCEEDED, outputs)
+    return succeeded_loop(
+        [{leaf.key: judge.results[each.prefix + leaf.key] for leaf in _leaves(each.steps)} for each in iterations]
+    )
 
 
-def _iteration_output(judge: _Judge, iteration: _Scope) -> Json:
-    outputs = {leaf.key: judge.results[iteration.prefix + leaf.key].output for leaf in _leaves(iteration.steps)}
+def succeeded_loop(iterations: Sequence[Mapping[str, Result]]) -> Result:
+    """Result of a loop that succeeded, from how the leaves of its iterations ended (leaf key → result)."""
+    shown = not iterations or any(leaf.shown for leaves in iterations for leaf in leaves.values())
+    return Result(StepStatus.SUCCEEDED, [_entry(leaves) for leaves in iterations], shown=shown)
+
+
+def _entry(leaves: Mapping[str, Result]) -> Json:
+    if not any(leaf.shown for leaf in leaves.values()):
+        return None
+    outputs = {key: leaf.output if leaf.shown else None for key, leaf in leaves.items()}
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
 

@@ -33,7 +33,7 @@ from tests.simulation.specs import (
     StepSpec,
 )
 
-__all__ = ["Story", "stories"]
+__all__ = ["Story", "choices", "stories"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,10 @@ _KEYS = "abcdefghijkl"
 _BODY_KEYS = ("pqrs", "abxy")
 """Keys of loop bodies; the second alphabet hides steps of the scopes around."""
 _SCALARS: st.SearchStrategy[Json] = st.sampled_from([None, True, False, 0, 1, 2, "a", "b"])
-_ITEMS: st.SearchStrategy[Json] = st.lists(
-    st.one_of(_SCALARS, st.fixed_dictionaries({"n": _SCALARS, "items": st.lists(_SCALARS, max_size=2)})), max_size=4
+_ITEM: st.SearchStrategy[Json] = st.one_of(
+    _SCALARS, st.fixed_dictionaries({"n": _SCALARS, "items": st.lists(_SCALARS, max_size=2)})
 )
+_ITEMS: st.SearchStrategy[Json] = st.integers(0, 4).flatmap(lambda size: st.lists(_ITEM, min_size=size, max_size=size))
 _DATA: st.SearchStrategy[Json] = st.fixed_dictionaries(
     {"n": _SCALARS, "items": st.one_of(_ITEMS, _ITEMS, st.sampled_from([None, 3, "text"]))}
 )
@@ -86,6 +87,11 @@ def stories(draw: st.DrawFn, max_steps: int = 12) -> Story:
     return Story(FlowSpec(steps, draw(_DATA)), Script(outcomes))
 
 
+def choices(at_most: int = 150) -> st.SearchStrategy[bytes]:
+    """What happens in which order: one byte per choice. Long ones are as likely as short ones."""
+    return st.integers(0, at_most).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+
+
 def _draw_scope(
     draw: st.DrawFn, keys: str, sight: _Sight, path: str, outcomes: dict[str, tuple[Outcome, ...]], loops: int
 ) -> tuple[StepSpec, ...]:
@@ -99,7 +105,7 @@ def _draw_scope(
         readable = outer | {name: is_loop[name] for name in sorted(certain[key])}
         here = _Sight(sight.depth, readable, sight.loops)
         loop = None
-        if loops and draw(st.integers(0, 3)) == 3:
+        if loops and draw(st.integers(0, 2)) == 2:
             loops -= 1
             loop = _draw_loop(draw, here, key, f"{path}{key}.", outcomes)
         elif played := draw(_SCRIPTS):
@@ -158,7 +164,8 @@ def _draw_guards(draw: st.DrawFn, sight: _Sight, at_most: int) -> tuple[Guard, .
 
 
 def _guards(sight: _Sight) -> st.SearchStrategy[Guard]:
-    single = st.one_of(st.sampled_from([Constant(True), Constant(False)]), _comparisons(sight), _bare_reads(sight))
+    safe = _safe_guards(sight)
+    single = st.one_of(safe, safe, safe, _risky_guards(sight))
     return st.one_of(
         single,
         st.builds(Negation, single),
@@ -167,22 +174,31 @@ def _guards(sight: _Sight) -> st.SearchStrategy[Guard]:
     )
 
 
-def _comparisons(sight: _Sight) -> st.SearchStrategy[Guard]:
+def _safe_guards(sight: _Sight) -> st.SearchStrategy[Guard]:
+    """Guards that never are errors."""
     equality = st.sampled_from(["==", "!="])
     choices: list[st.SearchStrategy[Guard]] = [
-        st.builds(Compare, _bare_reads(sight), st.sampled_from(["==", "!=", "<", ">="]), st.sampled_from([None, 1, "a"]))
+        st.sampled_from([Constant(True), Constant(True), Constant(False)]),
+        st.builds(Compare, _bare_reads(sight), equality, st.none()),
     ]
     if sight.outer:
         keys = st.sampled_from(sorted(sight.outer))
         choices += [
             st.builds(Compare, _reads("status", keys), equality, st.sampled_from(sorted(str(s) for s in ANY))),
-            st.builds(Compare, _reads("error_type", keys), equality, st.sampled_from([None, "Boom", "ExpressionError"])),
+            st.builds(Compare, _reads("error_type", keys), equality, st.sampled_from([None, "Boom", "Exception"])),
         ]
     if sight.loops:
         choices.append(
             st.builds(Compare, _around("index", sight), st.sampled_from(["==", "<", ">="]), st.integers(0, 2))
         )
     return st.one_of(choices)
+
+
+def _risky_guards(sight: _Sight) -> st.SearchStrategy[Guard]:
+    """Guards that are errors for values of some types."""
+    reads = _bare_reads(sight)
+    operators = st.sampled_from(["==", "!=", "<", ">="])
+    return st.one_of(reads, st.builds(Compare, reads, operators, st.sampled_from([None, 1, "a", True])))
 
 
 def _bare_reads(sight: _Sight) -> st.SearchStrategy[Read]:

@@ -84,7 +84,9 @@ def words(verdict: Verdict) -> dict[str, str]:
             id="an unused error handler does not bring its step back among the leaves",
         ),
         pytest.param(
-            judge(guarded(step("a"), NEVER), step("h", a=TROUBLE)), RunStatus.SKIPPED, id="nothing to handle, nothing done"
+            judge(guarded(step("a"), NEVER), step("h", a=TROUBLE)),
+            RunStatus.SKIPPED,
+            id="nothing to handle, nothing done",
         ),
         pytest.param(
             judge(step("a"), step("h", a=TROUBLE), a=BOOM, h=BOOM), RunStatus.FAILED, id="error handler fails itself"
@@ -187,7 +189,9 @@ def test_error_type_of_a_failed_step_is_read() -> None:
         ((LATER, LATER, NOTHING), 1, "Skipped handler"),
     ],
 )
-def test_attempts_are_played_until_the_policy_gives_up(played: tuple[Outcome, ...], max_attempts: int, end: str) -> None:
+def test_attempts_are_played_until_the_policy_gives_up(
+    played: tuple[Outcome, ...], max_attempts: int, end: str
+) -> None:
     assert words(judge(replace(step("a"), max_attempts=max_attempts), a=played))["a"] == end
 
 
@@ -239,7 +243,9 @@ def test_guards_in_loops_see_item_index_siblings_and_outer_steps() -> None:
         guarded(step("a", "x"), Compare(Read("status", "x"), "==", "Succeeded")),
         guarded(step("y", "a"), Compare(Read("output", "a"), "==", 5)),
     )
-    verdict = judge(step("a"), loop(step("l", "a"), ([], [7, 8]), inner), a=Outcome("succeed", 1), l__m__a=Outcome("succeed", 5))
+    verdict = judge(
+        step("a"), loop(step("l", "a"), ([], [7, 8]), inner), a=Outcome("succeed", 1), l__m__a=Outcome("succeed", 5)
+    )
     assert words(verdict) == {
         "a": "Succeeded",
         "l": "Succeeded",
@@ -256,7 +262,9 @@ def test_guards_in_loops_see_item_index_siblings_and_outer_steps() -> None:
 
 def test_loop_output_of_a_single_leaf_is_the_list_of_its_outputs() -> None:
     verdict = judge(
-        loop(step("l"), (1, 2, 3), step("x"), step("y", "x")), step("h", l=ANY), l__y=(OK, NOTHING, Outcome("succeed", 5))
+        loop(step("l"), (1, 2, 3), step("x"), step("y", "x")),
+        step("h", l=ANY),
+        l__y=(OK, NOTHING, Outcome("succeed", 5)),
     )
     assert verdict.steps["l"].output == [None, None, 5]
 

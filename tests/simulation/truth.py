@@ -91,10 +91,10 @@ def _compare(left: Json, op: str, right: Json) -> bool:
     if _kind(left) != _kind(right):
         raise ExpressionFails(f"{left!r} {op} {right!r} mixes types")
     if op in ("==", "!="):
-        return (left == right) == (op == "==")
+        return bool(left == right) == (op == "==")
     if _kind(left) not in ("number", "string"):
         raise ExpressionFails(f"{left!r} has no order")
-    return left < right if op == "<" else left >= right
+    return bool(left < right) if op == "<" else bool(left >= right)
 
 
 def _kind(value: Json) -> str:
