@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
 
-from floworch.core.machine.state import StepState
+from floworch.core.machine.state import StepState, StopRequest
 from floworch.core.machine.transition import Fact, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
-from floworch.core.model.status import StepStatus
+from floworch.core.model.status import RunStatus, StepStatus
 from tests.simulation.oracle import Result, succeeded_loop
 from tests.simulation.specs import FlowSpec, spec_of, steps_of_scope
 
@@ -23,6 +25,10 @@ _WHY_SKIPPED = {
     None: "iterations",
 }
 _WHY_FAILED = {"WorkerLost": "lost", "NotAList": "source", "IterationFailed": "iterations"}
+
+
+RunRow: TypeAlias = tuple[RunStatus, datetime | None, StopRequest | None, datetime | None]
+"""Status, deadline, request to stop, and end."""
 
 
 class Conflict(Exception):
@@ -42,6 +48,7 @@ class Ledger:
     reopened: set[str] = field(default_factory=set)
     """Scopes that a retry has reopened and that have not ended again."""
     facts: list[Fact] = field(default_factory=list)
+    run: RunRow = (RunStatus.RUNNING, None, None, None)
 
     def write(self, transition: Transition) -> None:
         """Commit a transition. Raises :class:`Conflict`."""
@@ -60,6 +67,7 @@ class Ledger:
         self.reopened |= set(transition.revived)
         self.reopened -= set(transition.settled)
         self.facts += transition.facts
+        self.run = (transition.status, transition.deadline, transition.stop, transition.ended_at)
 
     def claim(self, key: str, owner: str, started: StepState) -> None:
         """What a store's claim writes."""
@@ -81,8 +89,8 @@ class Ledger:
             return {}
         return {name: row for name, row in self.rows.items() if name.startswith(f"{outermost}.")}
 
-    def payloads(self, refs: Iterable[PayloadRef], body: Json) -> dict[PayloadRef, Payload | None]:
-        return {ref: self._payload(ref, body) for ref in refs}
+    def payloads(self, refs: Iterable[PayloadRef]) -> dict[PayloadRef, Payload | None]:
+        return {ref: self._payload(ref) for ref in refs}
 
     def output(self, key: str) -> Json:
         """Output of a step that succeeded, put together from its iterations if it is a loop; else null."""
@@ -115,10 +123,10 @@ class Ledger:
         del self.rows[key]
         self._put_payloads(key, None, None)
 
-    def _payload(self, ref: PayloadRef, body: Json) -> Payload | None:
+    def _payload(self, ref: PayloadRef) -> Payload | None:
         match ref.kind:
             case PayloadKind.BODY:
-                return Payload.of(body)
+                return Payload.of(self.flow.body)
             case PayloadKind.OUTPUT:
                 return self.outputs.get(ref.step_key)
             case PayloadKind.ERROR:

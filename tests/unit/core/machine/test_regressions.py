@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from floworch.core.machine.commands import LeaseExpired, StopRun
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
-from tests.simulation.manifests import plan_of
 from tests.simulation.oracle import Result
 from tests.simulation.player import MAX_LOST, Player, Trouble
 from tests.simulation.specs import (
@@ -34,7 +33,7 @@ def started(*steps: StepSpec, **outcomes: Sequence[Outcome]) -> Player:
     """A run that has begun; paths of outcomes are written with ``__`` for the dot."""
     script = Script({path.replace("__", "."): tuple(played) for path, played in outcomes.items()})
     story = Story(FlowSpec(steps), script)
-    player = Player(story, plan_of(story.flow), bytearray(), Trouble(stop=True, retry=True))
+    player = Player(story, Trouble(stop=True, retry=True))
     player.start()
     return player
 
