@@ -38,7 +38,7 @@ class Target:
         return self.value if isinstance(self.value, tuple) else self.value.flows
 
     def orchestrator(self) -> FlowOrchestrator:
-        """The orchestrator, built if the target is a builder. Raises what ``build`` raises; TargetError for bare flows."""
+        """The orchestrator, built if the target is a builder. Raises what that raises; TargetError for bare flows."""
         if isinstance(self.value, FlowOrchestrator):
             return self.value
         if isinstance(self.value, FlowOrchestratorBuilder):

@@ -109,7 +109,7 @@ def _row(step: StepProgress, name: str, depth: int, now: datetime) -> StepRow:
 
 
 def _elapsed(step: StepProgress, now: datetime) -> str:
-    if step.started_at is None or step.status in (None, StepStatus.READY):
+    if step.started_at is None or step.status in (None, StepStatus.READY, StepStatus.PENDING):
         return ""
     return duration_words((step.ended_at or now) - step.started_at)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.cells import cell_len
 from rich.console import ConsoleOptions
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +28,9 @@ def steps_table(rows: Iterable[StepRow], options: ConsoleOptions) -> Table:
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for row in rows:
         _add(table, row, options.ascii_only)
+    for column in table.columns[:-1]:
+        # When the line is too long, only the remark is cut.
+        column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
     return table
 
 
