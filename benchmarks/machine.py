@@ -1,0 +1,76 @@
+"""Where and with what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.contender import Contender
+
+__all__ = ["hardware", "memory_mib", "versions"]
+
+_ALWAYS = ("floworch", "pydantic", "sqlalchemy")
+_ALSO = ("orjson", "uvloop")
+_MIB = 1024 * 1024
+
+
+def hardware() -> str:
+    """Processor, cores, memory and system in one line."""
+    total = _total_memory_bytes()
+    parts = [
+        _processor(),
+        f"{os.cpu_count()} cores",
+        f"{total / _MIB / 1024:.0f} GiB" if total else None,
+        f"{platform.system()} {platform.release()}",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def versions(contenders: Iterable[Contender]) -> dict[str, str]:
+    """Versions of Python, of SQLite and of every distribution that takes part."""
+    names = dict.fromkeys([*_ALWAYS, *_ALSO, *(_plain(name) for c in contenders for name in c.needs.values())])
+    found = {"Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def memory_mib() -> float:
+    """Resident memory of this process. On systems without /proc: the most that it ever was."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MIB
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (_MIB if sys.platform == "darwin" else 1024)
+
+
+def _plain(requirement: str) -> str:
+    return requirement.partition("[")[0]
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        for line in described.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _total_memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

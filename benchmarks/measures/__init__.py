@@ -1,0 +1,1 @@
+"""One module per workload: what is done, and what is timed."""
