@@ -34,7 +34,10 @@ class AsyncioRuntime(Runtime):
         self._free = concurrency
         self._queue: deque[ReadyStep] = deque()
         self._queued: set[_Name] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reserved = 0
+        self._claims: dict[asyncio.Task[None], None] = {}
+        self._runs: dict[asyncio.Task[None], None] = {}
+        self._changed = asyncio.Event()
         self._runner: StepRunner | None = None
         self._is_stopping = False
 
@@ -57,25 +60,46 @@ class AsyncioRuntime(Runtime):
         if self._is_stopping or self._free < 1 or self._queue:
             return False
         self._free -= 1
+        self._reserved += 1
         return True
 
     def run_reserved(self, step: StartedStep | None) -> None:
+        self._reserved -= 1
+        self._changed.set()
         if step is None:
             self._give_back(1)
         else:
-            self._spawn(self._run(step))
+            self._spawn(self._runs, self._run(step))
 
     async def stop(self, *, drain_seconds: float) -> None:
         self._is_stopping = True
         self._queue.clear()
         self._queued.clear()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=drain_seconds)
-        if self._tasks:
-            self._log.warning("steps_cancelled", steps=len(self._tasks), drain_seconds=drain_seconds)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks)
+        try:
+            async with asyncio.timeout(drain_seconds):
+                await self._until_idle()
+        except TimeoutError:
+            self._log.warning("steps_cancelled", steps=len(self._runs), drain_seconds=drain_seconds)
+            await self._cancel_runs()
+
+    async def _until_idle(self) -> None:
+        """Claims under way and reserved slots may still turn into running steps, so they are waited for as well."""
+        while self._runs or self._claims or self._reserved:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _cancel_runs(self) -> None:
+        """Each once: what follows is that the step hands itself back. Claims are left alone, because a step that was
+        claimed and that nobody knows of would wait until its lease runs out."""
+        cancelled: set[asyncio.Task[None]] = set()
+        while self._runs or self._claims or self._reserved:
+            self._changed.clear()
+            await asyncio.sleep(0)  # a task that is cancelled before its first line could not hand its step back
+            for task in self._runs:
+                if task not in cancelled:
+                    task.cancel()
+                    cancelled.add(task)
+            await self._changed.wait()
 
     def _fill(self) -> None:
         """Take as many queued steps as there are slots, and claim them together."""
@@ -83,7 +107,7 @@ class AsyncioRuntime(Runtime):
         if count == 0:
             return
         self._free -= count
-        self._spawn(self._claim([self._queue.popleft() for _ in range(count)]))
+        self._spawn(self._claims, self._claim([self._queue.popleft() for _ in range(count)]))
 
     async def _claim(self, tasks: Sequence[ReadyStep]) -> None:
         started: list[StartedStep] = []
@@ -93,7 +117,7 @@ class AsyncioRuntime(Runtime):
             self._queued.difference_update(map(_name, tasks))
             self._give_back(len(tasks) - len(started))
             for step in started:
-                self._spawn(self._run(step))
+                self._spawn(self._runs, self._run(step))
 
     async def _run(self, step: StartedStep) -> None:
         try:
@@ -114,10 +138,14 @@ class AsyncioRuntime(Runtime):
         if not self._is_stopping:
             self._fill()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, tasks: dict[asyncio.Task[None], None], work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks[task] = None
+        task.add_done_callback(lambda _: self._ended(tasks, task))
+
+    def _ended(self, tasks: dict[asyncio.Task[None], None], task: asyncio.Task[None]) -> None:
+        del tasks[task]
+        self._changed.set()
 
     def _runner_of(self) -> StepRunner:
         assert self._runner is not None

@@ -13,7 +13,7 @@ _START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class VirtualClock(SystemClock):
-    """Shows ``start`` plus the seconds that have passed on the event loop. Waits on that loop, so it must be the running one."""
+    """Shows ``start`` plus the seconds that have passed on the event loop, which must be the one that waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime = _START) -> None:
         self._loop = loop

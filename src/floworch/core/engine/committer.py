@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from traceback import format_exc
 from typing import Any
@@ -127,7 +127,7 @@ class Committer:
 
     async def _commit(self, requests: Sequence[Request]) -> None:
         waiting = [request for request in requests if not request.future.done()]
-        fresh = await self._load_states(waiting)
+        runs, fresh = await self._states_for(waiting)
         now = self._clock.now()
         works: dict[UUID, RunWork] = {}
         claims: list[Claiming] = []
@@ -135,7 +135,7 @@ class Committer:
             if isinstance(request, Starting):
                 works[request.run_id] = start_work(request, now)
             elif isinstance(request, Commanding):
-                self._plan(request, works, now, is_fresh=request.run_id in fresh)
+                self._plan(request, runs, works, now, is_fresh=request.run_id in fresh)
             elif request.run_id in works:
                 self._plan_claim(request, works[request.run_id], now)
             else:
@@ -158,22 +158,29 @@ class Committer:
             raise
         self._answer(creations, advances, claims, result, now)
 
-    async def _load_states(self, requests: Sequence[Request]) -> set[UUID]:
-        """Have the states of all runs with commands at hand; returns those that were loaded just now."""
-        missing = {
-            request.run_id
-            for request in requests
-            if isinstance(request, Commanding) and self._runs.get(request.run_id) is None
-        }
-        if missing:
-            await self._runs.load(missing)
-        return missing
+    async def _states_for(self, requests: Sequence[Request]) -> tuple[dict[UUID, CachedRun], set[UUID]]:
+        """The runs that commands are about, and which of them were loaded just now. Held here while the batch is built:
+        the cache may lose any of them meanwhile."""
+        wanted = dict.fromkeys(request.run_id for request in requests if isinstance(request, Commanding))
+        cached = {run_id: run for run_id in wanted if (run := self._runs.get(run_id)) is not None}
+        missing = [run_id for run_id in wanted if run_id not in cached]
+        loaded = await self._runs.load(missing) if missing else {}
+        return cached | loaded, set(missing)
 
-    def _plan(self, request: Commanding, works: dict[UUID, RunWork], now: datetime, *, is_fresh: bool) -> None:
-        work = works.get(request.run_id) or self._begin(request)
-        if work is None:
+    def _plan(
+        self,
+        request: Commanding,
+        runs: Mapping[UUID, CachedRun],
+        works: dict[UUID, RunWork],
+        now: datetime,
+        *,
+        is_fresh: bool,
+    ) -> None:
+        run = runs.get(request.run_id)
+        if run is None:
             _fail(request, RunNotFound(f"there is no run {request.run_id}"))
             return
+        work = works.get(request.run_id) or RunWork(run)
         if not work.takes_more:
             self._queue.append(request)
             return
@@ -187,10 +194,6 @@ class Committer:
             _fail(request, error)
         else:
             works[request.run_id] = work
-
-    def _begin(self, request: Commanding) -> RunWork | None:
-        run = self._runs.get(request.run_id)
-        return None if run is None else RunWork(run)
 
     def _refuse(self, request: Commanding, refusal: Exception, *, is_final: bool) -> None:
         """A refusal by a state that may be stale is no answer: look again."""

@@ -34,7 +34,7 @@ from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
 from floworch.core.ports.storage import ReadyStep, Storage
-from floworch.errors import FloworchError
+from floworch.errors import FloworchError, StorageError
 from floworch.observability.logging import get_logger
 
 __all__ = ["Engine"]
@@ -77,6 +77,7 @@ class Engine:
         )
         self._step_types = _step_types(self.plans, handlers)
         self._works = False
+        self._is_stopping = False
 
     # -- life
 
@@ -91,6 +92,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Drain: running handlers may finish, then their leases are handed back. What is not done is in the store."""
+        self._is_stopping = True
         if self._works:
             await self._timers.stop()
             await self._runtime.stop(drain_seconds=self.settings.drain_seconds)
@@ -129,24 +131,18 @@ class Engine:
             source_run_id=source_run_id,
             idempotency_key=idempotency_key,
         )
-        has_slot = self._works and self._runtime.reserve()
         future: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        has_slot = self._works and self._runtime.reserve()
+        if has_slot:
+            future.add_done_callback(self._use_reserved)
         offer = self._offer if has_slot else None
         deadline = self._deadline(now, time_limit, plan.timeout_seconds)
         self._committer.put(Starting(facts, plan, deadline, body, headers, offer, future))
-        started: Started | None = None
-        try:
-            started = await future
-        finally:
-            if has_slot:
-                future.add_done_callback(self._use_reserved)
-        return started
+        return await asyncio.shield(future)  # the caller may go away: a run that starts all the same is run
 
     def _use_reserved(self, future: asyncio.Future[Started]) -> None:
-        """Run the step that was started with the run, also when the caller has gone away meanwhile."""
-        transition = None
-        if not future.cancelled() and future.exception() is None:
-            transition = future.result().transition
+        """Run the step that was started with the run."""
+        transition = None if future.exception() else future.result().transition
         if transition is not None and transition.claimed:
             self._runtime.run_reserved(_started(future.result().run_id, transition))
         else:
@@ -154,7 +150,7 @@ class Engine:
 
     async def submit(self, run_id: UUID, command: Command) -> Transition:
         """Tell a run what has happened. Raises Fenced, InvalidTransition, RunNotFound, StorageError."""
-        return await self._submit(run_id, command, None, None)
+        return await self._request(run_id, command).future
 
     async def stop_run(self, run_id: UUID, reason: str | None) -> Transition:
         return await self.submit(run_id, StopRun(StopKind.CANCELLED, reason))
@@ -199,36 +195,60 @@ class Engine:
     async def _run_one(self, step: StartedStep) -> StartedStep | None:
         """Run one attempt and report it; returns the step that was started in its place."""
         try:
-            command = await self._executor.run(step)
-        except asyncio.CancelledError:
-            await self._hand_back(step)
-            raise
-        try:
-            transition = await self._submit(step.run_id, command, self._offer, self._patience())
+            transition = await self._report(step, await self._execute(step))
         except Fenced as refusal:
             self._log.warning("completion_fenced", reason=str(refusal), **_names(step))
             return None
         except FloworchError as error:
-            self._log.error("completion_lost", error=str(error), **_names(step))
+            self._log.error("attempt_lost", error=str(error), **_names(step))
             return None
         return _started(step.run_id, transition) if transition.claimed else None
 
-    async def _hand_back(self, step: StartedStep) -> None:
-        """Let another worker have the step at once instead of when the lease is over."""
-        released = asyncio.ensure_future(self.submit(step.run_id, StepReleased(step.step_key, step.attempt)))
+    async def _execute(self, step: StartedStep) -> Command:
+        """Run one attempt. When the worker stops, or cannot read its inputs, another one may have the step at once."""
         try:
-            await asyncio.shield(released)
+            return await self._executor.run(step)
+        except asyncio.CancelledError:
+            await self._hand_back(step)
+            raise
+        except StorageError:
+            await self._hand_back(step, self._patience())
+            raise
+
+    async def _report(self, step: StartedStep, command: Command) -> Transition:
+        """Have the result committed, also when the worker is stopped meanwhile; then nothing follows in its place."""
+        offer = None if self._is_stopping else self._offer
+        request = self._request(step.run_id, command, offer, self._patience())
+        try:
+            return await asyncio.shield(request.future)
+        except asyncio.CancelledError:
+            request.offer = None
+            transition = await request.future
+            if transition.claimed:
+                await self._hand_back(_started(step.run_id, transition))
+            raise
+
+    async def _hand_back(self, step: StartedStep, patient_until: datetime | None = None) -> None:
+        """Let another worker have the step at once instead of when the lease is over."""
+        released = StepReleased(step.step_key, step.attempt)
+        request = self._request(step.run_id, released, None, patient_until)
+        try:
+            await asyncio.shield(request.future)
         except (FloworchError, Fenced) as error:
             self._log.warning("release_failed", error=str(error), **_names(step))
 
     # -- inside
 
-    async def _submit(
-        self, run_id: UUID, command: Command, offer: ClaimOffer | None, patient_until: datetime | None
-    ) -> Transition:
-        future: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
-        self._committer.put(Commanding(run_id, command, offer, future, patient_until))
-        return await future
+    def _request(
+        self,
+        run_id: UUID,
+        command: Command,
+        offer: ClaimOffer | None = None,
+        patient_until: datetime | None = None,
+    ) -> Commanding:
+        request = Commanding(run_id, command, offer, asyncio.get_running_loop().create_future(), patient_until)
+        self._committer.put(request)
+        return request
 
     def _committed(self, state: RunState, transition: Transition) -> None:
         """After every commit of this engine: hand out the work, arm the clock, tell who waits."""

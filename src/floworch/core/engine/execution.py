@@ -22,8 +22,10 @@ from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.threads import HandlerThreads
 from floworch.core.machine.commands import Command, StepDeferred, StepFailed, StepSkipped, StepSucceeded
 from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
+from floworch.core.machine.reduce import Fenced
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
+from floworch.core.model.status import StepStatus
 from floworch.core.policy.retry import next_delay
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
@@ -64,11 +66,22 @@ class Executor:
     async def run(self, step: StartedStep) -> Command:
         """Carry the attempt out; the answer is the command that reports it.
 
-        Raises ``CancelledError`` when the worker stops, and StorageError when payloads cannot be read.
+        Raises ``CancelledError`` when the worker stops, StorageError when payloads cannot be read, and Fenced when the
+        lease was lost before the handler began.
         """
-        run = self._runs.get(step.run_id) or (await self._runs.load([step.run_id]))[step.run_id]
+        run = self._runs.get(step.run_id)
+        if run is None or not _is_known(step, run):
+            run = (await self._runs.load([step.run_id]))[step.run_id]
+            if not _is_known(step, run):
+                raise Fenced(f"attempt {step.attempt} of step {step.step_key!r} was over before it began")
         attempt = _Attempt(self, run, step)
         return await attempt.carry_out()
+
+
+def _is_known(step: StartedStep, run: CachedRun) -> bool:
+    """Whether the state is recent enough to have this attempt: an older one knows less of what its inputs may read."""
+    state = run.state.steps.get(step.step_key)
+    return state is not None and state.status is StepStatus.RUNNING and state.attempt == step.attempt
 
 
 class _Attempt:
