@@ -29,6 +29,7 @@ __all__ = ["FlowOrchestrator", "FlowReference"]
 FlowReference = type[FlowDefinition] | FlowDefinition | UUID | str
 """A flow class or instance, its id, or its name."""
 
+_HIGHEST_PRIORITY = 1000
 _FOLLOW_SECONDS = (0.02, 0.5)
 
 
@@ -107,11 +108,13 @@ class FlowOrchestrator:
         trigger_key: str = "manual",
         idempotency_key: str | None = None,
         timeout: float | timedelta | None = None,
+        priority: int = 0,
     ) -> RunHandle:
         """Start a run; returns when it is durable, not when it has ended.
 
         With an ``idempotency_key`` that the flow has seen, no run is started and the handle is that of the first one.
-        ``timeout`` (seconds) limits the whole run and wins over the manifest's.
+        ``timeout`` (seconds) limits the whole run and wins over the manifest's. Where steps wait for a worker, those of runs
+        with a higher ``priority`` go first.
         Raises FlowNotFound, NotFound for an unknown trigger, InvalidPayload, StorageUnavailable.
         """
         found = self.flow(flow)
@@ -124,6 +127,7 @@ class FlowOrchestrator:
             Payload.of(_checked_headers(headers), max_bytes=limit) if headers else None,
             idempotency_key=_checked_key(idempotency_key),
             time_limit=_checked_timeout(timeout),
+            priority=_checked_priority(priority),
         )
         return RunHandle(self, started.run_id, duplicate=started.duplicate)
 
@@ -259,6 +263,14 @@ def _checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
     if limit is not None and limit <= timedelta(0):
         raise ConfigurationError(f"timeout is {timeout!r}; a run needs more than 0 seconds")
     return limit
+
+
+def _checked_priority(priority: int) -> int:
+    if not isinstance(priority, int) or isinstance(priority, bool) or abs(priority) > _HIGHEST_PRIORITY:
+        raise ConfigurationError(
+            f"priority is {priority!r}; it must be a whole number from {-_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
+        )
+    return priority
 
 
 def _run_id(run_id: UUID | str) -> UUID:

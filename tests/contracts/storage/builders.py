@@ -107,9 +107,10 @@ def creation(
     flow_id: UUID = FLOW,
     started_at: datetime = START,
     source: UUID | None = None,
+    priority: int = 0,
     **changes: Any,
 ) -> Creation:
-    facts = RunFacts(run_id(number), flow_id, "hash-1", "manual", started_at, source, key)
+    facts = RunFacts(run_id(number), flow_id, "hash-1", "manual", started_at, source, key, priority)
     values: dict[str, Any] = {
         "status": RunStatus.RUNNING,
         "deadline": None,
@@ -118,6 +119,8 @@ def creation(
         "loop_items": {},
         "facts": [{"type": "run.started"}],
         "at": started_at,
+        "flow_id": flow_id,
+        "priority": priority,
         "owner": WORKER,
         "flow_name": "orders",
         "flow_version": "1.2",
@@ -148,6 +151,8 @@ def advance(
         "ended_at": None,
         "loop_items": {},
         "at": START,
+        "flow_id": FLOW,
+        "priority": 0,
         "owner": WORKER,
         **changes,
     }

@@ -123,6 +123,27 @@ async def test_ready_steps_come_longest_ready_first(storage: Storage) -> None:
     assert [step.step_key for step in await storage.ready(2, WORK, FLOWS)] == ["s1", "s2"]
 
 
+async def test_steps_of_runs_with_a_higher_priority_come_first(storage: Storage) -> None:
+    for number, priority in ((1, 0), (2, 5), (3, -5)):
+        steps = {"a": insert(state(ready_at=START - number * SECOND))}
+        await create(storage, creation(number, priority=priority, steps=steps))
+    assert [step.run_id for step in await storage.ready(10, WORK, FLOWS)] == [run_id(2), run_id(1), run_id(3)]
+
+
+async def test_a_flow_with_many_ready_steps_does_not_keep_another_one_waiting(storage: Storage) -> None:
+    many = {f"s{n}": insert(state(ready_at=START + n * SECOND)) for n in range(20)}
+    await create(storage, creation(1, steps=many))
+    late = {"late": insert(state(ready_at=START + 99 * SECOND)), "later": insert(state(ready_at=START + 100 * SECOND))}
+    await create(storage, creation(2, flow_id=flow(1).id, steps=late))
+    found = await storage.ready(4, WORK, FLOWS | {flow(1).id})
+    assert [step.step_key for step in found] == ["s0", "late", "s1", "later"]
+
+
+async def test_the_priority_of_a_run_is_kept(storage: Storage) -> None:
+    await create(storage, creation(1, priority=7))
+    assert (await storage.load([run_id(1)]))[run_id(1)].facts.priority == 7
+
+
 async def test_only_ready_steps_are_ready(storage: Storage) -> None:
     await create(storage, creation(steps={status.value: insert(state(status)) for status in StepStatus}))
     assert [step.step_key for step in await storage.ready(10, WORK, FLOWS)] == ["Ready"]

@@ -116,9 +116,12 @@ def _trigger_payloads(request: Starting) -> dict[PayloadRef, Payload | None]:
 def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
     transitions = [transition for _, transition in work.done]
     last = transitions[-1]
+    facts = work.run.state.facts
     only = len(transitions) == 1
     return {
-        "run_id": work.run.state.facts.run_id,
+        "run_id": facts.run_id,
+        "flow_id": facts.flow_id,
+        "priority": facts.priority,
         "status": last.status,
         "deadline": last.deadline,
         "stop": last.stop,

@@ -118,6 +118,7 @@ class Engine:
         idempotency_key: str | None = None,
         time_limit: timedelta | None = None,
         source_run_id: UUID | None = None,
+        priority: int = 0,
     ) -> Started:
         """Start a run. Returns when the run is durable."""
         plan = self.plans.current_of(flow_id)
@@ -130,6 +131,7 @@ class Engine:
             started_at=now,
             source_run_id=source_run_id,
             idempotency_key=idempotency_key,
+            priority=priority,
         )
         future: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         has_slot = self._works and self._runtime.reserve()

@@ -98,6 +98,8 @@ class RunFacts:
     started_at: datetime
     source_run_id: UUID | None = None
     idempotency_key: str | None = None
+    priority: int = 0
+    """Ready steps of runs with a higher priority are taken first."""
 
 
 @dataclass(slots=True)

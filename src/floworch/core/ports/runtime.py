@@ -54,7 +54,10 @@ class Runtime(ABC):
 
     @abstractmethod
     def reserve(self) -> bool:
-        """Take a slot for a step that the next commit may start; False when there is none. Give it to :meth:`run_reserved`."""
+        """Take a slot for a step that the next commit may start; False when there is none.
+
+        The slot goes to :meth:`run_reserved`.
+        """
 
     @abstractmethod
     def run_reserved(self, step: StartedStep | None) -> None:

@@ -18,7 +18,7 @@ from floworch.core.machine.state import RunFacts, StepState, StopRequest
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
-from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.model.status import RunStatus
 
 __all__ = [
     "Advance",
@@ -64,6 +64,9 @@ class RunWrite:
     loop_items: Mapping[str, Payload]
     facts: Sequence[Fact]
     at: datetime
+    flow_id: UUID
+    priority: int
+    """Of the run, as in its facts: ready steps are found by both."""
     owner: str
     """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
     removed: Sequence[str] = ()
@@ -96,8 +99,9 @@ class Advance(RunWrite):
 class Claim:
     """Start a ready step: compares on the step row (``Ready``, ``attempt``) and on the run being active.
 
-    Does not touch the run's revision. On success the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads
-    and ``due_at`` cleared, the lease set, and the fact ``step.started`` appended.
+    Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success the
+    row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set, and the
+    fact ``step.started`` appended.
     """
 
     run_id: UUID
@@ -126,8 +130,10 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class BatchResult:
-    """One answer per change, in the order of the batch. A creation answers with the id of the run that has the idempotency
-    key: its own when it won."""
+    """One answer per change, in the order of the batch.
+
+    A creation answers with the id of the run that has the idempotency key: its own when it won.
+    """
 
     creations: list[UUID] = field(default_factory=list)
     advances: list[Outcome] = field(default_factory=list)
@@ -270,7 +276,7 @@ class Storage(ABC):
 
     @abstractmethod
     async def open(self) -> None:
-        """Connect, check the schema and, unless told otherwise, migrate it. The second call is an error of the caller."""
+        """Connect, check the schema and, unless told otherwise, migrate it. A second call is an error."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -280,8 +286,10 @@ class Storage(ABC):
 
     @abstractmethod
     async def save_flows(self, flows: Sequence[FlowRecord]) -> None:
-        """Insert or update by id, and keep every manifest by its hash for ever. ``is_enabled`` and ``created_at`` of a known
-        flow stay as they are."""
+        """Insert or update by id, and keep every manifest by its hash for ever.
+
+        ``is_enabled`` and ``created_at`` of a known flow stay as they are.
+        """
 
     @abstractmethod
     async def list_flows(self) -> list[FlowRecord]:
@@ -301,9 +309,9 @@ class Storage(ABC):
     async def commit(self, batch: Batch) -> BatchResult:
         """Write a batch in one transaction.
 
-        A change that conflicts is left out and answered with ``CONFLICT``; the others commit. An advance conflicts when the
-        run's revision is not the expected one, or when a step row is not as ``StepChange.before`` says. When any other error
-        is raised nothing of the batch was written.
+        A change that conflicts is left out and answered with ``CONFLICT``; the others commit. An advance conflicts when
+        the run's revision is not the expected one, or when a step row is not as ``StepChange.before`` says. When any
+        other error is raised nothing of the batch was written.
         """
 
     @abstractmethod
@@ -330,12 +338,18 @@ class Storage(ABC):
 
     @abstractmethod
     async def due(self, now: datetime, limit: int) -> DueWork:
-        """Up to ``limit`` of each kind, earliest first. Reads only. Leases are compared with the store's own clock where
-        it has one, everything else with ``now``."""
+        """Up to ``limit`` of each kind, earliest first. Reads only.
+
+        Leases are compared with the store's own clock where it has one, everything else with ``now``.
+        """
 
     @abstractmethod
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
-        """Ready steps of active runs that one of these flows and types can run, longest ready first. Reads only."""
+        """Ready steps of active runs of these flows whose type is one of these. Reads only.
+
+        Highest priority first; among equals the flows take turns, each with the step that has been ready longest. So a
+        flow with many ready steps does not keep another one waiting.
+        """
 
     # -- questions
 

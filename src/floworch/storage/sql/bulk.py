@@ -49,14 +49,15 @@ class Insert(RowSet):
 class Update(RowSet):
     """A row holds the values of ``columns``, then those of ``match``.
 
-    ``constants`` and ``condition`` are SQL that every database understands, with ``{row}`` for the updated row and the
-    placeholders that :class:`~floworch.storage.sql.dialects.base.SqlDialect` fills in.
+    ``constants`` and ``condition`` are SQL that every database understands, with ``{row}`` for the updated row.
     """
 
     match: tuple[Match, ...]
     columns: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
     condition: str = ""
+    passes_over_locked: bool = False
+    """Leave out rows that another transaction is changing, instead of waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class RowWriter:
                 self._instant(facts.started_at),
                 facts.idempotency_key,
                 None if facts.source_run_id is None else str(facts.source_run_id),
+                facts.priority,
                 self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
                 self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
                 *self._run_change(creation, 1),
@@ -101,10 +102,13 @@ class RowWriter:
 
     def _write(self, run_id: str, write: RunWrite) -> None:
         rows = self.rows
+        flow_id = str(write.flow_id)
         for place, (key, change) in enumerate(write.steps.items()):
             values = self._step_change(run_id, key, change, write.owner)
             if change.before is None:
-                rows.insert_step.append((run_id, key, scope_of(key), change.type, place, *values))
+                rows.insert_step.append(
+                    (run_id, key, scope_of(key), change.type, flow_id, write.priority, place, *values)
+                )
             else:
                 status, attempt = change.before
                 rows.change_step.append((*values, run_id, key, status.value, attempt))

@@ -11,14 +11,14 @@ from floworch.storage.sql.tables import Tables
 __all__ = ["RUN_CHANGE", "STEP_CHANGE", "STEP_IDENTITY", "Statements", "bulk_statements", "prepare_statements"]
 
 RUN_CHANGE = ("status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "place")
+STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place")
 STEP_CHANGE = (
     "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at",
     "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace",
 )  # fmt: skip
 _RUN_FACTS = (
     "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",
-    "source_run_id", "body", "headers",
+    "source_run_id", "priority", "body", "headers",
 )  # fmt: skip
 _STEP = (Match("run_id"), Match("step_key"))
 _SCOPE = (Match("run_id"), Match("step_key", ">="), Match("step_key", "<"), Match("scope"))
@@ -82,8 +82,8 @@ def _of_steps(tables: Tables) -> dict[str, Insert | Update | Delete]:
 def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
     step = tables.step
     active = (
-        f"EXISTS (SELECT 1 FROM {tables.run.fullname} AS r{{share_hint}} WHERE r.id = {{row}}.run_id "
-        "AND r.status = 'Running' AND r.stop_kind IS NULL{share_lock})"
+        f"EXISTS (SELECT 1 FROM {tables.run.fullname} AS r WHERE r.id = {{row}}.run_id "
+        "AND r.status = 'Running' AND r.stop_kind IS NULL)"
     )
     cleared = ("due_at", "wait", "input", "output", "error", "trace")
     return {
@@ -97,6 +97,7 @@ def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
             ),
             match=(*_STEP, Match("attempt")),
             condition=f"{{row}}.status = 'Ready' AND {active}",
+            passes_over_locked=True,
         ),
         "renew_lease": Update(
             step,

@@ -73,6 +73,7 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
         c.started_at,
         c.source_run_id,
         c.idempotency_key,
+        c.priority,
         c.revision,
         c.status,
         c.deadline,
@@ -114,6 +115,7 @@ def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
         started_at=row.started_at,
         source_run_id=row.source_run_id,
         idempotency_key=row.idempotency_key,
+        priority=row.priority,
     )
     return StoredRun(
         facts=facts,

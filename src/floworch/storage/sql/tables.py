@@ -8,8 +8,9 @@ past.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, MetaData, SmallInteger, Table, text
+from sqlalchemy import BigInteger, Column, ColumnElement, Identity, Index, Integer, MetaData, SmallInteger, Table, text
 
 from floworch.storage.sql.types import Document, Id, Instant, Word
 
@@ -103,6 +104,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
         Column("stop_at", Instant),
         Column("idempotency_key", Word(_KEY_CHARS)),
         Column("source_run_id", Id),
+        Column("priority", SmallInteger, nullable=False),
         Column("body", Document),
         Column("headers", Document),
         sqlite_with_rowid=False,
@@ -125,6 +127,8 @@ def _step(metadata: MetaData, prefix: str) -> Table:
         Column("step_key", Word(_KEY_CHARS), primary_key=True),
         Column("scope", Word(_KEY_CHARS), nullable=False),
         Column("type", Word(200), nullable=False),
+        Column("flow_id", Id, nullable=False),  # the run's, as is the priority: what ready steps are found by
+        Column("priority", SmallInteger, nullable=False),
         Column("place", Integer, nullable=False),  # among the rows that one commit inserted
         Column("status", Word(16), nullable=False),
         Column("attempt", Integer, nullable=False),
@@ -150,7 +154,7 @@ def _step(metadata: MetaData, prefix: str) -> Table:
         sqlite_with_rowid=False,
     )
     name, c = table.name, table.c
-    _partial_index(f"{name}_ready", "status = 'Ready'", c.ready_at)
+    _partial_index(f"{name}_ready", "status = 'Ready'", c.flow_id, c.priority.desc(), c.ready_at)
     _partial_index(f"{name}_pending", "status = 'Pending'", c.due_at)
     _partial_index(f"{name}_leased", "lease_until IS NOT NULL", c.lease_until)
     return table
@@ -193,6 +197,6 @@ def _idempotency_key(metadata: MetaData, prefix: str) -> Table:
     )
 
 
-def _partial_index(name: str, where: str, *columns: Column[object]) -> Index:
+def _partial_index(name: str, where: str, *columns: Column[Any] | ColumnElement[Any]) -> Index:
     condition = text(where)
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition, mssql_where=condition)

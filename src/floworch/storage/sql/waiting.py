@@ -7,8 +7,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, exists, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Executable,
+    Select,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
+from floworch.core.ports.fairness import ReadySince, fair_order
 from floworch.core.ports.storage import DueWork, LeaseKey, LeaseState, LostLease, ReadyStep, TimerKey
 from floworch.storage.sql.bulk import Statement
 from floworch.storage.sql.dialects.base import SqlDialect
@@ -18,6 +30,7 @@ from floworch.storage.sql.tables import Tables
 __all__ = ["due_questions", "find_due", "find_ready", "ready_question", "renew_leases"]
 
 _RUNS_PER_QUERY = 500
+_FLOWS_PER_QUERY = 50
 _NEXT = ("next timer", "next lease", "next deadline")
 
 
@@ -25,24 +38,31 @@ def find_ready(
     connection: Connection, tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]
 ) -> list[ReadyStep]:
     """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
-    return [ReadyStep(*row) for row in connection.execute(ready_question(tables, limit, step_types, flow_ids))]
+    found: list[tuple[ReadySince, ReadyStep]] = []
+    for flows in chunks(sorted(flow_ids), _FLOWS_PER_QUERY):
+        rows = connection.execute(ready_question(tables, limit, step_types, flows))
+        found.extend((ReadySince(row.priority, row.ready_at), ReadyStep(*row[:5])) for row in rows)
+    return fair_order(found)[:limit]
 
 
 def ready_question(
-    tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]
-) -> Select[*tuple[Any, ...]]:
-    """Asks for ready steps, in the order of the index that holds nothing else."""
+    tables: Tables, limit: int, step_types: frozenset[str], flow_ids: Sequence[UUID]
+) -> CompoundSelect[*tuple[Any, ...]]:
+    """Asks for the first ready steps of each flow: one short range of the index that holds nothing else."""
+    return union_all(*(_ready_of_flow(tables, limit, step_types, flow_id) for flow_id in flow_ids))
+
+
+def _ready_of_flow(tables: Tables, limit: int, step_types: frozenset[str], flow_id: UUID) -> Select[*tuple[Any, ...]]:
     step, run = tables.step.c, tables.run.c
-    takes_steps = (run.id == step.run_id, run.status == "Running", run.stop_kind.is_(None))
-    # Not a join: SQLite would begin it with all the active runs of the flows.
-    is_wanted = exists().where(*takes_steps, run.flow_id.in_(sorted(flow_ids)))
-    flow_id = select(run.flow_id).where(run.id == step.run_id).scalar_subquery()
-    return (
-        select(step.run_id, step.step_key, step.attempt, step.type, flow_id)
-        .where(_is(step.status, "Ready"), step.type.in_(sorted(step_types)), is_wanted)
-        .order_by(step.ready_at, step.run_id, step.place)
+    # Not a join: SQLite would begin it with all the active runs of the flow.
+    is_active = exists().where(run.id == step.run_id, run.status == "Running", run.stop_kind.is_(None))
+    first = (
+        select(step.run_id, step.step_key, step.attempt, step.type, step.flow_id, step.priority, step.ready_at)
+        .where(_is(step.status, "Ready"), step.flow_id == flow_id, step.type.in_(sorted(step_types)), is_active)
+        .order_by(step.priority.desc(), step.ready_at)
         .limit(limit)
     )
+    return select(first.subquery())
 
 
 def find_due(

@@ -5,9 +5,9 @@ FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_
 WHERE NOT EXISTS (SELECT 1 FROM [floworch].[idempotency_key] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[flow_id] = v.p0 AND x.[key] = v.p1);
 
 -- bulk: insert_run
-INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [body], [headers], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17
-FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 NVARCHAR(MAX) '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[12]', p12 DATETIMEOFFSET(6) '$[13]', p13 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[14]', p14 NVARCHAR(MAX) '$[15]', p15 DATETIMEOFFSET(6) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 BIGINT '$[18]') AS v;
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(MAX) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 BIGINT '$[19]') AS v;
 
 -- bulk: advance_run
 UPDATE t
@@ -16,9 +16,9 @@ FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(16) 
 WHERE t.[id] = v.p7 AND t.[revision] = v.p8;
 
 -- bulk: insert_step
-INSERT INTO [floworch].[step] ([run_id], [step_key], [scope], [type], [place], [status], [attempt], [failures], [lost], [due_at], [wait], [waiting_since], [skip], [reason], [owner], [ready_at], [started_at], [ended_at], [loop], [lease_until], [input], [output], [error], [trace])
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, DATEADD(millisecond, CAST(v.p19 * 1000 AS INT), SYSDATETIMEOFFSET()), v.p20, v.p21, v.p22, v.p23
-FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 INT '$[5]', p5 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[6]', p6 INT '$[7]', p7 INT '$[8]', p8 INT '$[9]', p9 DATETIMEOFFSET(6) '$[10]', p10 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[11]', p11 DATETIMEOFFSET(6) '$[12]', p12 NVARCHAR(32) COLLATE Latin1_General_100_BIN2 '$[13]', p13 NVARCHAR(MAX) '$[14]', p14 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[15]', p15 DATETIMEOFFSET(6) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 NVARCHAR(MAX) '$[19]', p19 FLOAT '$[20]', p20 NVARCHAR(MAX) '$[21]', p21 NVARCHAR(MAX) '$[22]', p22 NVARCHAR(MAX) '$[23]', p23 NVARCHAR(MAX) '$[24]') AS v
+INSERT INTO [floworch].[step] ([run_id], [step_key], [scope], [type], [flow_id], [priority], [place], [status], [attempt], [failures], [lost], [due_at], [wait], [waiting_since], [skip], [reason], [owner], [ready_at], [started_at], [ended_at], [loop], [lease_until], [input], [output], [error], [trace])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, DATEADD(millisecond, CAST(v.p21 * 1000 AS INT), SYSDATETIMEOFFSET()), v.p22, v.p23, v.p24, v.p25
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]', p5 SMALLINT '$[6]', p6 INT '$[7]', p7 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[8]', p8 INT '$[9]', p9 INT '$[10]', p10 INT '$[11]', p11 DATETIMEOFFSET(6) '$[12]', p12 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 NVARCHAR(32) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(MAX) '$[16]', p16 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 NVARCHAR(MAX) '$[21]', p21 FLOAT '$[22]', p22 NVARCHAR(MAX) '$[23]', p23 NVARCHAR(MAX) '$[24]', p24 NVARCHAR(MAX) '$[25]', p25 NVARCHAR(MAX) '$[26]') AS v
 WHERE NOT EXISTS (SELECT 1 FROM [floworch].[step] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[run_id] = v.p0 AND x.[step_key] = v.p1);
 
 -- bulk: change_step
@@ -47,8 +47,8 @@ WHERE t.[run_id] = v.p0 AND t.[step_key] >= v.p1 AND t.[step_key] < v.p2 AND t.[
 -- bulk: claim_step
 UPDATE t
 SET [owner] = v.p0, [started_at] = v.p1, [lease_until] = DATEADD(millisecond, CAST(v.p2 * 1000 AS INT), SYSDATETIMEOFFSET()), status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
-FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 FLOAT '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[5]', p5 INT '$[6]') AS v
-WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WITH (REPEATABLEREAD, ROWLOCK) WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
+FROM [floworch].[step] AS t WITH (UPDLOCK, READPAST, ROWLOCK), OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 FLOAT '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[5]', p5 INT '$[6]') AS v
+WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
 
 -- bulk: renew_lease
 UPDATE t
@@ -100,16 +100,15 @@ FROM floworch.step WITH (UPDLOCK, ROWLOCK)
 WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch.step.run_id, floworch.step.step_key;
 
 -- ready
-SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.type, (SELECT floworch.run.flow_id
-FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id) AS anon_1
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
+FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.ready_at AS ready_at
 FROM floworch.step
-WHERE floworch.step.status = 'Ready' AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = :status_1 AND floworch.run.stop_kind IS NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]))) ORDER BY floworch.step.ready_at, floworch.step.run_id, floworch.step.place;
+WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = :status_1 AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 

@@ -5,9 +5,9 @@ FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[]) WITH ORDINALI
 ON CONFLICT DO NOTHING;
 
 -- bulk: insert_run
-INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, place);
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, place);
 
 -- bulk: advance_run
 UPDATE "floworch"."run" AS t
@@ -16,9 +16,9 @@ FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamp
 WHERE t."id" = v.p7 AND t."revision" = v.p8;
 
 -- bulk: insert_step
-INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, clock_timestamp() + v.p19 * interval '1 second', v.p20, v.p21, v.p22, v.p23
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, place)
+INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, clock_timestamp() + v.p21 * interval '1 second', v.p22, v.p23, v.p24, v.p25
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::smallint[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25, place)
 ON CONFLICT DO NOTHING;
 
 -- bulk: change_step
@@ -47,8 +47,10 @@ WHERE t."run_id" = v.p0 AND t."step_key" >= v.p1 AND t."step_key" < v.p2 AND t."
 -- bulk: claim_step
 UPDATE "floworch"."step" AS t
 SET "owner" = v.p0, "started_at" = v.p1, "lease_until" = clock_timestamp() + v.p2 * interval '1 second', status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
-FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
-WHERE t."run_id" = v.p3 AND t."step_key" = v.p4 AND t."attempt" = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL FOR SHARE);
+FROM (SELECT v.* FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
+JOIN "floworch"."step" AS l ON l."run_id" = v.p3 AND l."step_key" = v.p4 AND l."attempt" = v.p5
+FOR NO KEY UPDATE OF l SKIP LOCKED) AS v
+WHERE t."run_id" = v.p3 AND t."step_key" = v.p4 AND t."attempt" = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
 
 -- bulk: renew_lease
 UPDATE "floworch"."step" AS t
@@ -100,17 +102,16 @@ FROM floworch.step
 WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch.step.run_id, floworch.step.step_key FOR UPDATE;
 
 -- ready
-SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.type, (SELECT floworch.run.flow_id
-FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id) AS anon_1
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
+FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.ready_at AS ready_at
 FROM floworch.step
-WHERE floworch.step.status = 'Ready' AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = %(flow_id_1)s::UUID AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = %(status_1)s::VARCHAR COLLATE "C" AND floworch.run.stop_kind IS NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]))) ORDER BY floworch.step.ready_at, floworch.step.run_id, floworch.step.place
- LIMIT %(param_1)s::INTEGER;
+WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = %(status_1)s::VARCHAR COLLATE "C" AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
+ LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
-SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
  LIMIT %(param_1)s::INTEGER;

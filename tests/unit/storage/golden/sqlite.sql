@@ -3,8 +3,8 @@ INSERT OR IGNORE INTO floworch_idempotency_key ("flow_id", "key", "run_id", "cre
 SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: insert_run
-INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: advance_run
 UPDATE floworch_run AS t
@@ -13,8 +13,8 @@ FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
 WHERE t."id" = v.column8 AND t."revision" = v.column9;
 
 -- bulk: insert_step
-INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: change_step
 UPDATE floworch_step AS t
@@ -87,17 +87,16 @@ FROM floworch_step
 WHERE floworch_step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch_step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch_step.run_id, floworch_step.step_key;
 
 -- ready
-SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.attempt, floworch_step.type, (SELECT floworch_run.flow_id
-FROM floworch_run
-WHERE floworch_run.id = floworch_step.run_id) AS anon_1
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
+FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.ready_at AS ready_at
 FROM floworch_step
-WHERE floworch_step.status = 'Ready' AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch_run
-WHERE floworch_run.id = floworch_step.run_id AND floworch_run.status = ? AND floworch_run.stop_kind IS NULL AND floworch_run.flow_id IN (__[POSTCOMPILE_flow_id_1]))) ORDER BY floworch_step.ready_at, floworch_step.run_id, floworch_step.place
- LIMIT ? OFFSET ?;
+WHERE floworch_run.id = floworch_step.run_id AND floworch_run.status = ? AND floworch_run.stop_kind IS NULL)) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
+ LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.priority
 FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.source_run_id = ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;

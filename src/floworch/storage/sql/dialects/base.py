@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar
@@ -92,9 +91,3 @@ class SqlDialect(ABC):
 
     @abstractmethod
     def delete(self, statement: Delete) -> Statement: ...
-
-    @property
-    def placeholders(self) -> Mapping[str, str]:
-        """Fills ``{share_hint}`` (after a table's name) and ``{share_lock}`` (after a query): together they make a row
-        that is only read stay as it is until the end of the transaction."""
-        return {"share_hint": "", "share_lock": ""}

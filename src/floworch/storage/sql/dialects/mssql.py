@@ -6,7 +6,7 @@ Reads use snapshot isolation, so the database must have ``ALLOW_SNAPSHOT_ISOLATI
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -108,9 +108,10 @@ class MssqlDialect(SqlDialect):
             for place, match in enumerate(statement.match, len(statement.columns))
         ]
         if statement.condition:
-            conditions.append(statement.condition.format(row="t", **self.placeholders))
+            conditions.append(statement.condition.format(row="t"))
         head = f"UPDATE t\nSET {', '.join((*sets, *statement.constants))}"
-        tail = f"\nFROM {_name(statement)} AS t, {_open_json(columns)}\nWHERE {' AND '.join(conditions)}"
+        hint = " WITH (UPDLOCK, READPAST, ROWLOCK)" if statement.passes_over_locked else ""
+        tail = f"\nFROM {_name(statement)} AS t{hint}, {_open_json(columns)}\nWHERE {' AND '.join(conditions)}"
         return _MssqlStatement(head + tail, f"{head}\nOUTPUT v.place{tail}")
 
     def delete(self, statement: Delete) -> Statement:
@@ -119,10 +120,6 @@ class MssqlDialect(SqlDialect):
         return _MssqlStatement(
             f"DELETE t\nFROM {_name(statement)} AS t, {_open_json(columns)}\nWHERE {' AND '.join(conditions)}"
         )
-
-    @property
-    def placeholders(self) -> Mapping[str, str]:
-        return {"share_hint": " WITH (REPEATABLEREAD, ROWLOCK)", "share_lock": ""}
 
 
 class _MssqlStatement(Statement):

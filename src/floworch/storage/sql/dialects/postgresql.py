@@ -5,7 +5,7 @@ Arrays are written as literals here: that costs a tenth of what the driver's own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -103,10 +103,11 @@ class PostgresqlDialect(SqlDialect):
             for place, match in enumerate(statement.match, len(statement.columns))
         ]
         if statement.condition:
-            conditions.append(statement.condition.format(row="t", **self.placeholders))
+            conditions.append(statement.condition.format(row="t"))
+        source = _free_rows(statement, columns) if statement.passes_over_locked else _unnest(columns)
         return _PostgresqlStatement(
             f"UPDATE {_name(statement)} AS t\nSET {', '.join((*sets, *statement.constants))}\n"
-            f"FROM {_unnest(columns)}\nWHERE {' AND '.join(conditions)}",
+            f"FROM {source}\nWHERE {' AND '.join(conditions)}",
             "\nRETURNING v.place",
         )
 
@@ -116,10 +117,6 @@ class PostgresqlDialect(SqlDialect):
         return _PostgresqlStatement(
             f"DELETE FROM {_name(statement)} AS t\nUSING {_unnest(columns)}\nWHERE {' AND '.join(conditions)}", ""
         )
-
-    @property
-    def placeholders(self) -> Mapping[str, str]:
-        return {"share_hint": "", "share_lock": " FOR SHARE"}
 
 
 class _PostgresqlStatement(Statement):
@@ -149,6 +146,18 @@ def _unnest(columns: Sequence[Column[Any]]) -> str:
     arrays = ", ".join(f"%s::{_TYPES.of(column)}[]" for column in columns)
     names = ", ".join(f"p{place}" for place in range(len(columns)))
     return f"unnest({arrays}) WITH ORDINALITY AS v ({names}, place)"
+
+
+def _free_rows(statement: Update, columns: Sequence[Column[Any]]) -> str:
+    """The rows that match and that nobody else is changing, locked."""
+    matches = " AND ".join(
+        f'l."{match.column}" {match.operator} v.p{place}'
+        for place, match in enumerate(statement.match, len(statement.columns))
+    )
+    return (
+        f"(SELECT v.* FROM {_unnest(columns)}\n"
+        f"JOIN {_name(statement)} AS l ON {matches}\nFOR NO KEY UPDATE OF l SKIP LOCKED) AS v"
+    )
 
 
 def _values(columns: Sequence[Column[Any]]) -> str:

@@ -97,9 +97,7 @@ class SqliteDialect(SqlDialect):
         return _SqliteStatement(partial(_insert_sql, statement), len(statement.columns))
 
     def update(self, statement: Update) -> Statement:
-        return _SqliteStatement(
-            partial(_update_sql, statement, self.placeholders), len(statement.columns) + len(statement.match)
-        )
+        return _SqliteStatement(partial(_update_sql, statement), len(statement.columns) + len(statement.match))
 
     def delete(self, statement: Delete) -> Statement:
         return _SqliteStatement(partial(_delete_sql, statement), len(statement.match))
@@ -159,14 +157,14 @@ def _insert_sql(statement: Insert, values: str) -> str:
     )
 
 
-def _update_sql(statement: Update, placeholders: Mapping[str, str], values: str) -> str:
+def _update_sql(statement: Update, values: str) -> str:
     sets = [f'"{name}" = v.column{place}' for place, name in enumerate(statement.columns, 1)]
     conditions = [
         f't."{match.column}" {match.operator} v.column{place}'
         for place, match in enumerate(statement.match, len(statement.columns) + 1)
     ]
     if statement.condition:
-        conditions.append(statement.condition.format(row="t", **placeholders))
+        conditions.append(statement.condition.format(row="t"))
     return (
         f"UPDATE {statement.table.name} AS t\n"
         f"SET {', '.join((*sets, *statement.constants))}\n"

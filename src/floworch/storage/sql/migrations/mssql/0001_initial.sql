@@ -67,6 +67,7 @@ CREATE TABLE [{schema}].run (
     stop_at DATETIMEOFFSET(6) NULL,
     idempotency_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
     source_run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    priority SMALLINT NOT NULL,
     body NVARCHAR(max) NULL,
     headers NVARCHAR(max) NULL,
     PRIMARY KEY (id)
@@ -89,6 +90,8 @@ CREATE TABLE [{schema}].step (
     step_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
     scope NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
     type NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    priority SMALLINT NOT NULL,
     place INTEGER NOT NULL,
     status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL,
     attempt INTEGER NOT NULL,
@@ -117,4 +120,4 @@ CREATE INDEX step_leased ON [{schema}].step (lease_until) WHERE lease_until IS N
 
 CREATE INDEX step_pending ON [{schema}].step (due_at) WHERE status = 'Pending';
 
-CREATE INDEX step_ready ON [{schema}].step (ready_at) WHERE status = 'Ready';
+CREATE INDEX step_ready ON [{schema}].step (flow_id, priority DESC, ready_at) WHERE status = 'Ready';

@@ -67,6 +67,7 @@ CREATE TABLE "{schema}".run (
     stop_at TIMESTAMP WITH TIME ZONE,
     idempotency_key TEXT COLLATE "C",
     source_run_id UUID,
+    priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
     PRIMARY KEY (id)
@@ -89,6 +90,8 @@ CREATE TABLE "{schema}".step (
     step_key TEXT COLLATE "C" NOT NULL,
     scope TEXT COLLATE "C" NOT NULL,
     type TEXT COLLATE "C" NOT NULL,
+    flow_id UUID NOT NULL,
+    priority SMALLINT NOT NULL,
     place INTEGER NOT NULL,
     status TEXT COLLATE "C" NOT NULL,
     attempt INTEGER NOT NULL,
@@ -117,4 +120,4 @@ CREATE INDEX step_leased ON "{schema}".step (lease_until) WHERE lease_until IS N
 
 CREATE INDEX step_pending ON "{schema}".step (due_at) WHERE status = 'Pending';
 
-CREATE INDEX step_ready ON "{schema}".step (ready_at) WHERE status = 'Ready';
+CREATE INDEX step_ready ON "{schema}".step (flow_id, priority DESC, ready_at) WHERE status = 'Ready';

@@ -65,6 +65,7 @@ CREATE TABLE floworch_run (
     stop_at BIGINT,
     idempotency_key TEXT,
     source_run_id CHAR(36),
+    priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
     PRIMARY KEY (id)
@@ -88,6 +89,8 @@ CREATE TABLE floworch_step (
     step_key TEXT NOT NULL,
     scope TEXT NOT NULL,
     type TEXT NOT NULL,
+    flow_id CHAR(36) NOT NULL,
+    priority SMALLINT NOT NULL,
     place INTEGER NOT NULL,
     status TEXT NOT NULL,
     attempt INTEGER NOT NULL,
@@ -117,4 +120,4 @@ CREATE INDEX floworch_step_leased ON floworch_step (lease_until) WHERE lease_unt
 
 CREATE INDEX floworch_step_pending ON floworch_step (due_at) WHERE status = 'Pending';
 
-CREATE INDEX floworch_step_ready ON floworch_step (ready_at) WHERE status = 'Ready';
+CREATE INDEX floworch_step_ready ON floworch_step (flow_id, priority DESC, ready_at) WHERE status = 'Ready';
