@@ -13,6 +13,7 @@ from floworch.core.engine.leases import Leases
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.expressions import Reference, Source
+from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.invoke import invoke
 from floworch.core.handlers.processes import HandlerProcesses
@@ -97,10 +98,26 @@ class _Attempt:
         self._handler = executor._handlers.get(plan.type)
         self._state = run.state.steps.get(step.step_key)
         self._loaded: dict[PayloadRef, Payload | None] = {}
+        self._cancelled = CancelSignal()
         self._is_interrupted = False
         self._has_ended = False
 
     async def carry_out(self) -> Command:
+        """Holds the lease from now on: loading what the inputs read may take a while."""
+        lease_seconds = self._plan.lease_seconds or self._settings.lease_seconds
+        self._executor._leases.hold(self._step, lease_seconds, self._interrupter())
+        try:
+            return await self._resolve_and_call()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._is_interrupted or task is None or task.uncancel() > 0:
+                raise
+            return self._report(self._cancelled_outcome(), None)
+        finally:
+            self._has_ended = True
+            self._executor._leases.let_go(self._step)
+
+    async def _resolve_and_call(self) -> Command:
         given: Payload | None = None
         try:
             inputs = await self._inputs()
@@ -132,36 +149,29 @@ class _Attempt:
                 return read(environment)
 
     async def _call(self, inputs: Json) -> StepOutcome:
-        executor = self._executor
-        context = self._context()
-        lease_seconds = self._plan.lease_seconds or self._settings.lease_seconds
-        executor._leases.hold(self._step, lease_seconds, self._interrupter(context))
         if self._run.state.stop is not None:
-            context.cancelled.set("the run is being stopped")
-        try:
-            return await invoke(
-                self._handler,
-                context,
-                inputs,
-                timeout=self._plan.timeout_seconds
-                or self._handler.timeout_seconds
-                or self._settings.default_timeout_seconds,
-                threads=executor._threads,
-                processes=executor._processes,
-                cancel_grace=self._settings.cancel_grace_seconds,
-                max_output_bytes=self._settings.max_payload_bytes,
-                written=self._plan.inputs.source,
-            )
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not self._is_interrupted or task is None or task.uncancel() > 0:
-                raise
-            return Failed(StepError("Cancelled", context.cancelled.reason or "cancelled", retryable=False))
-        finally:
-            self._has_ended = True
-            executor._leases.let_go(self._step)
+            self._cancelled.set("the run is being stopped")
+        if self._cancelled.is_set():
+            return self._cancelled_outcome()
+        executor = self._executor
+        return await invoke(
+            self._handler,
+            self._context(),
+            inputs,
+            timeout=self._plan.timeout_seconds
+            or self._handler.timeout_seconds
+            or self._settings.default_timeout_seconds,
+            threads=executor._threads,
+            processes=executor._processes,
+            cancel_grace=self._settings.cancel_grace_seconds,
+            max_output_bytes=self._settings.max_payload_bytes,
+            written=self._plan.inputs.source,
+        )
 
-    def _interrupter(self, context: StepContext) -> Callable[[str], None]:
+    def _cancelled_outcome(self) -> Failed:
+        return Failed(StepError("Cancelled", self._cancelled.reason or "cancelled", retryable=False))
+
+    def _interrupter(self) -> Callable[[str], None]:
         """Asks the handler to stop, and cancels it after the grace period."""
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
@@ -172,8 +182,8 @@ class _Attempt:
                 task.cancel()
 
         def interrupt(reason: str) -> None:
-            if not context.cancelled.is_set():
-                context.cancelled.set(reason)
+            if not self._cancelled.is_set():
+                self._cancelled.set(reason)
                 loop.call_later(self._settings.cancel_grace_seconds, cancel)
 
         return interrupt
@@ -194,6 +204,7 @@ class _Attempt:
             now=self._executor._clock.now,
             outputs=self._output_of,
             services=self._executor._services,
+            cancelled=self._cancelled,
         )
 
     def _payload(self, kind: PayloadKind) -> Payload | None:
