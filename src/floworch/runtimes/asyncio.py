@@ -12,7 +12,7 @@ from uuid import UUID
 from floworch.core.ports.runtime import Runtime, StartedStep, StepRunner
 from floworch.core.ports.storage import ReadyStep
 from floworch.errors import ConfigurationError
-from floworch.observability.logging import get_logger
+from floworch.observability.logging import get_library_logger
 
 __all__ = ["AsyncioRuntime"]
 
@@ -29,7 +29,7 @@ class AsyncioRuntime(Runtime):
     def __init__(self, concurrency: int = 64) -> None:
         if concurrency < 1:
             raise ConfigurationError(f"concurrency is {concurrency}; at least one step must be able to run")
-        self._log = get_logger("floworch.runtime")
+        self._log = get_library_logger("floworch.runtime")
         self._concurrency = concurrency
         self._free = concurrency
         self._queue: deque[ReadyStep] = deque()

@@ -165,11 +165,11 @@ async def test_steps_are_listed_in_the_order_in_which_they_became_ready(storage:
     assert [record.key for record in await storage.list_steps(run_id(1))] == ["z", "b", "c", "a"]
 
 
-async def test_steps_that_were_never_ready_come_last(storage: Storage) -> None:
-    skipped = state(StepStatus.SKIPPED, ended_at=START)
+async def test_steps_that_were_never_ready_stand_where_they_ended(storage: Storage) -> None:
+    skipped = state(StepStatus.SKIPPED, ended_at=START + SECOND)
     await create(storage, creation(steps={"skipped": insert(skipped), "a": insert(state())}))
-    await commit_steps(storage, 1, b=insert(state(ready_at=START + SECOND)))
-    assert [record.key for record in await storage.list_steps(run_id(1))] == ["a", "b", "skipped"]
+    await commit_steps(storage, 1, b=insert(state(ready_at=START + 2 * SECOND)))
+    assert [record.key for record in await storage.list_steps(run_id(1))] == ["a", "skipped", "b"]
 
 
 async def test_a_step_keeps_its_place_while_it_runs_and_ends(storage: Storage) -> None:

@@ -37,7 +37,7 @@ from floworch.errors import (
     StorageError,
     StorageUnavailable,
 )
-from floworch.observability.logging import get_logger
+from floworch.observability.logging import get_library_logger
 
 __all__ = ["Committer"]
 
@@ -53,7 +53,7 @@ class Committer:
         settings: EngineSettings,
         on_committed: Callable[[RunState, Transition], None],
     ) -> None:
-        self._log = get_logger("floworch.engine")
+        self._log = get_library_logger("floworch.engine")
         self._store = store
         self._runs = runs
         self._clock = clock

@@ -13,6 +13,7 @@ from floworch.core.dag.keys import enclosing_scopes, scope_of
 from floworch.core.dag.lookup import find_step
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.execution import Executor
+from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
@@ -35,7 +36,7 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
 from floworch.core.ports.storage import ReadyStep, Storage
 from floworch.errors import FloworchError, StorageError
-from floworch.observability.logging import get_logger
+from floworch.observability.logging import get_library_logger, tells_info
 
 __all__ = ["Engine"]
 
@@ -60,7 +61,8 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.plans = Plans(store, list(flows))
-        self._log = get_logger("floworch.engine")
+        self._log = get_library_logger("floworch.engine")
+        self._tells_info = tells_info(self._log)
         self._store = store
         self._runtime = runtime
         self._handlers = handlers
@@ -255,6 +257,7 @@ class Engine:
     def _committed(self, state: RunState, transition: Transition) -> None:
         """After every commit of this engine: hand out the work, arm the clock, tell who waits."""
         facts = state.facts
+        log_facts(self._log, state, transition, everything=self._tells_info)
         if self._works:
             if transition.ready:
                 self._runtime.dispatch([task for key in transition.ready if (task := self._task(state, key))])

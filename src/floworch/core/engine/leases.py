@@ -13,7 +13,7 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.storage import LeaseKey, LeaseState, Storage
 from floworch.errors import StorageError
-from floworch.observability.logging import get_logger
+from floworch.observability.logging import get_library_logger
 
 __all__ = ["Leases"]
 
@@ -28,7 +28,7 @@ class Leases:
     """``interrupt`` of an attempt is called, with the reason, when it should stop."""
 
     def __init__(self, store: Storage, clock: Clock, settings: EngineSettings) -> None:
-        self._log = get_logger("floworch.engine")
+        self._log = get_library_logger("floworch.engine")
         self._store = store
         self._clock = clock
         self._settings = settings

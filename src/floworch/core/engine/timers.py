@@ -19,7 +19,7 @@ from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import DueWork, Storage
 from floworch.errors import InvalidTransition, StorageError
-from floworch.observability.logging import get_logger
+from floworch.observability.logging import get_library_logger
 
 __all__ = ["Timers"]
 
@@ -37,7 +37,7 @@ class Timers:
         submit: Callable[[UUID, Command], Awaitable[object]],
         look_for_work: Callable[[], Awaitable[None]],
     ) -> None:
-        self._log = get_logger("floworch.engine")
+        self._log = get_library_logger("floworch.engine")
         self._store = store
         self._clock = clock
         self._settings = settings

@@ -99,9 +99,9 @@ class Advance(RunWrite):
 class Claim:
     """Start a ready step: compares on the step row (``Ready``, ``attempt``) and on the run being active.
 
-    Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success the
-    row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set, and the
-    fact ``step.started`` appended.
+    Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success
+    the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set, and
+    the fact ``step.started`` appended.
     """
 
     run_id: UUID
@@ -365,7 +365,10 @@ class Storage(ABC):
 
     @abstractmethod
     async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
-        """All steps with a row, in the order in which they became ready. Loop outputs are not assembled here."""
+        """All steps with a row, in the order in which they became ready or, without ever being that, ended.
+
+        Loop outputs are not assembled here.
+        """
 
     @abstractmethod
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:

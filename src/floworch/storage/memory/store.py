@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -288,7 +288,7 @@ class MemoryStorage(Storage):
         return questions.run_page(self._runs.values(), where, limit, cursor)
 
     async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
-        rows = sorted(self._steps(run_id).items(), key=lambda item: (item[1].state.ready_at is None, item[1].order))
+        rows = sorted(self._steps(run_id).items(), key=lambda item: (_came_up(item[1].state), item[1].order))
         return [questions.step_record(key, row, payloads=payloads) for key, row in rows]
 
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
@@ -301,6 +301,10 @@ class MemoryStorage(Storage):
         for run in self._runs.values():
             counts[run.status] += 1
         return counts
+
+
+def _came_up(state: StepState) -> datetime:
+    return state.ready_at or state.ended_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _guards_hold(run: RunRow, write: RunWrite) -> bool:

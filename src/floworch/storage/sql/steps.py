@@ -33,7 +33,7 @@ def list_steps(connection: Connection, tables: Tables, run_id: UUID, *, payloads
     kinds = (*_SMALL, *_LARGE) if payloads else _SMALL
     c = tables.step.c
     wanted = select(*(c[name] for name in (*_COLUMNS, *kinds))).where(c.run_id == run_id)
-    rows = sorted(connection.execute(wanted).all(), key=_became_ready)
+    rows = sorted(connection.execute(wanted).all(), key=_came_up)
     by_reference = [row.step_key for row in rows if any(row._mapping[kind] == IN_PAYLOAD_TABLE for kind in kinds)]
     long = long_texts(connection, tables, run_id, by_reference)
     return [_record(row, {kind: _value(long, row, kind) for kind in kinds}) for row in rows]
@@ -47,9 +47,10 @@ def list_events(connection: Connection, tables: Tables, run_id: UUID, after: int
     return [event for row in rows for event in _events(run_id, row)]
 
 
-def _became_ready(row: Row[*tuple[Any, ...]]) -> tuple[bool, datetime | None, int, str]:
-    # Steps that were never ready (skipped ones) come last, in the order in which that was decided.
-    return (row.ready_at is None, row.ready_at or row.ended_at or row.started_at, row.place, row.step_key)
+def _came_up(row: Row[*tuple[Any, ...]]) -> tuple[bool, datetime | None, int, str]:
+    # Steps that were skipped or failed without ever being ready have nothing but their end.
+    came_up = row.ready_at or row.ended_at
+    return (came_up is None, came_up, row.place, row.step_key)
 
 
 def _value(long: StoredTexts, row: Row[*tuple[Any, ...]], kind: str) -> Json:
