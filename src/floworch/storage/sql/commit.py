@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, or_, select
 
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.storage import Batch, BatchResult, Creation, Outcome
+from floworch.core.ports.storage import Batch, BatchResult, Claim, Creation, Outcome
 from floworch.errors import StorageError
 from floworch.storage.sql.bulk import Row, Statement
 from floworch.storage.sql.dialects.base import SqlDialect
@@ -107,8 +107,9 @@ class Committer:
         run.insert_payload.apply(connection, rows.payload)
 
     def _claim(self, connection: Connection, batch: Batch, writer: RowWriter) -> list[Outcome]:
-        # Sorted for the locks; the stable sort leaves the first of two claims of one step in front.
-        claims = sorted(batch.claims, key=lambda claim: (str(claim.run_id), claim.step_key, claim.attempt))
+        # Sorted for the locks, and once per step: which of two rows a database takes is its own choice.
+        first = {_order_of(claim): claim for claim in reversed(batch.claims)}
+        claims = [first[key] for key in sorted(first)]
         won = self.statements.claim_step.apply_each(connection, [writer.claim(claim) for claim in claims])
         winners = {id(claim) for claim, is_won in zip(claims, won, strict=True) if is_won}
         for claim in batch.claims:
@@ -128,6 +129,10 @@ def _expect(statement: Statement, connection: Connection, rows: Sequence[Row]) -
     written = statement.apply(connection, rows)
     if written != len(rows):
         raise _RowsMoved(f"{written} of {len(rows)} rows were as expected")
+
+
+def _order_of(claim: Claim) -> tuple[str, str, int]:
+    return (str(claim.run_id), claim.step_key, claim.attempt)
 
 
 def _key_of(creation: Creation) -> tuple[UUID, str] | None:

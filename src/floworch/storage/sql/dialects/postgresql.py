@@ -20,6 +20,7 @@ from sqlalchemy import (
     SmallInteger,
     create_engine,
     func,
+    literal,
 )
 
 from floworch.core.ports.clock import Clock
@@ -51,8 +52,11 @@ _MIGRATION_LOCK = 0x666C6F776F726368 >> 1
 class PostgresqlDialect(SqlDialect):
     name: ClassVar[str] = "postgresql"
 
-    def __init__(self, *, schema: str = "floworch") -> None:
+    def __init__(self, *, schema: str = "floworch", leases_on_database_clock: bool = True) -> None:
+        """``leases_on_database_clock=False`` is for tests that move a clock of their own."""
         self._schema = schema
+        self._leases_on_database_clock = leases_on_database_clock
+        self._lease_origin = "clock_timestamp()" if leases_on_database_clock else "to_timestamp(0)"
 
     def connect(self, url: URL) -> Engine:
         return create_engine(url, pool_size=self.writer_threads + self.reader_threads, max_overflow=0)
@@ -81,22 +85,24 @@ class PostgresqlDialect(SqlDialect):
         return at.isoformat()
 
     def lease(self, seconds: float, now: datetime) -> float:
-        return seconds
+        """Seconds after the lease origin."""
+        return seconds if self._leases_on_database_clock else now.timestamp() + seconds
 
     def lease_clock(self, clock: Clock) -> ColumnElement[Any]:
-        return func.clock_timestamp()
+        return func.clock_timestamp() if self._leases_on_database_clock else literal(clock.now(), Instant)
 
     def insert(self, statement: Insert) -> Statement:
         columns = statement.columns_of(statement.columns)
         names = ", ".join(f'"{name}"' for name in statement.columns)
         tail = "\nON CONFLICT DO NOTHING" if statement.skip_existing else ""
         return _PostgresqlStatement(
-            f"INSERT INTO {_name(statement)} ({names})\nSELECT {_values(columns)}\nFROM {_unnest(columns)}{tail}", ""
+            f"INSERT INTO {_name(statement)} ({names})\nSELECT {self._values(columns)}\nFROM {_unnest(columns)}{tail}",
+            "",
         )
 
     def update(self, statement: Update) -> Statement:
         columns = statement.columns_of((*statement.columns, *(match.column for match in statement.match)))
-        values = [_value(column, place) for place, column in enumerate(columns)]
+        values = [self._value(column, place) for place, column in enumerate(columns)]
         sets = [f'"{name}" = {value}' for name, value in zip(statement.columns, values, strict=False)]
         conditions = [
             f't."{match.column}" {match.operator} v.p{place}'
@@ -117,6 +123,14 @@ class PostgresqlDialect(SqlDialect):
         return _PostgresqlStatement(
             f"DELETE FROM {_name(statement)} AS t\nUSING {_unnest(columns)}\nWHERE {' AND '.join(conditions)}", ""
         )
+
+    def _values(self, columns: Sequence[Column[Any]]) -> str:
+        return ", ".join(self._value(column, place) for place, column in enumerate(columns))
+
+    def _value(self, column: Column[Any], place: int) -> str:
+        if column.name == LEASE_COLUMN:
+            return f"{self._lease_origin} + v.p{place} * interval '1 second'"
+        return f"v.p{place}"
 
 
 class _PostgresqlStatement(Statement):
@@ -158,16 +172,6 @@ def _free_rows(statement: Update, columns: Sequence[Column[Any]]) -> str:
         f"(SELECT v.* FROM {_unnest(columns)}\n"
         f"JOIN {_name(statement)} AS l ON {matches}\nFOR NO KEY UPDATE OF l SKIP LOCKED) AS v"
     )
-
-
-def _values(columns: Sequence[Column[Any]]) -> str:
-    return ", ".join(_value(column, place) for place, column in enumerate(columns))
-
-
-def _value(column: Column[Any], place: int) -> str:
-    if column.name == LEASE_COLUMN:
-        return f"clock_timestamp() + v.p{place} * interval '1 second'"
-    return f"v.p{place}"
 
 
 def _arrays(rows: Sequence[Row]) -> tuple[str, ...]:
