@@ -112,8 +112,10 @@ def _require_file(module: ModuleType, file: Path) -> None:
 
 def _application_traceback(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    shown = [frame for frame in frames if _is_application(frame.filename)][-_SHOWN_FRAMES:]
-    lines = traceback.format_list(shown) + traceback.format_exception_only(error)
+    shown = [frame for frame in frames if _is_application(frame.filename)]
+    if not shown and not isinstance(error, SyntaxError):  # which tells its place itself
+        shown = list(frames)
+    lines = traceback.format_list(shown[-_SHOWN_FRAMES:]) + traceback.format_exception_only(error)
     return "".join(lines).rstrip()
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-__all__ = ["LogLevel", "configure_logs"]
+__all__ = ["LOG_LEVELS", "LogLevel", "configure_logs"]
 
 
 class LogLevel(StrEnum):
@@ -19,6 +19,10 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+LOG_LEVELS = "|".join(LogLevel)
+"""The choices, for help texts."""
 
 
 def configure_logs(level: LogLevel, *, as_json: bool = False, hidden: Sequence[str] = ()) -> None:

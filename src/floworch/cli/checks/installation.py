@@ -26,6 +26,7 @@ _OPTIONAL = {
     "pyodbc": "storage on SQL Server",
     "apscheduler": "the APScheduler runtime",
 }
+_PREFIX = "FLOWORCH_"
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_SQLITE = (3, 33)
 _RELEASED = datetime(2025, 1, 1, tzinfo=UTC)
@@ -76,15 +77,15 @@ def check_clock(now: datetime) -> Iterator[Finding]:
 
 def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that start with ``FLOWORCH_``: misspelt ones have no effect, and nobody would tell."""
-    known = {f"FLOWORCH_{field.name.upper()}" for field in fields(EngineSettings)} | {
+    known = {f"{_PREFIX}{field.name.upper()}" for field in fields(EngineSettings)} | {
         TARGET_VARIABLE,
         "FLOWORCH_REQUIRE",
     }
-    given = sorted(name for name in environment if name.startswith("FLOWORCH_"))
+    given = sorted(name for name in environment if name.startswith(_PREFIX))
     for name in given:
         if name not in known:
-            close = nearest(name, known)
-            advice = f"Did you mean {close}?" if close else f"Known are {', '.join(sorted(known))}."
+            close = nearest(name.removeprefix(_PREFIX), [each.removeprefix(_PREFIX) for each in known])
+            advice = f"Did you mean {_PREFIX}{close}?" if close else f"Known are {', '.join(sorted(known))}."
             yield warning("environment", f"{name} means nothing to floworch", advice)
     try:
         EngineSettings.from_fields({}, environment)

@@ -25,7 +25,9 @@ app = command_app()
 def cancel(
     target: TargetText,
     run: RunId,
-    reason: Annotated[str | None, typer.Option("--reason", "-r", help="For people; shown with the run.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="For people; shown with the run.")
+    ] = None,
     as_json: JsonFlag = False,
     debug: Debug = False,
 ) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.exits import ExitCode
-from floworch.cli.logs import LogLevel
+from floworch.cli.logs import LOG_LEVELS, LogLevel
 from floworch.cli.opening import is_shared
 from floworch.cli.parameters import Debug, TargetCommand, TargetText, command_app
 from floworch.cli.screen import stderr_console
@@ -24,7 +24,9 @@ app = command_app()
 @ends_with_exit_code
 def dev(
     target: TargetText,
-    log_level: Annotated[LogLevel, typer.Option("--log-level", help="What to log to stderr.")] = LogLevel.DEBUG,
+    log_level: Annotated[
+        LogLevel, typer.Option("--log-level", metavar=LOG_LEVELS, help="What to log to stderr.")
+    ] = LogLevel.DEBUG,
     debug: Debug = False,
 ) -> ExitCode:
     """Run a worker with readable logs, for development.

@@ -13,7 +13,7 @@ from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.json_output import print_json
 from floworch.cli.parameters import Debug, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.targets import load_target
-from floworch.core.dag.mermaid import Direction, to_mermaid
+from floworch.core.dag.mermaid import DIRECTIONS, Direction, to_mermaid
 from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow
 from floworch.core.model.spelling import did_you_mean
 from floworch.errors import FlowNotFound
@@ -37,7 +37,8 @@ def mermaid(
     target: TargetText,
     flow: Annotated[str, typer.Argument(metavar="FLOW", show_default=False, help="Name or id of the flow.")],
     direction: Annotated[
-        _Direction, typer.Option("--direction", case_sensitive=False, help="Where the arrows point.")
+        _Direction,
+        typer.Option("--direction", metavar="|".join(DIRECTIONS), case_sensitive=False, help="Where the arrows point."),
     ] = _Direction.TD,
     triggers: Annotated[bool, typer.Option("--triggers/--no-triggers", help="With what starts the flow.")] = True,
     types: Annotated[bool, typer.Option("--types/--no-types", help="With the types of the steps.")] = True,

@@ -15,7 +15,7 @@ from floworch.cli.exits import ExitCode
 from floworch.cli.following import Follower, JsonFollower, LiveFollower, PlainFollower, follow, manifest_of_run
 from floworch.cli.interrupts import StopRequests
 from floworch.cli.json_output import print_json, print_json_line
-from floworch.cli.logs import LogLevel, configure_logs
+from floworch.cli.logs import LOG_LEVELS, LogLevel, configure_logs
 from floworch.cli.opening import is_shared, opened, require_shared
 from floworch.cli.parameters import Debug, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.screen import stderr_console, stdout_console
@@ -60,7 +60,9 @@ def run(
     no_work: Annotated[
         bool, typer.Option("--no-work", help="Follow the run, and leave its steps to other workers.")
     ] = False,
-    log_level: Annotated[LogLevel, typer.Option("--log-level", help="What to log to stderr.")] = LogLevel.INFO,
+    log_level: Annotated[
+        LogLevel, typer.Option("--log-level", metavar=LOG_LEVELS, help="What to log to stderr.")
+    ] = LogLevel.INFO,
     as_json: JsonFlag = False,
     debug: Debug = False,
 ) -> ExitCode:

@@ -25,21 +25,29 @@ __all__ = ["app"]
 
 app = command_app()
 
+_STATUSES = "|".join(RunStatus)
+
 
 @app.command(cls=TargetCommand)
 @ends_with_exit_code
 def runs(
     target: TargetText,
     flow: Annotated[
-        str | None, typer.Option("--flow", "-f", help="Only runs of the flow with this name or id.")
+        str | None, typer.Option("--flow", "-f", metavar="FLOW", help="Only runs of the flow with this name or id.")
     ] = None,
     status: Annotated[
         list[RunStatus] | None,
         typer.Option(
-            "--status", "-s", case_sensitive=False, help="Only runs with this status; may be given several times."
+            "--status",
+            "-s",
+            metavar=_STATUSES,
+            case_sensitive=False,
+            help="Only runs with this status; may be given several times.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most runs to print.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="1..1000", min=1, max=1000, help="Most runs to print.")
+    ] = 20,
     cursor: Annotated[
         str | None,
         typer.Option("--cursor", metavar="TEXT", help="Go on where an earlier list ended; it prints the cursor."),

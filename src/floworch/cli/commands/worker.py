@@ -8,7 +8,7 @@ import typer
 
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.exits import ExitCode
-from floworch.cli.logs import LogLevel
+from floworch.cli.logs import LOG_LEVELS, LogLevel
 from floworch.cli.opening import require_shared
 from floworch.cli.parameters import Debug, TargetCommand, TargetText, command_app
 from floworch.cli.targets import load_target
@@ -23,7 +23,9 @@ app = command_app()
 @ends_with_exit_code
 def worker(
     target: TargetText,
-    log_level: Annotated[LogLevel, typer.Option("--log-level", help="What to log to stderr.")] = LogLevel.INFO,
+    log_level: Annotated[
+        LogLevel, typer.Option("--log-level", metavar=LOG_LEVELS, help="What to log to stderr.")
+    ] = LogLevel.INFO,
     as_json: Annotated[bool, typer.Option("--json", help="Log in JSON, one object per line.")] = False,
     debug: Debug = False,
 ) -> ExitCode:
