@@ -135,8 +135,11 @@ class AsyncioRuntime(Runtime):
 
     def _give_back(self, slots: int) -> None:
         self._free += slots
-        if not self._is_stopping:
-            self._fill()
+        if self._is_stopping:
+            return
+        self._fill()
+        if self._free and not self._queue:
+            self._runner_of().has_room()
 
     def _spawn(self, tasks: dict[asyncio.Task[None], None], work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -25,6 +25,7 @@ class Runner:
         self.finished: list[int] = []
         self.cancelled: list[int] = []
         self.most_running = 0
+        self.times_with_room = 0
         self.taken: set[int] = set()
         self.failing: set[int] = set()
         self.changed = asyncio.Condition()
@@ -57,6 +58,9 @@ class Runner:
         finally:
             self.running.discard(number)
             await self._tell()
+
+    def has_room(self) -> None:
+        self.times_with_room += 1
 
     def let_go(self, *numbers: int) -> None:
         for number in numbers:

@@ -133,6 +133,18 @@ async def test_a_reserved_slot_runs_the_step_without_claiming_it(make_runtime: M
         assert runtime.free_slots() == 1
 
 
+async def test_room_is_told_when_a_slot_is_free_and_nothing_is_queued(make_runtime: Make) -> None:
+    async with running(make_runtime, 1) as (runtime, runner):
+        runtime.dispatch([task(1), task(2)])
+        runner.let_go(1)
+        await runner.until_running(2)
+        assert runner.times_with_room == 0
+        runner.let_go(2)
+        await runner.until_finished(2)
+        await settle()
+        assert runner.times_with_room == 1
+
+
 async def test_nothing_is_reserved_while_steps_wait_in_the_queue(make_runtime: Make) -> None:
     async with running(make_runtime, 1) as (runtime, runner):
         runtime.dispatch([task(1), task(2)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from traceback import format_exc
 from typing import Any
@@ -43,7 +43,10 @@ __all__ = ["Committer"]
 
 
 class Committer:
-    """``on_committed`` is called with the run's state and each transition, right after its commit."""
+    """``on_committed`` is called with the run's state and each transition, right after its commit.
+
+    ``leaves_work`` tells whether transitions make steps ready that other processes should take.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Committer:
         clock: Clock,
         settings: EngineSettings,
         on_committed: Callable[[RunState, Transition], None],
+        leaves_work: Callable[[Iterable[Transition]], bool],
     ) -> None:
         self._log = get_library_logger("floworch.engine")
         self._store = store
@@ -59,6 +63,7 @@ class Committer:
         self._clock = clock
         self._settings = settings
         self._on_committed = on_committed
+        self._leaves_work = leaves_work
         self._queue: deque[Request] = deque()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -145,10 +150,12 @@ class Committer:
         if not works and not claims:
             return
         owner = self._settings.worker_id
+        transitions = (transition for work in works.values() for _, transition in work.done)
         batch = Batch(
             creations=[creation_of(work, owner, now) for work in creations],
             advances=[work.advance(owner, now) for work in advances],
             claims=[claim_of(claim, now) for claim in claims],
+            caller=owner if self._leaves_work(transitions) else None,
         )
         try:
             result = await self._store.commit(batch)

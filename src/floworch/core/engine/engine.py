@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Any
@@ -40,6 +40,9 @@ from floworch.observability.logging import get_library_logger, tells_info
 
 __all__ = ["Engine"]
 
+_FETCHED_PER_SLOT = 4
+_MOST_FETCHED = 500
+
 
 class Engine:
     """Advances runs. Start it once; everything else may be called concurrently from its event loop.
@@ -69,7 +72,7 @@ class Engine:
         self._clock = clock
         self._chance = chance or SystemRandom()
         self._runs = Runs(store, self.plans, settings.cached_runs)
-        self._committer = Committer(store, self._runs, clock, settings, self._committed)
+        self._committer = Committer(store, self._runs, clock, settings, self._committed, self._leaves_work)
         self._leases = Leases(store, clock, settings)
         self._executor = Executor(self._runs, self._leases, handlers, services, clock, settings, self._chance)
         self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
@@ -80,6 +83,7 @@ class Engine:
         self._step_types = _step_types(self.plans, handlers)
         self._works = False
         self._is_stopping = False
+        self._has_backlog = False
 
     # -- life
 
@@ -90,7 +94,7 @@ class Engine:
         if work:
             await self._runtime.start(self)
             self._leases.start()
-            self._timers.start()
+            self._timers.start(is_woken=await self._store.listen(self.settings.worker_id, self._called))
 
     async def stop(self) -> None:
         """Drain: running handlers may finish, then their leases are handed back. What is not done is in the store."""
@@ -191,6 +195,10 @@ class Engine:
                 started.append(StartedStep(task.run_id, task.step_key, task.attempt + 1))
         return started
 
+    def has_room(self) -> None:
+        if self._has_backlog:
+            self._timers.look()
+
     async def run(self, step: StartedStep) -> None:
         current: StartedStep | None = step
         while current is not None:
@@ -270,17 +278,39 @@ class Engine:
         if transition.ended:
             self._waiters.ended(facts.run_id)
 
+    def _leaves_work(self, transitions: Iterable[Transition]) -> bool:
+        """Whether these transitions make more steps ready than this process can take now."""
+        types = [transition.steps[key].type for transition in transitions for key in transition.ready]
+        if not types:
+            return False
+        can_take = self._runtime.free_slots() if self._works else 0
+        return len(types) > can_take or not all(map(self._handlers.__contains__, types))
+
     def _task(self, state: RunState, step_key: str) -> ReadyStep | None:
         step, plan = state.steps.get(step_key), find_step(state.plan, step_key)
         if step is None or plan is None or plan.type not in self._handlers:
             return None
         return ReadyStep(state.facts.run_id, step_key, step.attempt, plan.type, state.facts.flow_id)
 
-    async def _look_for_work(self) -> None:
+    async def _look_for_work(self) -> bool:
+        """Fetch ready steps of whatever process into free slots; whether there were any.
+
+        More than there are slots, because others may be quicker: what they take is passed over when it is claimed.
+        """
         free = self._runtime.free_slots()
-        if free > 0 and self._step_types:
-            found = await self._store.ready(free, self._step_types, frozenset(self.plans.current))
-            self._runtime.dispatch(found)
+        self._has_backlog = free == 0
+        if free == 0 or not self._step_types:
+            return free == 0
+        wanted = min(free * _FETCHED_PER_SLOT, _MOST_FETCHED)
+        found = await self._store.ready(wanted, self._step_types, frozenset(self.plans.current))
+        self._has_backlog = len(found) == wanted
+        self._runtime.dispatch(found)
+        return bool(found)
+
+    def _called(self) -> None:
+        """Another process has left work."""
+        self._has_backlog = True
+        self._timers.look()
 
     def _lease_seconds(self, task: ReadyStep) -> float:
         run = self._runs.get(task.run_id)

@@ -30,7 +30,12 @@ class EngineSettings:
     """An attempt whose worker sends no heartbeat for so long is lost, and another worker takes the step."""
     heartbeat_seconds: float = 10.0
     poll_interval_seconds: float = 1.0
-    """How often to look into a store that other processes share, for work and timers that they left."""
+    """How soon to look again into a store that other processes share, for work and timers that they left.
+
+    While there is nothing, the pause doubles up to :attr:`idle_poll_seconds`, or up to twice this where the store
+    cannot wake other processes up.
+    """
+    idle_poll_seconds: float = 10.0
     max_lost_attempts: int = 3
     """A step fails when so many of its attempts were lost in a row: it may be what kills the workers."""
     max_payload_bytes: int = 1024 * 1024
@@ -69,9 +74,15 @@ class EngineSettings:
         return cls(**{**found, **given})
 
     def __post_init__(self) -> None:
-        for name in ("lease_seconds", "heartbeat_seconds", "poll_interval_seconds", "max_lost_attempts"):
+        for name in (
+            "lease_seconds",
+            "heartbeat_seconds",
+            "poll_interval_seconds",
+            "idle_poll_seconds",
+            "max_lost_attempts",
+        ):
             _positive(name, getattr(self, name))
-        for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
+        for name in ("max_lost_attempts", "max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
             _positive(name, getattr(self, name))
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(

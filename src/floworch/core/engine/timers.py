@@ -27,7 +27,8 @@ _MOST_AT_ONCE = 500
 
 
 class Timers:
-    """``submit`` hands a command to the engine; ``look_for_work`` fetches ready steps into free slots."""
+    """``submit`` hands a command to the engine; ``look_for_work`` fetches ready steps into free slots and tells whether
+    there were any."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class Timers:
         clock: Clock,
         settings: EngineSettings,
         submit: Callable[[UUID, Command], Awaitable[object]],
-        look_for_work: Callable[[], Awaitable[None]],
+        look_for_work: Callable[[], Awaitable[bool]],
     ) -> None:
         self._log = get_library_logger("floworch.engine")
         self._store = store
@@ -46,9 +47,13 @@ class Timers:
         self._wake = asyncio.Event()
         self._sleeps_until: datetime | None = None
         self._stopping = False
+        self._is_woken = False
+        self._idle_pause = settings.poll_interval_seconds
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self, *, is_woken: bool) -> None:
+        """``is_woken`` tells that the store calls when others leave work."""
+        self._is_woken = is_woken
         self._task = asyncio.create_task(self._run(), name="floworch-timers")
 
     async def stop(self) -> None:
@@ -62,13 +67,18 @@ class Timers:
         if self._sleeps_until is None or at < self._sleeps_until:
             self._wake.set()
 
+    def look(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
     async def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
             try:
                 work = await self._store.due(self._clock.now(), _MOST_AT_ONCE)
                 await self._carry_out(work)
-                await self._look_for_work()
+                has_found_steps = await self._look_for_work()
+                self._idle_pause = self._next_idle_pause(is_idle=not has_found_steps and _is_empty(work))
                 pause = 0.0 if _is_full(work) else self._pause(work.next_at)
             except StorageError as error:
                 self._log.warning("timers_failed", error=str(error))
@@ -87,8 +97,13 @@ class Timers:
             if isinstance(answer, BaseException) and not isinstance(answer, (Fenced, InvalidTransition)):
                 self._log.error("timer_failed", run_id=str(run_id), command=type(command).__name__, error=repr(answer))
 
+    def _next_idle_pause(self, *, is_idle: bool) -> float:
+        shortest = self._settings.poll_interval_seconds
+        longest = self._settings.idle_poll_seconds if self._is_woken else 2 * shortest
+        return min(2 * self._idle_pause, max(longest, shortest)) if is_idle else shortest
+
     def _pause(self, next_at: datetime | None) -> float:
-        longest = self._settings.poll_interval_seconds if self._polls else 3600.0
+        longest = self._idle_pause if self._polls else 3600.0
         if next_at is None:
             return longest
         return min(max((next_at - self._clock.now()).total_seconds(), 0.0), longest)
@@ -110,6 +125,10 @@ def _commands(work: DueWork, max_lost: int) -> Sequence[tuple[UUID, Command]]:
         *((lease.run_id, LeaseExpired(lease.step_key, lease.attempt, max_lost)) for lease in work.lost),
         *((run_id, StopRun(StopKind.TIMED_OUT)) for run_id in work.deadlines),
     ]
+
+
+def _is_empty(work: DueWork) -> bool:
+    return not (work.timers or work.lost or work.deadlines)
 
 
 def _is_full(work: DueWork) -> bool:

@@ -36,6 +36,10 @@ class StepRunner(Protocol):
         """
         ...
 
+    def has_room(self) -> None:
+        """Slots have become free, and nothing is queued for them."""
+        ...
+
 
 class Runtime(ABC):
     """Contract: ``tests/contracts/runtime``."""

@@ -8,7 +8,7 @@ microseconds. Every method raises :class:`~floworch.errors.StorageUnavailable` w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -100,8 +100,8 @@ class Claim:
     """Start a ready step: compares on the step row (``Ready``, ``attempt``) and on the run being active.
 
     Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success
-    the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set, and
-    the fact ``step.started`` appended.
+    the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set,
+    and the fact ``step.started`` appended.
     """
 
     run_id: UUID
@@ -120,6 +120,8 @@ class Batch:
     creations: Sequence[Creation] = ()
     advances: Sequence[Advance] = ()
     claims: Sequence[Claim] = ()
+    caller: str | None = None
+    """A worker that cannot take all the steps that the batch makes ready, and so calls those of other processes."""
 
 
 class Outcome(Enum):
@@ -335,6 +337,14 @@ class Storage(ABC):
     @abstractmethod
     async def renew(self, owner: str, leases: Mapping[LeaseKey, float]) -> dict[LeaseKey, LeaseState]:
         """Extend leases (key → seconds from now) that ``owner`` still holds. One statement, one commit."""
+
+    async def listen(self, owner: str, wake: Callable[[], None]) -> bool:
+        """Call ``wake``, on this event loop, when a batch of another ``caller`` than ``owner`` was committed.
+
+        Goes on until :meth:`close`. Calls may come late, twice or, when connections break, not at all: keep looking now
+        and then. False when the store cannot do it.
+        """
+        return False
 
     @abstractmethod
     async def due(self, now: datetime, limit: int) -> DueWork:
