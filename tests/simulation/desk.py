@@ -14,7 +14,7 @@ from floworch.core.machine.apply import apply, claim_step, rebuild
 from floworch.core.machine.commands import ClaimOffer, Command
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import Fenced, reduce, start_run
-from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState
+from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest
 from floworch.core.machine.transition import Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.status import RunStatus, StepStatus
@@ -29,6 +29,8 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 _SHORT_HISTORY = 60
 
 _Payloads: TypeAlias = dict[PayloadRef, Payload | None]
+_RunRow: TypeAlias = tuple[RunStatus, datetime | None, StopRequest | None, datetime | None]
+"""Status, deadline, request to stop, and end, as the store has them."""
 _Decide: TypeAlias = Callable[[_Payloads], Transition]
 
 
@@ -40,6 +42,7 @@ class Desk:
     ledger: Ledger
     now: datetime = START
     state: RunState = field(init=False)
+    row: _RunRow = (RunStatus.RUNNING, None, None, None)
     cache: _Payloads = field(default_factory=dict)
     """Payloads that the engine has read or written."""
     attempts: set[tuple[str, int]] = field(default_factory=set)
@@ -84,8 +87,8 @@ class Desk:
 
     def claim(self, key: str, owner: str, *, in_secret: bool) -> None:
         """Start a ready step by a claim at the store; ``in_secret`` in another process."""
-        assert self.ledger.run[0] is RunStatus.RUNNING
-        assert self.ledger.run[2] is None, f"{key} can be claimed while the run is being stopped"
+        assert self.row[0] is RunStatus.RUNNING
+        assert self.row[2] is None, f"{key} can be claimed while the run is being stopped"
         row = claim_step(self.loaded() if in_secret else self.state, key, owner, self.now)
         self.ledger.claim(key, owner, row)
         self._note_start(key, row.attempt)
@@ -98,7 +101,7 @@ class Desk:
 
     def loaded(self) -> RunState:
         """The run as a process loads it that knows nothing of it."""
-        status, deadline, stop, ended_at = self.ledger.run
+        status, deadline, stop, ended_at = self.row
         return rebuild(
             self.state.facts,
             self.plan,
@@ -135,7 +138,9 @@ class Desk:
     def _commit(self, transition: Transition, offer: ClaimOffer | None) -> set[str]:
         before = dict(self.ledger.rows)
         self.ledger.write(transition)
+        self.row = (transition.status, transition.deadline, transition.stop, transition.ended_at)
         apply(self.state, transition)
+        assert self.row == (self.state.status, self.state.deadline, self.state.stop, self.state.ended_at)
         self.cache |= transition.payloads
         self.interrupted = sorted(transition.interrupted)
         self.transitions.append(plain(transition))

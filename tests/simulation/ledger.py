@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TypeAlias
 
-from floworch.core.machine.state import StepState, StopRequest
+from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
-from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.model.status import StepStatus
 from tests.simulation.oracle import Result, succeeded_loop
 from tests.simulation.specs import FlowSpec, spec_of, steps_of_scope
 
@@ -25,10 +23,6 @@ _WHY_SKIPPED = {
     None: "iterations",
 }
 _WHY_FAILED = {"WorkerLost": "lost", "NotAList": "source", "IterationFailed": "iterations"}
-
-
-RunRow: TypeAlias = tuple[RunStatus, datetime | None, StopRequest | None, datetime | None]
-"""Status, deadline, request to stop, and end."""
 
 
 class Conflict(Exception):
@@ -48,7 +42,6 @@ class Ledger:
     reopened: set[str] = field(default_factory=set)
     """Scopes that a retry has reopened and that have not ended again."""
     facts: list[Fact] = field(default_factory=list)
-    run: RunRow = (RunStatus.RUNNING, None, None, None)
 
     def write(self, transition: Transition) -> None:
         """Commit a transition. Raises :class:`Conflict`."""
@@ -67,7 +60,6 @@ class Ledger:
         self.reopened |= set(transition.revived)
         self.reopened -= set(transition.settled)
         self.facts += transition.facts
-        self.run = (transition.status, transition.deadline, transition.stop, transition.ended_at)
 
     def claim(self, key: str, owner: str, started: StepState) -> None:
         """What a store's claim writes."""

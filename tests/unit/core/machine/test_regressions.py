@@ -1,4 +1,4 @@
-"""Histories that once went wrong, step by step."""
+"""Histories that once went wrong or that random ones rarely reach, step by step."""
 
 from __future__ import annotations
 
@@ -97,3 +97,23 @@ def test_loop_that_was_stopped_half_way_goes_on_when_a_step_inside_is_retried() 
     player.retry("l.0.x")
     assert finish(player) is RunStatus.SUCCEEDED
     assert player.ledger.results()["l.1.x"] == Result(StepStatus.SUCCEEDED)
+
+
+def test_retry_by_hand_gives_all_attempts_anew() -> None:
+    twice = StepSpec("a", max_attempts=2)
+    player = started(twice, a=(*BOOM, *BOOM, *BOOM, Outcome("succeed")))
+    assert finish(player) is RunStatus.FAILED
+    player.retry("a")
+    assert finish(player) is RunStatus.SUCCEEDED
+
+
+def test_retry_by_hand_forgets_lost_attempts() -> None:
+    player = started(step("a"))
+    for _ in range(MAX_LOST):
+        player.claim("a")
+        player.lose("a")
+    assert player.state.status is RunStatus.FAILED
+    player.retry("a")
+    player.claim("a")
+    player.lose("a")
+    assert finish(player) is RunStatus.SUCCEEDED
