@@ -133,7 +133,7 @@ COMMANDS = {
     "run": Command("run the weather example on a SQLite file; --once: show the outcome and exit", PACKAGE_ONLY, run),
     "test": Command("run the tests; arguments go to pytest (-k NAME, a path, -n 0, ...)", "test", test),
     "lint": Command("ruff, mypy, pyright and the import contracts; --fix lets ruff repair what it can", "lint", lint),
-    "bench": Command("measure, and print the figures beside the baselines", "test", bench),
+    "bench": Command("measure, and print the figures beside floors and peers; --quick takes a minute", "bench", bench),
     "docs": Command("build the documentation, warnings are errors; --serve shows it while you write", "docs", docs),
     "chaos": Command("only the tests that kill real processes", "test", chaos),
 }
