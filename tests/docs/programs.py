@@ -65,7 +65,7 @@ def commands_of(block: Block) -> Iterator[Command]:
 
 
 def run(command: Command, folder: Path) -> str:
-    """What the command prints, errors included."""
+    """What the command prints; what it writes to stderr, such as logs, is only shown when a test fails."""
     program, *arguments = command.arguments
     assert program == "python", f"only 'python ...' can be run, not {program!r}"
     outcome = subprocess.run(
@@ -73,7 +73,6 @@ def run(command: Command, folder: Path) -> str:
         cwd=folder,
         env=os.environ | ENVIRONMENT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
         timeout=120,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from examples.order_fulfillment.app import orchestrator
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
 from examples.order_fulfillment.gateway import PaymentGateway
 from floworch import RunResult, RunStatus, StepStatus
+from tests.docs.programs import blocks_of, commands_of, matches
+from tests.docs.programs import run as run_command
 
 GOOD_CARD, BAD_CARD = "4111 1111 1111 1111", "4111 1111 1111 0000"
 
@@ -85,3 +88,14 @@ async def test_an_order_that_makes_no_sense_fails_with_every_mistake_in_its_mess
     assert message is not None
     assert "quantity" in message
     assert "unitPrice" in message
+
+
+@pytest.mark.slow
+def test_the_program_prints_what_the_readme_says() -> None:
+    root = Path(__file__).resolve().parents[2]
+    readme = (root / "examples" / "order_fulfillment" / "README.md").read_text(encoding="utf-8")
+    (command,) = [command for block in blocks_of(readme) for command in commands_of(block)]
+
+    printed = run_command(command, root)
+
+    assert matches(printed, command.expected), printed
