@@ -1,75 +1,83 @@
-"""Starting and killing the chaos application, and reading what it left behind."""
+"""Processes of the chaos application: started, killed, paused, and waited for."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections import Counter
-from pathlib import Path
-from typing import NamedTuple
-from uuid import UUID
+from collections.abc import Callable
 
-__all__ = ["Effect", "Worker", "effects", "wait_for_effects"]
+__all__ = ["Worker", "wait_until"]
 
 _PATIENCE_SECONDS = 120.0
 
 
-class Effect(NamedTuple):
-    run_id: UUID
-    step_key: str
-    attempt: int
+def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = _PATIENCE_SECONDS) -> None:
+    """Block until it is so."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"after {seconds:g} seconds still not: {what}"
+        time.sleep(0.005)
 
 
 class Worker:
-    """One process of the application."""
+    """One process. What it prints goes to a file: a full pipe would stop it."""
 
-    def __init__(self, target: str, ledger: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tests.chaos.app", target, str(ledger), *arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, target: str, effects: str, *arguments: str, module: str = "tests.chaos.app") -> None:
+        self._output = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - open as long as the process
+        command = [sys.executable, "-m", module, target, effects, *arguments]
+        self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.STDOUT)
+        self.is_paused = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def printed(self) -> str:
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def has_printed(self, line: str) -> bool:
+        return line in self.printed.splitlines()
+
     def wait_for(self, line: str) -> None:
         """Block until the process has printed the line."""
-        assert self._process.stdout is not None
-        for printed in self._process.stdout:
-            if printed.strip() == line:
-                return
-        raise AssertionError(f"the worker ended before it printed {line!r}: {self._errors()}")
+        wait_until(lambda: self.has_printed(line) or not self.is_running, f"printed {line!r}")
+        assert self.has_printed(line), f"the worker ended before it printed {line!r}: {self.printed}"
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+    def pause(self) -> None:
+        self.is_paused = True
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.is_paused = False
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """The end of the test: kill it if it is there still."""
+        self.kill()
+        self._output.close()
+
+    def terminate(self) -> None:
+        """Ask it to stop in order."""
+        self._process.terminate()
 
     def finish(self) -> None:
         """Block until the process has ended by itself, and well."""
-        _, errors = self._process.communicate(timeout=_PATIENCE_SECONDS)
-        assert self._process.returncode == 0, errors
-
-    def _errors(self) -> str:
-        return self._process.communicate(timeout=_PATIENCE_SECONDS)[1]
-
-
-def effects(ledger: Path) -> Counter[Effect]:
-    """How often each attempt had its effect. A line that the kill cut short does not count."""
-    found: Counter[Effect] = Counter()
-    for line in ledger.read_text().splitlines():
-        words = line.split()
-        if len(words) == 4:
-            found[Effect(UUID(words[0]), words[1], int(words[2]))] += 1
-    return found
-
-
-def wait_for_effects(ledger: Path, count: int) -> None:
-    """Block until so many effects were had, by whatever process."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not ledger.exists() or ledger.read_bytes().count(b"\n") < count:
-        assert time.monotonic() < deadline, f"only {len(ledger.read_text().splitlines())} of {count} effects"
-        time.sleep(0.005)
+        try:
+            self._process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the worker does not end: {self.printed}") from None
+        assert self._process.returncode == 0, self.printed

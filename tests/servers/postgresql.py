@@ -74,8 +74,15 @@ class PostgresqlServer:
 
     def stop(self) -> None:
         """Shut down at once, without waiting for clients: they see their connections break."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Let all its processes die where they stand; the next start recovers what was committed."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(how)
             self._process.wait(_PATIENCE_SECONDS)
             self._process = None
 
@@ -87,12 +94,14 @@ class PostgresqlServer:
         """URL of a new, empty database."""
         return create_database(self.url)
 
-    def terminate_backends(self) -> None:
-        """Break every connection to the server, from the server's side."""
+    def terminate_backends(self, *, share: float = 1.0, seed: float = 0.0) -> None:
+        """Break every connection to the server, or about that share of them, from the server's side."""
         with psycopg.connect(_conninfo(self.url), autocommit=True) as connection:
+            connection.execute("SELECT setseed(%s)", [seed])
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND random() < %s",
+                [share],
             )
 
     @property

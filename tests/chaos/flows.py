@@ -1,0 +1,201 @@
+"""The flows that the chaos tests run, and what must have come of each run, whatever died meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from floworch import (
+    FlowDefinition,
+    FlowManifest,
+    ForEach,
+    RetryPolicy,
+    RunStatus,
+    Step,
+    StepContext,
+    StepResult,
+    StepStatus,
+    step_handler,
+)
+from tests.chaos.effects import Effects, EffectsUnavailable
+
+__all__ = ["FLOWS", "HANDLERS", "Expected", "expected_of"]
+
+_UNTIL_THE_EFFECT_IS_HAD = RetryPolicy(
+    max_attempts=1000, backoff="exponential", initial=0.05, max=1.0, retry_on=(EffectsUnavailable,)
+)
+"""The place of the effects may be down just as the store may: that is no failure of the step."""
+_FLAKY = RetryPolicy(max_attempts=1000, backoff="fixed", initial=0.05, jitter=False)
+
+
+@step_handler("Effect", retry=_UNTIL_THE_EFFECT_IS_HAD)
+async def effect(ctx: StepContext, pause_ms: int = 2) -> dict[str, Any]:
+    await asyncio.sleep(pause_ms / 1000)
+    await asyncio.to_thread(ctx.service(Effects).have, ctx)
+    return {"step": ctx.step_key}
+
+
+@step_handler("BlockingEffect", retry=_UNTIL_THE_EFFECT_IS_HAD)
+def blocking_effect(ctx: StepContext) -> str:
+    ctx.service(Effects).have(ctx)
+    return ctx.step_key
+
+
+@step_handler("Flaky", retry=_FLAKY)
+def flaky(ctx: StepContext) -> int:
+    ctx.service(Effects).have(ctx)
+    if ctx.attempt <= 2:
+        raise ConnectionError("not yet")
+    return ctx.attempt
+
+
+@step_handler("Parked", retry=_UNTIL_THE_EFFECT_IS_HAD)
+def parked(ctx: StepContext) -> Any:
+    ctx.service(Effects).have(ctx)
+    return StepResult.deferred(0.2) if ctx.first_started_at is None else "awake"
+
+
+@step_handler("Broken", retry=_UNTIL_THE_EFFECT_IS_HAD)
+def broken(ctx: StepContext) -> None:
+    ctx.service(Effects).have(ctx)
+    raise ValueError("broken for good")
+
+
+@step_handler("Endless")
+async def endless(ctx: StepContext) -> None:
+    while True:
+        ctx.raise_if_cancelled()
+        await asyncio.sleep(0.05)
+
+
+HANDLERS = (effect, blocking_effect, flaky, parked, broken, endless)
+
+
+class Chain(FlowDefinition):
+    id = UUID(int=0xC1)
+    manifest = FlowManifest(
+        steps={f"s{n}": Step(type="Effect", run_after=[f"s{n - 1}"] if n else []) for n in range(5)}
+    )
+
+
+class Fan(FlowDefinition):
+    id = UUID(int=0xC2)
+    manifest = FlowManifest(
+        steps={
+            "start": Step(type="BlockingEffect"),
+            **{f"p{n}": Step(type="Effect", run_after=["start"]) for n in range(6)},
+            "join": Step(type="Effect", run_after=[f"p{n}" for n in range(6)]),
+        }
+    )
+
+
+class Loop(FlowDefinition):
+    """A loop in a loop."""
+
+    id = UUID(int=0xC3)
+    manifest = FlowManifest(
+        steps={
+            "loop": ForEach(
+                for_each="@range(0, 3)",
+                concurrency_limit=2,
+                steps={
+                    "a": Step(type="Effect"),
+                    "inner": ForEach(
+                        for_each="@range(0, 2)", run_after=["a"], steps={"b": Step(type="BlockingEffect")}
+                    ),
+                },
+            ),
+            "end": Step(type="Effect", run_after=["loop"], when="@length(steps('loop').output) == 3"),
+        }
+    )
+
+
+class Retries(FlowDefinition):
+    id = UUID(int=0xC4)
+    manifest = FlowManifest(
+        steps={
+            "flaky": Step(type="Flaky"),
+            "parked": Step(type="Parked", run_after=["flaky"]),
+            "unneeded": Step(type="Effect", run_after={"parked": ["Failed"]}),
+            "end": Step(type="Effect", run_after=["parked"]),
+        }
+    )
+
+
+class Handled(FlowDefinition):
+    """A step fails, and another one makes up for it."""
+
+    id = UUID(int=0xC5)
+    manifest = FlowManifest(
+        steps={
+            "broken": Step(type="Broken"),
+            "amends": Step(type="Effect", run_after={"broken": ["Failed"]}),
+            "never": Step(type="Effect", run_after=["broken"]),
+        }
+    )
+
+
+class Unhandled(FlowDefinition):
+    id = UUID(int=0xC6)
+    manifest = FlowManifest(
+        steps={
+            "first": Step(type="Effect"),
+            "broken": Step(type="Broken", run_after=["first"]),
+            "never": Step(type="Effect", run_after=["broken"]),
+        }
+    )
+
+
+class Late(FlowDefinition):
+    """Its deadline passes while a step runs."""
+
+    id = UUID(int=0xC7)
+    manifest = FlowManifest(
+        steps={"endless": Step(type="Endless"), "never": Step(type="Effect", run_after=["endless"])},
+        timeout_seconds=1.0,
+    )
+
+
+FLOWS: tuple[type[FlowDefinition], ...] = (Chain, Fan, Loop, Retries, Handled, Unhandled, Late)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """``with_effect`` are the run-time keys of the steps whose effect must have been had, ``steps`` how steps end."""
+
+    status: RunStatus
+    with_effect: frozenset[str]
+    steps: Mapping[str, StepStatus]
+
+
+def expected_of(flow_id: UUID) -> Expected:
+    """What comes of every run of a flow."""
+    return _EXPECTED[flow_id]
+
+
+def _all_succeed(*keys: str, without_effect: tuple[str, ...] = (), skipped: tuple[str, ...] = ()) -> Expected:
+    done = dict.fromkeys((*keys, *without_effect), StepStatus.SUCCEEDED)
+    return Expected(RunStatus.SUCCEEDED, frozenset(keys), {**done, **dict.fromkeys(skipped, StepStatus.SKIPPED)})
+
+
+_BODY = [f"loop.{n}.{key}" for n in range(3) for key in ("a", "inner.0.b", "inner.1.b")]
+_EXPECTED = {
+    Chain.id: _all_succeed(*(f"s{n}" for n in range(5))),
+    Fan.id: _all_succeed("start", "join", *(f"p{n}" for n in range(6))),
+    Loop.id: _all_succeed("end", *_BODY, without_effect=("loop", *(f"loop.{n}.inner" for n in range(3)))),
+    Retries.id: _all_succeed("flaky", "parked", "end", skipped=("unneeded",)),
+    Handled.id: Expected(
+        RunStatus.SUCCEEDED,
+        frozenset({"broken", "amends"}),
+        {"broken": StepStatus.FAILED, "amends": StepStatus.SUCCEEDED, "never": StepStatus.SKIPPED},
+    ),
+    Unhandled.id: Expected(
+        RunStatus.FAILED,
+        frozenset({"first", "broken"}),
+        {"first": StepStatus.SUCCEEDED, "broken": StepStatus.FAILED, "never": StepStatus.SKIPPED},
+    ),
+    Late.id: Expected(RunStatus.TIMED_OUT, frozenset(), {"never": StepStatus.SKIPPED}),
+}
