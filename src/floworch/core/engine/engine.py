@@ -89,12 +89,13 @@ class Engine:
 
     async def start(self, *, work: bool = True) -> None:
         """``work=False`` starts an engine that triggers and asks, but runs no steps and no timers."""
+        is_woken = work and await self._store.listen(self.settings.worker_id, self._called)
         self._committer.start()
         self._works = work
         if work:
             await self._runtime.start(self)
             self._leases.start()
-            self._timers.start(is_woken=await self._store.listen(self.settings.worker_id, self._called))
+            self._timers.start(is_woken=is_woken)
 
     async def stop(self) -> None:
         """Drain: running handlers may finish, then their leases are handed back. What is not done is in the store."""
