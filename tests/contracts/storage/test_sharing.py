@@ -150,3 +150,23 @@ async def test_a_closed_store_says_so(backend: Backend, clock: StillClock) -> No
     await store.close()
     with pytest.raises(StorageUnavailable, match="closed"):
         await store.load([run_id(1)])
+
+
+# -- waking other processes
+
+
+async def test_a_call_for_help_wakes_the_others_and_not_the_caller(storage: Storage, neighbour: Storage) -> None:
+    caller, other = asyncio.Event(), asyncio.Event()
+    if not await neighbour.listen("worker-2", other.set):
+        pytest.skip("this storage cannot wake other processes")
+    await storage.listen("worker-1", caller.set)
+    async with asyncio.timeout(30):
+        await caller.wait()  # each is woken once when it begins to listen
+        await other.wait()
+        caller.clear()
+        other.clear()
+        await storage.commit(Batch(creations=[creation(1)], caller="worker-1"))
+        await other.wait()
+        assert not caller.is_set()
+        await storage.commit(Batch(creations=[creation(2)], caller="worker-3"))
+        await caller.wait()

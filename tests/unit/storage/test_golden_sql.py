@@ -24,7 +24,7 @@ from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.runs import runs_page
 from floworch.storage.sql.statements import bulk_statements
 from floworch.storage.sql.survey import moved_runs, moved_steps
-from floworch.storage.sql.waiting import due_questions, ready_question
+from floworch.storage.sql.waiting import due_question, ready_question
 from tests.unit.storage.schema import sqlalchemy_dialect
 
 FOLDER = Path(__file__).parent / "golden"
@@ -56,10 +56,7 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)
         ),
-        **{
-            f"due: {key}": query
-            for key, query in due_questions(tables, NOW, dialect.lease_clock(SystemClock()), 10).items()
-        },
+        "due": due_question(tables, NOW, dialect.lease_clock(SystemClock()), 10),
     }
     parts.update({key: compiled(query, sqlalchemy) for key, query in queries.items()})
     return "\n".join(f"-- {key}\n{tidy(text)};\n" for key, text in parts.items())

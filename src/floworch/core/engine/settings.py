@@ -80,9 +80,10 @@ class EngineSettings:
             "poll_interval_seconds",
             "idle_poll_seconds",
             "max_lost_attempts",
+            "max_lost_attempts",
         ):
             _positive(name, getattr(self, name))
-        for name in ("max_lost_attempts", "max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
+        for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
             _positive(name, getattr(self, name))
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(

@@ -66,6 +66,8 @@ class Committer:
         self._write_rows(connection, writer.rows)
         claims = self._claim(connection, batch, writer)
         self.statements.insert_event.apply(connection, writer.rows.insert_event)
+        if batch.caller is not None:
+            self.dialect.call(connection, batch.caller)
         return BatchResult(created, [_outcome(a.run_id not in lost) for a in batch.advances], claims)
 
     def _reserve_keys(self, connection: Connection, creations: Sequence[Creation]) -> list[UUID]:

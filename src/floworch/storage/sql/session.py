@@ -7,6 +7,7 @@ from sqlalchemy import URL, Engine
 from floworch.errors import ConfigurationError
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.lane import Lane
+from floworch.storage.sql.listener import Listener
 from floworch.storage.sql.transaction import Transactions
 
 __all__ = ["Session"]
@@ -20,6 +21,7 @@ class Session:
         self.transactions = Transactions(self._engine, dialect, retry_seconds=retry_seconds)
         self.writer = Lane("floworch-sql-write", dialect.writer_threads)
         self.reader = Lane("floworch-sql-read", dialect.reader_threads)
+        self.listener: Listener | None = None
 
     def close(self) -> None:
         """Finish what is under way, end the threads and close every connection. Blocks. Safe to call twice."""

@@ -135,6 +135,8 @@ class SqlStorage(Storage):
     async def close(self) -> None:
         self._is_closed = True
         if self._session is not None:
+            if self._session.listener is not None:
+                await self._session.listener.stop()
             await asyncio.to_thread(self._session.close)
 
     async def _require_migration(self) -> None:
@@ -197,20 +199,25 @@ class SqlStorage(Storage):
         )
         return await self._write(renewal)
 
+    async def listen(self, owner: str, wake: Callable[[], None]) -> bool:
+        session = self._open_session
+        session.listener = self._dialect.listen(self._url, owner, wake)
+        return session.listener is not None
+
     async def due(self, now: datetime, limit: int) -> DueWork:
         lease_now = self._dialect.lease_clock(self._clock)
-        return await self._read(lambda c: waiting.find_due(c, self._tables, now, lease_now, limit))
+        return await self._ask(lambda c: waiting.find_due(c, self._tables, now, lease_now, limit))
 
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
-        return await self._read(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
+        return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
 
     # -- questions
 
     async def get_run(self, run_id: UUID) -> RunRecord | None:
-        return await self._read(lambda c: runs.get_run(c, self._tables, run_id))
+        return await self._ask(lambda c: runs.get_run(c, self._tables, run_id))
 
     async def find_run_by_key(self, flow_id: UUID, idempotency_key: str) -> UUID | None:
-        return await self._read(lambda c: runs.find_run_by_key(c, self._tables, flow_id, idempotency_key))
+        return await self._ask(lambda c: runs.find_run_by_key(c, self._tables, flow_id, idempotency_key))
 
     async def list_runs(self, where: RunFilter, limit: int, cursor: str | None = None) -> RunPage:
         after = None if cursor is None else Cursor.parse(cursor)
@@ -234,6 +241,10 @@ class SqlStorage(Storage):
     async def _read(self, work: Callable[[Connection], T]) -> T:
         session = self._open_session
         return await session.reader.run(partial(session.transactions.read, work))
+
+    async def _ask(self, work: Callable[[Connection], T]) -> T:
+        session = self._open_session
+        return await session.reader.run(partial(session.transactions.ask, work))
 
     @property
     def _open_session(self) -> Session:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -39,20 +40,34 @@ class Transactions:
         """Run ``work``, which sees one state of the database and changes nothing."""
         return self._retry(self._dialect.begin_read, work)
 
-    def _retry(self, begin: Callable[[Connection], None], work: Callable[[Connection], T]) -> T:
+    def ask(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which is a single question."""
+        options = self._dialect.asking_options
+        return (
+            self._retry(self._dialect.begin_read, work) if not options else self._retry(_begin_nothing, work, options)
+        )
+
+    def _retry(
+        self,
+        begin: Callable[[Connection], None],
+        work: Callable[[Connection], T],
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> T:
         give_up_at = time.monotonic() + self._retry_seconds
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._run(begin, work)
+                return self._run(begin, work, options)
             except _InTheWay as error:
                 if time.monotonic() >= give_up_at:
                     raise StorageUnavailable(str(error)) from error.__cause__
             time.sleep(pause_seconds * random.uniform(0.5, 1.0))
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _run(self, begin: Callable[[Connection], None], work: Callable[[Connection], T]) -> T:
-        with self._errors(), self._engine.connect() as connection:
+    def _run(
+        self, begin: Callable[[Connection], None], work: Callable[[Connection], T], options: Mapping[str, Any]
+    ) -> T:
+        with self._errors(), self._engine.connect().execution_options(**options) as connection:
             begin(connection)
             result = work(connection)
             connection.commit()
@@ -73,6 +88,10 @@ class Transactions:
         if trouble is Trouble.RETRY:
             return _InTheWay(message)
         return StorageUnavailable(message) if trouble is Trouble.UNAVAILABLE else StorageError(message)
+
+
+def _begin_nothing(connection: Connection) -> None:
+    return None
 
 
 class _InTheWay(Exception):

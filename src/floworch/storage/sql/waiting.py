@@ -11,11 +11,13 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    Executable,
     Select,
+    String,
+    cast,
     exists,
     func,
     literal_column,
+    null,
     select,
     union_all,
 )
@@ -27,11 +29,10 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.states import chunks
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["due_questions", "find_due", "find_ready", "ready_question", "renew_leases"]
+__all__ = ["due_question", "find_due", "find_ready", "ready_question", "renew_leases"]
 
 _RUNS_PER_QUERY = 500
 _FLOWS_PER_QUERY = 50
-_NEXT = ("next timer", "next lease", "next deadline")
 
 
 def find_ready(
@@ -69,34 +70,55 @@ def find_due(
     connection: Connection, tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int
 ) -> DueWork:
     """See :meth:`Storage.due <floworch.core.ports.storage.Storage.due>`."""
-    questions = due_questions(tables, now, lease_now, limit)
-    found = {name: connection.execute(question).all() for name, question in questions.items()}
-    later = [row[0] for name in _NEXT for row in found[name] if row[0] is not None]
-    return DueWork(
-        timers=[TimerKey(*row) for row in found["timers"]],
-        lost=[LostLease(*row) for row in found["lost"]],
-        deadlines=[row.id for row in found["deadlines"]],
-        next_at=min(later, default=None),
-    )
+    work, later = DueWork(), []
+    for row in connection.execute(due_question(tables, now, lease_now, limit)):
+        match row.kind:
+            case "timer":
+                work.timers.append(TimerKey(row.run_id, row.step_key, row.attempt))
+            case "lease":
+                work.lost.append(LostLease(row.run_id, row.step_key, row.attempt, row.owner))
+            case "deadline":
+                work.deadlines.append(row.run_id)
+            case _ if row.at is not None:
+                later.append(row.at)
+    work.next_at = min(later, default=None)
+    return work
 
 
-def due_questions(tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int) -> dict[str, Executable]:
-    """Asks for each kind of due work, and for the next instant of each kind. All use indexes of what waits."""
+def due_question(
+    tables: Tables, now: datetime, lease_now: ColumnElement[Any], limit: int
+) -> CompoundSelect[*tuple[Any, ...]]:
+    """Asks for all kinds of due work and for the next instant of each kind, at once: a process that has nothing to do
+    asks it over and over. Every part reads one short range of an index of what waits."""
     step, run = tables.step.c, tables.run.c
     pending = _is(step.status, "Pending")
     leased = step.lease_until.is_not(None)
     limited = (run.deadline.is_not(None), run.ended_at.is_(None), run.stop_kind.is_(None))
-    timer = select(step.run_id, step.step_key, step.attempt).where(pending, step.due_at <= now)
-    lost = select(step.run_id, step.step_key, step.attempt, step.owner).where(leased, step.lease_until <= lease_now)
-    ended = select(run.id).where(*limited, run.deadline <= now)
-    return {
-        "timers": timer.order_by(step.due_at).limit(limit),
-        "lost": lost.order_by(step.lease_until).limit(limit),
-        "deadlines": ended.order_by(run.deadline).limit(limit),
-        "next timer": select(func.min(step.due_at)).where(pending, step.due_at > now),
-        "next lease": select(func.min(step.lease_until)).where(leased, step.lease_until > lease_now),
-        "next deadline": select(func.min(run.deadline)).where(*limited, run.deadline > now),
-    }
+    none = {column.name: cast(null(), column.type) for column in (step.run_id, step.step_key, step.attempt, step.owner)}
+    of_run = (none["step_key"].label("step_key"), none["attempt"].label("attempt"), none["owner"].label("owner"))
+
+    def due(kind: str, at: ColumnElement[Any], *what: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+        return select(literal_column(f"'{kind}'", String).label("kind"), *what, at.label("at"))
+
+    def first(question: Select[*tuple[Any, ...]], at: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+        return select(question.order_by(at).limit(limit).subquery())
+
+    def following(at: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+        nothing = [column.label(name) for name, column in none.items()]
+        return due("next", func.min(at), *nothing).where(*conditions)
+
+    of_step = (step.run_id, step.step_key, step.attempt, step.owner)
+    return union_all(
+        first(due("timer", step.due_at, *of_step).where(pending, step.due_at <= now), step.due_at),
+        first(due("lease", step.lease_until, *of_step).where(leased, step.lease_until <= lease_now), step.lease_until),
+        first(
+            due("deadline", run.deadline, run.id.label("run_id"), *of_run).where(*limited, run.deadline <= now),
+            run.deadline,
+        ),
+        following(step.due_at, pending, step.due_at > now),
+        following(step.lease_until, leased, step.lease_until > lease_now),
+        following(run.deadline, *limited, run.deadline > now),
+    )
 
 
 def renew_leases(

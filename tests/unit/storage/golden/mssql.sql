@@ -112,32 +112,20 @@ SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, flowor
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 
--- due: timers
-SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id, floworch.step.step_key, floworch.step.attempt
+-- due
+SELECT anon_1.kind, anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.owner, anon_1.at
+FROM (SELECT TOP __[POSTCOMPILE_param_1] 'timer' AS kind, floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.owner AS owner, floworch.step.due_at AS at
 FROM floworch.step
-WHERE floworch.step.status = 'Pending' AND floworch.step.due_at <= :due_at_1 ORDER BY floworch.step.due_at;
-
--- due: lost
-SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id, floworch.step.step_key, floworch.step.attempt, floworch.step.owner
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at <= :due_at_1 ORDER BY floworch.step.due_at) AS anon_1 UNION ALL SELECT anon_2.kind, anon_2.run_id, anon_2.step_key, anon_2.attempt, anon_2.owner, anon_2.at
+FROM (SELECT TOP __[POSTCOMPILE_param_2] 'lease' AS kind, floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.owner AS owner, floworch.step.lease_until AS at
 FROM floworch.step
-WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= sysdatetimeoffset() ORDER BY floworch.step.lease_until;
-
--- due: deadlines
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= sysdatetimeoffset() ORDER BY floworch.step.lease_until) AS anon_2 UNION ALL SELECT anon_3.kind, anon_3.run_id, anon_3.step_key, anon_3.attempt, anon_3.owner, anon_3.at
+FROM (SELECT TOP __[POSTCOMPILE_param_3] 'deadline' AS kind, floworch.run.id AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.deadline AS at
 FROM floworch.run
-WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= :deadline_1 ORDER BY floworch.run.deadline;
-
--- due: next timer
-SELECT min(floworch.step.due_at) AS min_1
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= :deadline_1 ORDER BY floworch.run.deadline) AS anon_3 UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, min(floworch.step.due_at) AS at
 FROM floworch.step
-WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_1;
-
--- due: next lease
-SELECT min(floworch.step.lease_until) AS min_1
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_2 UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, min(floworch.step.lease_until) AS at
 FROM floworch.step
-WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset();
-
--- due: next deadline
-SELECT min(floworch.run.deadline) AS min_1
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset() UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, min(floworch.run.deadline) AS at
 FROM floworch.run
-WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_1;
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_2;

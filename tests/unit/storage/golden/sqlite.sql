@@ -101,35 +101,23 @@ FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.source_run_id = ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;
 
--- due: timers
-SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.attempt
+-- due
+SELECT anon_1.kind, anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.owner, anon_1.at
+FROM (SELECT 'timer' AS kind, floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.owner AS owner, floworch_step.due_at AS at
 FROM floworch_step
 WHERE floworch_step.status = 'Pending' AND floworch_step.due_at <= ? ORDER BY floworch_step.due_at
- LIMIT ? OFFSET ?;
-
--- due: lost
-SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.attempt, floworch_step.owner
+ LIMIT ? OFFSET ?) AS anon_1 UNION ALL SELECT anon_2.kind, anon_2.run_id, anon_2.step_key, anon_2.attempt, anon_2.owner, anon_2.at
+FROM (SELECT 'lease' AS kind, floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.owner AS owner, floworch_step.lease_until AS at
 FROM floworch_step
 WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until <= ? ORDER BY floworch_step.lease_until
- LIMIT ? OFFSET ?;
-
--- due: deadlines
-SELECT floworch_run.id
+ LIMIT ? OFFSET ?) AS anon_2 UNION ALL SELECT anon_3.kind, anon_3.run_id, anon_3.step_key, anon_3.attempt, anon_3.owner, anon_3.at
+FROM (SELECT 'deadline' AS kind, floworch_run.id AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_run.deadline AS at
 FROM floworch_run
 WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline <= ? ORDER BY floworch_run.deadline
- LIMIT ? OFFSET ?;
-
--- due: next timer
-SELECT min(floworch_step.due_at) AS min_1
+ LIMIT ? OFFSET ?) AS anon_3 UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, min(floworch_step.due_at) AS at
 FROM floworch_step
-WHERE floworch_step.status = 'Pending' AND floworch_step.due_at > ?;
-
--- due: next lease
-SELECT min(floworch_step.lease_until) AS min_1
+WHERE floworch_step.status = 'Pending' AND floworch_step.due_at > ? UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, min(floworch_step.lease_until) AS at
 FROM floworch_step
-WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until > ?;
-
--- due: next deadline
-SELECT min(floworch_run.deadline) AS min_1
+WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until > ? UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, min(floworch_run.deadline) AS at
 FROM floworch_run
 WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline > ?;

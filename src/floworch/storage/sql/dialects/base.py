@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine
 
 from floworch.core.ports.clock import Clock
 from floworch.storage.sql.bulk import Delete, Insert, Statement, Update
+from floworch.storage.sql.listener import Listener
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["SqlDialect", "Trouble"]
@@ -60,6 +62,22 @@ class SqlDialect(ABC):
     @abstractmethod
     def diagnose(self, error: BaseException, target: str) -> tuple[Trouble, str]:
         """What a driver's error means, and what a person should do about it. ``target`` names the database."""
+
+    @property
+    def asking_options(self) -> Mapping[str, Any]:
+        """Execution options for a connection on which single statements are asked outside of a transaction; empty where
+        that is not worth having."""
+        return {}
+
+    # -- waking other processes
+
+    def call(self, connection: Connection, caller: str) -> None:
+        """Wake the other processes up once the transaction has committed, if the database can."""
+        return
+
+    def listen(self, url: URL, owner: str, wake: Callable[[], None]) -> Listener | None:
+        """Start to listen for calls of others than ``owner``; None if the database or its settings cannot do that."""
+        return None
 
     # -- values of bulk rows
 

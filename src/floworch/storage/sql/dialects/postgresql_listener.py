@@ -1,0 +1,73 @@
+"""LISTEN and NOTIFY: PostgreSQL wakes the workers of other processes up.
+
+A notification is sent inside the transaction that leaves the work, so it arrives after the commit or not at all.
+Sending takes a lock that all notifying transactions of the cluster share, so only commits that need help do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from floworch.observability.logging import get_library_logger
+from floworch.storage.sql.listener import Listener
+
+__all__ = ["PostgresqlListener", "call"]
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+def call(connection: Connection, channel: str, caller: str) -> None:
+    """Wake up who listens on the channel, once the transaction has committed."""
+    connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (channel, caller))
+
+
+class PostgresqlListener(Listener):
+    """``wake`` is called for every notification that ``owner`` has not sent itself, and after each reconnection."""
+
+    def __init__(self, url: URL, channel: str, owner: str, wake: Callable[[], None]) -> None:
+        self._url = url
+        self._channel = channel
+        self._owner = owner
+        self._wake = wake
+        self._log = get_library_logger("floworch.storage")
+        self._task = asyncio.create_task(self._run(), name="floworch-listener")
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        import psycopg
+
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    pause_seconds = _FIRST_PAUSE_SECONDS
+                    await self._listen(connection)
+            except (psycopg.Error, OSError) as error:
+                self._log.warning("listener_disconnected", error=str(error), retry_in_seconds=pause_seconds)
+            await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    async def _connect(self) -> Any:
+        import psycopg
+
+        arguments, options = PGDialect_psycopg().create_connect_args(self._url)
+        return await psycopg.AsyncConnection.connect(*arguments, **options, autocommit=True)
+
+    async def _listen(self, connection: Any) -> None:
+        from psycopg import sql
+
+        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        self._wake()  # what was sent while nobody listened
+        async for notification in connection.notifies():
+            if notification.payload != self._owner:
+                self._wake()
