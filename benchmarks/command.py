@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +15,7 @@ from rich.markup import escape
 from benchmarks.contender import Contender, Kind, Store
 from benchmarks.contenders import CONTENDERS
 from benchmarks.machine import hardware, versions
+from benchmarks.readme import keep_figures
 from benchmarks.report import show, write_json
 from benchmarks.rounds import Measured, Order, orders, perform
 from benchmarks.server import Databases, why_no_postgresql
@@ -23,12 +26,14 @@ __all__ = ["main"]
 _QUICK_ROUNDS = 2
 _USUAL_ROUNDS = 5
 _USUAL = ("W1", "W2", "W3", "W4", "W5")
+_FILE_COLUMNS = 150
 _QUICK_FLOORS = ("asyncio", "sqlite3-batch")
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
-    console = Console()
+    # Wide enough for every table where the output is kept in a file.
+    console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
     workloads = [WORKLOADS[name] for name in _chosen_workloads(options)]
     contenders = _present(console, _chosen_contenders(options), options.postgresql)
     rounds = options.rounds or (_QUICK_ROUNDS if options.quick else _USUAL_ROUNDS)
@@ -40,6 +45,10 @@ def main(arguments: Sequence[str]) -> int:
         databases.close()
     origin = _origin(contenders, databases, rounds, time.monotonic() - began)
     show(console, workloads, results, origin)
+    if options.keep:
+        page = Console(width=_FILE_COLUMNS, file=StringIO(), record=True)
+        show(page, workloads, results, origin)
+        keep_figures(page.export_text())
     if options.json:
         write_json(options.json, results, origin)
     return 0
@@ -55,6 +64,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, help=f"default: {_USUAL_ROUNDS}, or {_QUICK_ROUNDS} with --quick")
     parser.add_argument("--postgresql", metavar="URL", help="a server to use instead of a private one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round of every figure there")
+    parser.add_argument("--keep", action="store_true", help="put the tables into benchmarks/README.md")
     parser.add_argument(
         "--set", nargs="+", default=[], type=_setting, metavar="NAME=NUMBER", help="change parameters of workloads"
     )
@@ -150,5 +160,5 @@ def _origin(contenders: Sequence[Contender], databases: Databases, rounds: int, 
         "machine": hardware(),
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
         "method": f"{rounds} rounds in turns, medians, {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
-        "contenders": "; ".join(f"{each.name}: {each.about}" for each in contenders if each.kind is not Kind.OURS),
+        **{each.name: each.about for each in contenders if each.kind is not Kind.OURS},
     }

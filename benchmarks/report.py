@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +23,10 @@ __all__ = ["Results", "number", "show", "write_json"]
 Results = Mapping[str, Mapping[str, Measured]]
 """Workload name → contender name → rounds."""
 
+_RATIOS: Mapping[str, Callable[[Row], float | None]] = {
+    "× floor": lambda row: row.to_floor,
+    "× DBOS": lambda row: row.to_rival,
+}
 _STYLES = {Kind.OURS: "bold", Kind.FLOOR: "dim", Kind.PEER: ""}
 
 
@@ -57,28 +61,34 @@ def number(value: float | None) -> str:
 
 
 def _table(workload: Workload, rows: Sequence[Row]) -> Table:
+    first, *others = workload.figures
     table = Table(title=f"{workload.name}: {workload.title}", title_justify="left", title_style="bold")
     table.add_column("contender", no_wrap=True)
-    for place, figure in enumerate(workload.figures):
-        table.add_column(figure.unit if place else f"{figure.unit} (lowest–highest)", justify="right")
-    table.add_column("× floor", justify="right")
-    table.add_column("× DBOS", justify="right")
+    ratios = _ratios(rows)
+    for title in (first.unit, "lowest–highest", *(figure.unit for figure in others), *ratios):
+        table.add_column(title, justify="right")
     for row in rows:
-        table.add_row(*_cells(workload, row), style=_STYLES[row.contender.kind])
+        cells = _figures(workload, row) if row.figures else ["failed, see above"]
+        table.add_row(row.contender.name, *cells, *_chosen(row, ratios), style=_STYLES[row.contender.kind])
     return table
 
 
-def _cells(workload: Workload, row: Row) -> list[str]:
-    if not row.figures:
-        return [row.contender.name, "failed, see above"]
-    first, *others = [_labelled(row.figures.get(figure.key)) for figure in workload.figures]
-    main = row.figures[workload.figures[0].key]
-    if main.rounds > 1:
-        first = f"{first} ({number(main.lowest)}–{number(main.highest)})"
-    return [row.contender.name, first, *others, number(row.to_floor), number(row.to_rival)]
+def _ratios(rows: Sequence[Row]) -> list[str]:
+    """Titles of the ratios that at least one row has."""
+    return [title for title in _RATIOS if any(_RATIOS[title](row) is not None for row in rows)]
 
 
-def _labelled(summary: Summary | None) -> str:
+def _chosen(row: Row, ratios: Sequence[str]) -> list[str]:
+    return [number(_RATIOS[title](row)) for title in ratios] if row.figures else []
+
+
+def _figures(workload: Workload, row: Row) -> list[str]:
+    first, *others = [row.figures.get(figure.key) for figure in workload.figures]
+    spread = f"{number(first.lowest)}–{number(first.highest)}" if first and first.rounds > 1 else "one round"
+    return [_median(first), spread, *map(_median, others)]
+
+
+def _median(summary: Summary | None) -> str:
     return number(None if summary is None else summary.median)
 
 
