@@ -38,6 +38,7 @@ def test_what_one_process_triggers_another_one_runs() -> None:
     assert followed.code == 0
     assert followed.lines[-1]["result"]["status"] == "Succeeded"
     assert ended.code == 0
+    assert "step_completed" in ended.err
     assert "stopped" in ended.err
     assert _status_of(run_id) == "Succeeded"
     assert {step["owner"] for step in steps.values() if step["owner"]} == {_worker_id(worker)}

@@ -116,6 +116,17 @@ def test_a_step_that_waits_again_is_as_new() -> None:
     assert progress.top["last"].status is None
 
 
+def test_what_went_well_last_is_shown_rather_than_what_went_well_first() -> None:
+    manifest = FlowManifest(steps={f"s{number}": Step(type="T") for number in range(9)})
+    progress = RunProgress(manifest)
+    for number in range(8):
+        progress.apply(HistoryEvent(number, 0, UUID(int=1), START, "step.completed", f"s{number}", {"attempt": 1}))
+
+    rows = progress_rows(progress, START, 4)
+
+    assert [row.name for row in rows] == ["s6", "s7", "s8", "… 6 more steps"]
+
+
 @pytest.mark.parametrize("height", [3, 4, 5, 20])
 def test_rows_fit_the_terminal_and_what_is_under_way_comes_first(height: int) -> None:
     progress = _progress(*LOOP, *(_started(f"each.{index}.first") for index in range(9)))
@@ -179,4 +190,4 @@ def test_the_view_shows_the_flow_its_progress_and_its_steps() -> None:
 def test_a_summary_row_has_no_status() -> None:
     rows = progress_rows(_progress(*LOOP, *(_started(f"each.{index}.first") for index in range(9))), START)
 
-    assert rows[8] == StepRow("… 3 steps more inside", depth=1, is_summary=True)
+    assert rows[8] == StepRow("… 3 more steps inside", depth=1, is_summary=True)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.cli.commands import IN_MEMORY, SHARED, call
 
@@ -56,6 +57,15 @@ def test_handlers_log_to_stderr_and_leave_stdout_alone() -> None:
     logged = [json.loads(line) for line in answer.err.splitlines()]
     assert {"log_message", "priced"} <= {line["event"] for line in logged}
     assert all(set(line) <= {"run", "event", "result"} for line in answer.lines)
+
+
+def test_the_engine_tells_its_news_only_at_level_debug() -> None:
+    quiet = call("run", IN_MEMORY, "Orders")
+    structlog.reset_defaults()
+    talkative = call("run", IN_MEMORY, "Orders", "--log-level", "debug")
+
+    assert "step_completed" not in quiet.err
+    assert "step_completed" in talkative.err
 
 
 def test_the_log_level_is_respected() -> None:

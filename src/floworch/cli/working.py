@@ -10,7 +10,6 @@ from rich.text import Text
 from floworch.cli.exits import ExitCode
 from floworch.cli.interrupts import StopRequests
 from floworch.cli.json_output import json_text
-from floworch.cli.logs import LogLevel, configure_logs
 from floworch.cli.opening import opened
 from floworch.cli.screen import stderr_console
 from floworch.cli.storage_words import storage_words
@@ -21,9 +20,8 @@ from floworch.orchestrator import FlowOrchestrator
 __all__ = ["work_until_stopped"]
 
 
-def work_until_stopped(orchestrator: FlowOrchestrator, target: str, level: LogLevel, *, as_json: bool) -> ExitCode:
+def work_until_stopped(orchestrator: FlowOrchestrator, target: str, *, as_json: bool) -> ExitCode:
     """Run steps until the first SIGTERM or Ctrl-C, then drain."""
-    configure_logs(level, as_json=as_json)
     return asyncio.run(_work(orchestrator, target, as_json=as_json))
 
 

@@ -22,7 +22,7 @@ from floworch.core.dag.validate import validate_flows
 from floworch.core.model.flow import FlowLike, as_flow, manifest_of
 from floworch.errors import ConfigurationError, FlowProblem, FlowValidationError
 
-__all__ = ["app"]
+__all__ = ["app", "check", "problems_of"]
 
 app = command_app()
 

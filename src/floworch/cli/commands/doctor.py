@@ -26,7 +26,7 @@ from floworch.cli.words import plural
 from floworch.errors import FloworchError
 from floworch.orchestrator import FlowOrchestrator
 
-__all__ = ["app"]
+__all__ = ["app", "doctor"]
 
 app = command_app()
 

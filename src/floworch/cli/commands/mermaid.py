@@ -18,7 +18,7 @@ from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow
 from floworch.core.model.spelling import did_you_mean
 from floworch.errors import FlowNotFound
 
-__all__ = ["app"]
+__all__ = ["app", "mermaid"]
 
 app = command_app()
 

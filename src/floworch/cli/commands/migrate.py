@@ -17,7 +17,7 @@ from floworch.cli.screen import stdout_console
 from floworch.cli.targets import load_target
 from floworch.core.ports.storage import SchemaVersions, Storage, StorageSchema
 
-__all__ = ["app"]
+__all__ = ["app", "migrate"]
 
 app = command_app()
 

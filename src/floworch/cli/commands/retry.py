@@ -15,7 +15,7 @@ from floworch.cli.parameters import Debug, JsonFlag, RunId, TargetCommand, Targe
 from floworch.cli.screen import stdout_console
 from floworch.core.model.records import RunRecord
 
-__all__ = ["app"]
+__all__ = ["app", "retry"]
 
 app = command_app()
 

@@ -29,7 +29,7 @@ from floworch.handle import RunHandle
 from floworch.orchestrator import FlowOrchestrator
 from floworch.results import RunResult
 
-__all__ = ["app"]
+__all__ = ["app", "run"]
 
 app = command_app()
 
@@ -61,7 +61,10 @@ def run(
         bool, typer.Option("--no-work", help="Follow the run, and leave its steps to other workers.")
     ] = False,
     log_level: Annotated[
-        LogLevel, typer.Option("--log-level", metavar=LOG_LEVELS, help="What to log to stderr.")
+        LogLevel,
+        typer.Option(
+            "--log-level", metavar=LOG_LEVELS, help="What to log to stderr; the engine tells its news from debug on."
+        ),
     ] = LogLevel.INFO,
     as_json: JsonFlag = False,
     debug: Debug = False,
@@ -71,7 +74,7 @@ def run(
     The steps run in this process, and in other workers on the same storage. Ctrl-C stops following: the run is
     durable, and any worker goes on with it. Exits with 1 when the run does not succeed.
     """
-    configure_logs(log_level, as_json=as_json, hidden=_SAME_FOR_ALL_STEPS)
+    configure_logs(log_level, as_json=as_json, hidden_fields=_SAME_FOR_ALL_STEPS, engine_too=False)
     loaded = load_target(target)
     orchestrator = loaded.orchestrator()
     if detach or no_work:

@@ -21,7 +21,7 @@ from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
 
-__all__ = ["app"]
+__all__ = ["app", "runs"]
 
 app = command_app()
 

@@ -7,7 +7,7 @@ from floworch.cli.json_output import print_json
 from floworch.cli.parameters import Debug, command_app
 from floworch.core.model.schema import manifest_json_schema
 
-__all__ = ["app"]
+__all__ = ["app", "schema"]
 
 app = command_app()
 

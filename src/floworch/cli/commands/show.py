@@ -24,7 +24,7 @@ from floworch.core.model.spelling import did_you_mean
 from floworch.errors import StepNotFound
 from floworch.results import RunResult
 
-__all__ = ["app"]
+__all__ = ["app", "show"]
 
 app = command_app()
 

@@ -91,7 +91,7 @@ def _progress(step: StepRecord) -> StepProgress:
 def _inner_rows(steps: Sequence[StepProgress], loop_key: str, now: datetime) -> list[StepRow]:
     shown = sorted(steps, key=lambda step: step.status is StepStatus.FAILED)[:_INNER_ROWS]
     rows = [_row(step, step.key.removeprefix(f"{loop_key}."), 1, now) for step in shown]
-    return [*rows, *_rest(len(steps) - len(shown), "more inside", depth=1)]
+    return [*rows, *_rest(len(steps) - len(shown), " inside", depth=1)]
 
 
 def _row(step: StepProgress, name: str, depth: int, now: datetime) -> StepRow:
@@ -123,20 +123,19 @@ def _note(step: StepProgress, now: datetime) -> str:
 
 
 def _fitted(rows: list[StepRow], height: int) -> list[StepRow]:
-    """What is under way or failed is shown before what waits, and that before what went well; order stays."""
+    """Prefers what is under way or failed, then what comes next, then what went well last. The order stays."""
     if len(rows) <= height:
         return rows
-    by_interest = sorted(range(len(rows)), key=lambda place: (_interest(rows[place]), place))
+    by_interest = sorted(range(len(rows)), key=lambda place: _interest(rows[place], place))
     kept = sorted(by_interest[: height - 1])
-    left_out = [rows[place] for place in by_interest[height - 1 :]]
-    return [*(rows[place] for place in kept), *_rest(len(left_out), "more")]
+    return [*(rows[place] for place in kept), *_rest(len(rows) - len(kept))]
 
 
-def _interest(row: StepRow) -> int:
+def _interest(row: StepRow, place: int) -> tuple[int, int]:
     if row.status in (StepStatus.RUNNING, StepStatus.PENDING, StepStatus.FAILED):
-        return 0
-    return 2 if row.status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED) else 1
+        return (0, place)
+    return (2, -place) if row.status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED) else (1, place)
 
 
-def _rest(count: int, words: str, depth: int = 0) -> list[StepRow]:
-    return [StepRow(f"… {plural(count, 'step')} {words}", depth=depth, is_summary=True)] if count > 0 else []
+def _rest(count: int, words: str = "", depth: int = 0) -> list[StepRow]:
+    return [StepRow(f"… {plural(count, 'more step')}{words}", depth=depth, is_summary=True)] if count > 0 else []

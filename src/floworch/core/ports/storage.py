@@ -35,6 +35,7 @@ __all__ = [
     "ReadyStep",
     "RunFilter",
     "RunPage",
+    "SchemaVersions",
     "RunWrite",
     "Storage",
     "StorageSchema",
