@@ -29,10 +29,12 @@ class RunWork:
         self.done: list[tuple[Starting | Commanding | Claiming, Transition]] = []
         self.payloads: dict[PayloadRef, Payload | None] = {}
 
-    @property
-    def takes_more(self) -> bool:
-        """A retry by hand rewrites rows in ways that do not fold with other changes."""
-        return not any(isinstance(getattr(request, "command", None), RetryStep) for request, _ in self.done)
+    def takes(self, command: Command) -> bool:
+        """A retry by hand rewrites rows in ways that do not fold with other changes, before or after it."""
+        if not self.done:
+            return True
+        others = [getattr(request, "command", None) for request, _ in self.done]
+        return not any(isinstance(each, RetryStep) for each in [command, *others])
 
     def reduce(
         self,

@@ -188,7 +188,7 @@ class Committer:
             _fail(request, RunNotFound(f"there is no run {request.run_id}"))
             return
         work = works.get(request.run_id) or RunWork(run)
-        if not work.takes_more:
+        if not work.takes(request.command):
             self._queue.append(request)
             return
         try:

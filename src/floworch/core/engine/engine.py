@@ -9,7 +9,6 @@ from random import Random, SystemRandom
 from typing import Any
 from uuid import UUID
 
-from floworch.core.dag.keys import enclosing_scopes, scope_of
 from floworch.core.dag.lookup import find_step
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.execution import Executor
@@ -35,7 +34,7 @@ from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
 from floworch.core.ports.storage import ReadyStep, Storage
-from floworch.errors import FloworchError, StorageError
+from floworch.errors import FloworchError, RunNotFound, StorageError
 from floworch.observability.logging import get_library_logger, tells_info
 
 __all__ = ["Engine"]
@@ -166,15 +165,12 @@ class Engine:
 
     async def retry_step(self, run_id: UUID, step_key: str) -> Transition:
         """Run a failed step again; a run with a time limit gets the whole of it anew."""
-        record = await self._store.get_run(run_id)
-        deadline = None
-        if record is not None and record.deadline is not None:
-            deadline = self._clock.now() + (record.deadline - record.started_at)
-        restored = {}
-        outermost = [scope for scope in enclosing_scopes(scope_of(step_key)) if scope][-1:]
-        for scope in outermost:
-            restored = await self._store.load_iteration_steps(run_id, f"{scope}.")
-        return await self.submit(run_id, RetryStep(step_key, deadline, restored))
+        while True:
+            command = await self._retry(run_id, step_key)
+            try:
+                return await self.submit(run_id, command)
+            except Fenced:
+                self._log.debug("retry_repeated", run_id=str(run_id), step_key=step_key)
 
     async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> RunRecord:
         """The run once it has ended. Raises RunNotFound, WaitTimeout."""
@@ -251,6 +247,24 @@ class Engine:
             self._log.warning("release_failed", error=str(error), **_names(step))
 
     # -- inside
+
+    async def _retry(self, run_id: UUID, step_key: str) -> RetryStep:
+        """The command, with the steps of ended iterations around the step as they were at one revision of the run."""
+        record = await self._store.get_run(run_id)
+        if record is None:
+            raise RunNotFound(f"there is no run {run_id}")
+        deadline = None
+        if record.deadline is not None:
+            deadline = self._clock.now() + (record.deadline - record.started_at)
+        parts = step_key.split(".")
+        if len(parts) < 3:
+            return RetryStep(step_key, deadline)
+        loop, index = parts[:2]
+        restored = await self._store.load_iteration_steps(run_id, f"{loop}.{index}.")
+        after = await self._store.get_run(run_id)
+        if after is None or after.revision != record.revision:
+            return await self._retry(run_id, step_key)
+        return RetryStep(step_key, deadline, restored, record.revision)
 
     def _request(
         self,

@@ -131,12 +131,13 @@ class RetryStep:
     """Run a failed step again, and re-plan what was skipped because of it.
 
     ``deadline`` replaces the run's deadline. For a step inside ended loop iterations, ``restored`` holds the
-    states of all steps of those iterations.
+    states of all steps of those iterations, and ``restored_at`` the revision of the run that they belong to.
     """
 
     step_key: str
     deadline: datetime | None = None
     restored: Mapping[str, StepState] = field(default_factory=dict)
+    restored_at: int | None = None
 
 
 Command: TypeAlias = (

@@ -66,6 +66,8 @@ def reduce(
 ) -> Transition:
     """What the command makes of the run. The same arguments always give an equal answer."""
     if isinstance(command, RetryStep):
+        if command.restored_at not in (None, state.revision):
+            raise Fenced(f"the run has moved on since revision {command.restored_at}")
         draft = Draft(state, now, payloads, offer, command.restored)
         retry_step(draft, command)
         return draft.transition
