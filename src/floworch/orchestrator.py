@@ -30,6 +30,7 @@ FlowReference = type[FlowDefinition] | FlowDefinition | UUID | str
 """A flow class or instance, its id, or its name."""
 
 _HIGHEST_PRIORITY = 1000
+_LONGEST_KEY = 256
 _FOLLOW_SECONDS = (0.02, 0.5)
 
 
@@ -113,8 +114,8 @@ class FlowOrchestrator:
         """Start a run; returns when it is durable, not when it has ended.
 
         With an ``idempotency_key`` that the flow has seen, no run is started and the handle is that of the first one.
-        ``timeout`` (seconds) limits the whole run and wins over the manifest's. Where steps wait for a worker, those of runs
-        with a higher ``priority`` go first.
+        ``timeout`` (seconds) limits the whole run and wins over the manifest's. Where steps wait for a worker, those of
+        runs with a higher ``priority`` go first.
         Raises FlowNotFound, NotFound for an unknown trigger, InvalidPayload, StorageUnavailable.
         """
         found = self.flow(flow)
@@ -247,14 +248,14 @@ def _check_trigger(flow: FlowDefinition, trigger_key: str) -> None:
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
+        if not all(isinstance(text, str) for text in (name, value)):
             raise ConfigurationError(f"trigger headers are text; {name!r} is {value!r}")
     return dict(headers)
 
 
 def _checked_key(key: str | None) -> str | None:
-    if key is not None and not (isinstance(key, str) and key.strip() and len(key) <= 256):
-        raise ConfigurationError(f"an idempotency key is text of 1 to 256 characters, not {key!r:.80}")
+    if key is not None and not 1 <= len(key.strip()) <= _LONGEST_KEY:
+        raise ConfigurationError(f"an idempotency key is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
     return key
 
 
@@ -266,7 +267,7 @@ def _checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
 
 
 def _checked_priority(priority: int) -> int:
-    if not isinstance(priority, int) or isinstance(priority, bool) or abs(priority) > _HIGHEST_PRIORITY:
+    if int(priority) != priority or abs(priority) > _HIGHEST_PRIORITY:
         raise ConfigurationError(
             f"priority is {priority!r}; it must be a whole number from {-_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
         )

@@ -27,8 +27,9 @@ from tests.scenarios.world import World
 QUICK = RetryPolicy(max_attempts=3, backoff="fixed", initial=0.02, jitter=False)
 
 
-def one(step: Step | ForEach, **fields: float) -> FlowManifest:
-    return FlowManifest(steps={"a": step, "b": Step(type="Echo", run_after=["a"])}, **fields)
+def one(step: Step | ForEach, timeout_seconds: float | None = None) -> FlowManifest:
+    steps = {"a": step, "b": Step(type="Echo", run_after=["a"])}
+    return FlowManifest(steps=steps, timeout_seconds=timeout_seconds)
 
 
 async def test_a_failing_step_is_tried_again_as_its_policy_says(start: Start) -> None:

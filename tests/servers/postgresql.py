@@ -69,7 +69,9 @@ class PostgresqlServer:
             *options,
         ]
         with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder, **self._account)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self._folder, text=False, **self._account
+            )
         self._wait_until_up()
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ RUNTIMES: dict[str, Callable[[int], Runtime]] = {"asyncio": AsyncioRuntime}
 """Runtimes that run steps in this process, made with a number of slots. To add one, add it here."""
 
 
-@pytest.fixture(params=RUNTIMES.values(), ids=RUNTIMES.keys())
+@pytest.fixture(params=list(RUNTIMES.values()), ids=list(RUNTIMES))
 def make_runtime(request: pytest.FixtureRequest) -> Callable[[int], Runtime]:
     make: Callable[[int], Runtime] = request.param
     return make

@@ -52,7 +52,7 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
     queries: dict[str, Executable] = {
         "survey: runs": moved_runs(tables, [ID]),
         "survey: steps": moved_steps(tables, [ID], ["a"]),
-        "ready": ready_question(tables, 10, frozenset({"Work"}), frozenset({ID})),
+        "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)
         ),

@@ -64,7 +64,7 @@ def test_due_work_is_found_among_what_waits(database: sqlite3.Connection, index:
 
 
 def test_ready_steps_are_found_among_what_is_ready(database: sqlite3.Connection) -> None:
-    assert uses(database, ready_question(TABLES, 10, frozenset({"Work"}), frozenset({ID})), "floworch_step_ready")
+    assert uses(database, ready_question(TABLES, 10, frozenset({"Work"}), [ID]), "floworch_step_ready")
 
 
 @pytest.mark.parametrize("cursor", [None, AFTER], ids=["first page", "next page"])

@@ -50,9 +50,9 @@ class RetrySettings(WireModel):
     """Attempts in all, the first one included."""
     backoff: Literal["fixed", "exponential"] | None = None
     """Whether the delay stays the same or doubles after each attempt."""
-    initial: Annotated[Seconds | None, Field(gt=0)] = None
-    """Seconds before the second attempt."""
-    max: Annotated[Seconds | None, Field(gt=0)] = None
+    initial: Annotated[Seconds | None, Field(ge=0, alias="initialSeconds")] = None
+    """Seconds before the second attempt; 0 tries again at once."""
+    max: Annotated[Seconds | None, Field(gt=0, alias="maxSeconds")] = None
     """Upper bound of the delay, in seconds."""
     jitter: bool | Annotated[float, Field(ge=0, le=1)] | None = None
     """Whether, or how much (0 to 1), the delays are varied at random."""

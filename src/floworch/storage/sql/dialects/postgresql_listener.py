@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from floworch.observability.logging import get_library_logger
 from floworch.storage.sql.listener import Listener
@@ -60,7 +59,8 @@ class PostgresqlListener(Listener):
     async def _connect(self) -> Any:
         import psycopg
 
-        arguments, options = PGDialect_psycopg().create_connect_args(self._url)
+        dialect: Any = self._url.get_dialect()()
+        arguments, options = dialect.create_connect_args(self._url)
         return await psycopg.AsyncConnection.connect(*arguments, **options, autocommit=True)
 
     async def _listen(self, connection: Any) -> None:
