@@ -1,0 +1,164 @@
+"""Everything that took effect in one run, as the database saw it, and what the oracle has to know of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest
+from floworch.core.model.status import RunStatus
+from floworch.core.ports.storage import RunWrite
+from tests.simulation.laws import check_beginnings
+from tests.simulation.ledger import Ledger
+from tests.simulation.oracle import Result, retried_keys, skipped_behind
+from tests.simulation.specs import steps_of_scope
+from tests.simulation.strategies import Story
+
+__all__ = ["RunAccount"]
+
+_REPORTS = {"step.completed", "step.attempt_failed", "step.pending"}
+_PLANNERS_FAILURES = {"ExpressionError", "NotAList", "IterationFailed", "InvalidPayload"}
+
+
+@dataclass(slots=True)
+class RunAccount:
+    """One run. Checks with every write that nothing begins that must not."""
+
+    story: Story
+    facts: RunFacts
+    status: RunStatus = RunStatus.RUNNING
+    stop: StopRequest | None = None
+    deadline: datetime | None = None
+    ended_at: datetime | None = None
+    revision: int = 0
+    ledger: Ledger = field(init=False)
+    executions: Counter[str] = field(default_factory=Counter)
+    """Step key → reports of its handlers that were accepted."""
+    first_executions: dict[str, int] = field(default_factory=dict)
+    lost_for_good: set[tuple[str, int]] = field(default_factory=set)
+    pinned: dict[str, Result] = field(default_factory=dict)
+    attempts: set[tuple[str, int]] = field(default_factory=set)
+    """Attempts that were started."""
+    retries: int = 0
+    is_beyond_oracle: bool = False
+    """A failed step was retried while a step that its failure had started was at work. Both go on, and the end is no
+    longer a matter of final statuses alone."""
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.story.flow)
+
+    def write(self, write: RunWrite) -> None:
+        """Take over a creation or an advance."""
+        kinds = [fact["type"] for fact in write.facts]
+        self._check_end(write, reopened="run.reopened" in kinds)
+        for fact in write.facts:
+            if fact["type"] == "step.retried":
+                assert kinds.count("run.started") == 0
+                self._retried(fact["step"])
+        before = dict(self.ledger.rows)
+        self.ledger.write(_as_transition(write))
+        self._note_starts(write, before)
+        for fact in write.facts:
+            self._note_report(fact)
+        begun = write.steps.keys() - before.keys() | {f["step"] for f in write.facts if f["type"] == "step.reset"}
+        begun &= write.steps.keys()
+        for key in begun:
+            self.first_executions[key] = self.executions[key]
+        self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
+        self.revision += 1
+        if "run.stop_requested" not in kinds:  # what began before the stop, in the same batch, is judged by other rules
+            check_beginnings(self.ledger, sorted(begun), SkipKind.RUN_STOPPED if write.stop is not None else None)
+
+    def claim(self, step_key: str, owner: str, started: StepState) -> None:
+        """Take over a claim."""
+        assert self.status is RunStatus.RUNNING, f"{step_key} was claimed although the run had ended"
+        assert self.stop is None, f"{step_key} was claimed although the run was being stopped"
+        self.ledger.claim(step_key, owner, started)
+        self._started(step_key, started.attempt)
+
+    def _check_end(self, write: RunWrite, *, reopened: bool) -> None:
+        if self.status.is_final:
+            assert reopened, f"the run has ended {self.status} and goes on: {write.facts}"
+        elif self.stop is not None:
+            starts = [key for key, change in write.steps.items() if change.lease_seconds is not None]
+            assert not starts, f"{starts} started although the run was being stopped"
+            assert write.stop == self.stop
+
+    def _note_starts(self, write: RunWrite, before: dict[str, StepState]) -> None:
+        for fact in write.facts:
+            if fact["type"] == "step.started" and "iterations" not in fact:
+                self._started(fact["step"], fact["attempt"])
+        for key, change in write.steps.items():
+            if change.lease_seconds is not None:
+                assert (key, change.state.attempt) in self.attempts
+                assert change.state.attempt > (before[key].attempt if key in before else 0)
+
+    def _started(self, key: str, attempt: int) -> None:
+        assert (key, attempt) not in self.attempts, f"attempt {attempt} of {key} started twice"
+        self.attempts.add((key, attempt))
+
+    def _note_report(self, fact: dict[str, Any]) -> None:
+        key, kind = fact.get("step", ""), fact["type"]
+        if kind in _REPORTS or (kind == "step.skipped" and fact["kind"] == str(SkipKind.HANDLER)):
+            self.executions[key] += 1
+        elif kind == "step.failed":
+            if fact["error"]["type"] == "WorkerLost":
+                self.lost_for_good.add((key, self.executions[key]))
+            elif fact["error"]["type"] not in _PLANNERS_FAILURES:
+                self.executions[key] += 1
+
+    def _retried(self, key: str) -> None:
+        """What the retry decides anew is forgotten; everything else stays."""
+        self.retries += 1
+        self.is_beyond_oracle |= self._has_active_steps_behind(key)
+        ends = self.ledger.results()
+        again = set(retried_keys(self.story.flow, ends, key))
+        if self.status.is_final and self.stop is not None:
+            again |= self._stopped_around(key, ends)
+        self.pinned = {name: end for name, end in ends.items() if name not in again}
+        self.first_executions[key] = self.executions[key]
+        self.lost_for_good.discard((key, self.executions[key]))
+
+    def _has_active_steps_behind(self, key: str) -> bool:
+        while key:
+            scope, _, own = key.rpartition(".")
+            behind: set[str] = set()
+            frontier = {own}
+            steps = steps_of_scope(self.story.flow, scope)
+            while frontier := {spec.key for spec in steps if frontier & dict(spec.run_after).keys()} - behind:
+                behind |= frontier
+            rows = (self.ledger.rows.get(f"{scope}.{name}" if scope else name) for name in behind)
+            if any(row is not None and not row.is_final for row in rows):
+                return True
+            key = scope.rpartition(".")[0]
+        return False
+
+    def _stopped_around(self, key: str, ends: dict[str, Result]) -> set[str]:
+        stopped: set[str] = set()
+        scope = key
+        while scope:
+            scope = scope.rpartition(".")[0]
+            for spec in steps_of_scope(self.story.flow, scope):
+                row = self.ledger.rows.get(f"{scope}.{spec.key}" if scope else spec.key)
+                if row is not None and row.skip is SkipKind.RUN_STOPPED:
+                    stopped.add(f"{scope}.{spec.key}" if scope else spec.key)
+            scope = scope.rpartition(".")[0]
+        return stopped.union(*(skipped_behind(self.story.flow, ends, name) for name in stopped))
+
+
+def _as_transition(write: RunWrite) -> Any:
+    return SimpleNamespace(
+        status=write.status,
+        deadline=write.deadline,
+        stop=write.stop,
+        ended_at=write.ended_at,
+        steps=write.steps,
+        removed=list(write.removed),
+        loop_items=write.loop_items,
+        settled=write.settled,
+        revived=write.revived,
+        facts=list(write.facts),
+    )

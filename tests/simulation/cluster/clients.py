@@ -1,0 +1,144 @@
+"""What the outside world asks of the processes: it starts runs, waits for them, stops them and retries their steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Any, TypeVar
+from uuid import UUID
+
+from floworch.core.engine.requests import Started
+from floworch.core.model.payload import Payload
+from floworch.core.model.status import StepStatus
+from floworch.errors import InvalidTransition, StepNotFound, StorageUnavailable, WaitTimeout
+from tests.simulation.cluster.node import Node
+from tests.simulation.cluster.witness import Witness
+
+__all__ = ["Clients"]
+
+_T = TypeVar("_T")
+
+
+class Clients:
+    """``nodes`` gives the processes that are up. A client whose process dies gets no answer, and asks another one."""
+
+    def __init__(self, nodes: Callable[[], Sequence[Node]], witness: Witness, chance: Random) -> None:
+        self._nodes = nodes
+        self._witness = witness
+        self._chance = chance
+        self._unanswered = 0
+        self.accepted: set[UUID] = set()
+        """Ids that triggers have answered with."""
+
+    async def start_runs(self, flow_ids: Sequence[UUID], seconds: float) -> None:
+        """Trigger a few runs, some of them by several clients with the same key."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._chance.randint(1, 4)):
+                key = f"key-{number}" if self._chance.random() < 0.6 else None
+                flow_id = self._chance.choice(flow_ids)
+                limit = timedelta(seconds=self._chance.uniform(0.5, 40.0)) if self._chance.random() < 0.2 else None
+                for _ in range(self._chance.choice([1, 1, 2, 5]) if key else 1):
+                    delay = self._chance.choice([0.0, 0.0, self._chance.uniform(0.0, seconds)])
+                    group.create_task(self._start_run(flow_id, key, limit, delay))
+
+    async def make_trouble(self, seconds: float) -> None:
+        """Cancel runs and retry steps, at any time and with little regard for whether that makes sense."""
+        stops, retries = self._chance.choice([(0, 0), (0, 0), (1, 0), (0, 3), (1, 3)])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(stops):
+                group.create_task(self._stop_some_run(self._chance.uniform(0.0, seconds)))
+            for _ in range(retries):
+                group.create_task(self._retry_some_step(self._chance.uniform(0.0, 2 * seconds)))
+
+    async def _start_run(self, flow_id: UUID, key: str | None, limit: timedelta | None, delay: float) -> None:
+        await asyncio.sleep(delay)
+        while True:
+            node = await self._some_node()
+            try:
+                started = await self._ask(node, partial(self._trigger, node, flow_id, key, limit))
+            except (StorageUnavailable, _NoAnswer):
+                if key is None:
+                    return  # it may have started, and asking again might start another one
+                await asyncio.sleep(1.0)
+            else:
+                self._accept(started.run_id, flow_id, key)
+                await self._wait_for(started.run_id)
+                return
+
+    async def _trigger(self, node: Node, flow_id: UUID, key: str | None, limit: timedelta | None) -> Started:
+        body = Payload.of(self._witness.stories[flow_id].flow.body)
+        return await node.engine.trigger(flow_id, "manual", body, None, idempotency_key=key, time_limit=limit)
+
+    def _accept(self, run_id: UUID, flow_id: UUID, key: str | None) -> None:
+        self.accepted.add(run_id)
+        if run_id not in self._witness.runs:
+            self._witness.broken(AssertionError(f"a trigger was answered with {run_id}, and there is no such run"))
+        if key is not None and self._witness.keys.get((flow_id, key)) != run_id:
+            self._witness.broken(AssertionError(f"{key} is the key of another run than {run_id}"))
+
+    async def _wait_for(self, run_id: UUID) -> None:
+        patience = self._chance.choice([None, 1.0, 30.0])
+        node = await self._some_node()
+        try:
+            record = await self._ask(node, lambda: node.engine.wait(run_id, patience))
+        except (StorageUnavailable, _NoAnswer, WaitTimeout):
+            return
+        if not record.status.is_final:
+            self._witness.broken(AssertionError(f"wait() came back although {run_id} has not ended"))
+
+    async def _stop_some_run(self, delay: float) -> None:
+        await asyncio.sleep(delay)
+        node = await self._some_node()
+        runs = list(self._witness.runs)
+        if not runs:
+            return
+        run_id = self._chance.choice(runs)
+        try:
+            await self._ask(node, lambda: node.engine.stop_run(run_id, "enough"))
+        except (StorageUnavailable, _NoAnswer, InvalidTransition):
+            return
+        self._check_stopped(run_id)
+
+    def _check_stopped(self, run_id: UUID) -> None:
+        run = self._witness.runs[run_id]
+        if run.stop is None and not run.retries:
+            self._witness.broken(AssertionError(f"a cancel was confirmed, and {run_id} is not stopped"))
+
+    async def _retry_some_step(self, delay: float) -> None:
+        await asyncio.sleep(delay)
+        node = await self._some_node()
+        steps = [
+            (run_id, key)
+            for run_id, run in self._witness.runs.items()
+            for key, row in run.ledger.rows.items()
+            if row.status is StepStatus.FAILED or self._chance.random() < 0.05
+        ]
+        if not steps:
+            return
+        run_id, key = self._chance.choice(steps)
+        try:
+            await self._ask(node, lambda: node.engine.retry_step(run_id, key))
+        except (StorageUnavailable, _NoAnswer, InvalidTransition, StepNotFound):
+            return
+
+    async def _ask(self, node: Node, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Ask a process; it may die before it answers."""
+        task: asyncio.Task[_T] = node.spawn(ask())
+        while not task.done():
+            await asyncio.wait([task], timeout=5.0)
+            if node.gate.is_dead or (node.has_stopped and not task.done()):
+                raise _NoAnswer
+        return task.result()
+
+    async def _some_node(self) -> Node:
+        while True:
+            if nodes := self._nodes():
+                return self._chance.choice(nodes)
+            await asyncio.sleep(0.5)
+
+
+class _NoAnswer(Exception):
+    """The process died."""

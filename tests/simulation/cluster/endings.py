@@ -1,0 +1,96 @@
+"""What must be true when everything is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.apply import rebuild
+from floworch.core.machine.history import fold
+from floworch.core.machine.state import RunState
+from floworch.storage.memory import MemoryStorage
+from floworch.storage.memory.rows import RunRow
+from tests.simulation.cluster.account import RunAccount
+from tests.simulation.cluster.weather import Weather
+from tests.simulation.cluster.witness import Witness
+from tests.simulation.laws import check_history, check_state
+from tests.simulation.oracle import expected
+
+__all__ = ["check_ending"]
+
+
+def check_ending(witness: Witness, store: MemoryStorage, accepted: set[UUID], weather: Weather) -> None:
+    assert accepted <= witness.runs.keys()
+    assert store._runs.keys() == witness.runs.keys()
+    for run_id, run in witness.runs.items():
+        row = store._runs[run_id]
+        assert row.status.is_final, f"run {run_id} is still {row.status}"
+        _check_rows(run, row)
+        _check_laws(run, row, witness.plan_of(row.facts.flow_id))
+        _check_outcome(run)
+        _check_deadline(run, weather)
+
+
+def _check_rows(run: RunAccount, row: RunRow) -> None:
+    """The store has what was written, its history folds to it, and no lease is left."""
+    assert {key: step.state for key, step in row.steps.items()} == run.ledger.rows
+    facts = [fact for event in row.events for fact in event.facts]
+    assert facts == run.ledger.facts
+    folded = fold(facts)
+    assert folded.status is row.status
+    assert folded.steps == {key: (step.state.status, step.state.attempt) for key, step in row.steps.items()}
+    held = [key for key, step in row.steps.items() if step.lease_until is not None]
+    assert not held, f"leases of {held} are left"
+
+
+def _check_laws(run: RunAccount, row: RunRow, plan: FlowPlan) -> None:
+    state = _state(row, plan)
+    check_state(state, run.ledger)
+    check_history(state, run.ledger)
+
+
+def _check_outcome(run: RunAccount) -> None:
+    if run.stop is not None:
+        assert run.status.value == run.stop.kind.value
+        return
+    if run.is_beyond_oracle:
+        return
+    verdict = expected(
+        run.story.flow,
+        run.story.script,
+        executions=run.first_executions,
+        pinned=run.pinned,
+        lost=frozenset(run.lost_for_good),
+    )
+    results = run.ledger.results()
+    wrong = {
+        key: f"is {results.get(key)}, should be {verdict.steps.get(key)}"
+        for key in results.keys() | verdict.steps.keys()
+        if results.get(key) != verdict.steps.get(key)
+    }
+    assert not wrong, f"run {run.facts.run_id}: {wrong}"
+    assert run.status is verdict.run
+
+
+def _check_deadline(run: RunAccount, weather: Weather) -> None:
+    """It is noticed by the next poll; then running steps end. A slow store makes both slower."""
+    if run.deadline is None or run.ended_at is None:
+        return
+    slack = timedelta(seconds=30.0 + 30.0 * weather.slowest_call_seconds)
+    latest = max(run.deadline, run.facts.started_at + timedelta(seconds=weather.storm_seconds)) + slack
+    assert run.ended_at <= latest, f"the run ended {run.ended_at}, its deadline was {run.deadline}"
+
+
+def _state(row: RunRow, plan: FlowPlan) -> RunState:
+    steps = {key: step.state for key, step in row.steps.items() if not step.settled}
+    return rebuild(
+        row.facts,
+        plan,
+        revision=row.revision,
+        status=row.status,
+        deadline=row.deadline,
+        stop=row.stop,
+        ended_at=row.ended_at,
+        steps=steps,
+    )

@@ -1,0 +1,258 @@
+"""One history: a seed decides everything that happens in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from floworch.core.handlers.registry import Handlers
+from floworch.core.model.records import FlowRecord
+from floworch.storage.memory import MemoryStorage
+from floworch.testing.clock import VirtualClock
+from tests.simulation.cluster.clients import Clients
+from tests.simulation.cluster.endings import check_ending
+from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
+from tests.simulation.cluster.node import Node
+from tests.simulation.cluster.storage import Database
+from tests.simulation.cluster.stories import flow_of, random_story
+from tests.simulation.cluster.weather import Weather
+from tests.simulation.cluster.witness import Witness
+
+__all__ = ["HistoryFailed", "Summary", "play"]
+
+_LONGEST_AFTER_STORM_SECONDS = 3_600.0
+
+
+class HistoryFailed(AssertionError):
+    """Something happened that must never happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a history was made of, so that one can see that the histories are worth something."""
+
+    runs: int
+    commits: int
+    processes: int
+    virtual_seconds: float
+    endings: tuple[str, ...]
+
+    def figures(self) -> dict[str, int]:
+        """Numbers that add up over histories."""
+        counted = {"runs": self.runs, "commits": self.commits, "processes": self.processes}
+        return counted | {"virtual seconds": int(self.virtual_seconds)} | Counter(self.endings)
+
+
+def play(seed: int, handlers: Handlers, trace: Callable[[str], None] | None = None) -> Summary:
+    """Play the history of the seed. Raises :class:`HistoryFailed`."""
+    loop = GatedLoop()
+    history = _History(loop, Random(seed), handlers, trace)
+    try:
+        loop.run_until_complete(loop.create_task(history.run(), context=OUTSIDE.copy()))
+        return history.summary()
+    except Exception as error:
+        raise HistoryFailed(f"seed {seed}: {error}") from error
+    finally:
+        _close(loop, history)
+
+
+def _close(loop: GatedLoop, history: _History) -> None:
+    try:
+        loop.run_until_complete(loop.create_task(history.bury(), context=OUTSIDE.copy()))
+    finally:
+        loop.close()
+
+
+class _History:
+    def __init__(
+        self, loop: GatedLoop, chance: Random, handlers: Handlers, trace: Callable[[str], None] | None
+    ) -> None:
+        self._loop = loop
+        self._chance = chance
+        self._handlers = handlers
+        self._weather = Weather.forecast(chance)
+        clock = VirtualClock(loop)
+        self._store = MemoryStorage(clock)
+        self._witness = Witness(self._store, clock.now, trace)
+        self._database = Database(loop, self._store, self._weather, chance, self._witness)
+        self._nodes: list[Node] = []
+        self._clients = Clients(self._up, self._witness, chance)
+        self._settings = _settings(chance)
+        self._concurrency = chance.choice([1, 2, 4, 16])
+        self._skews = chance.choice([0.0, 0.0, 2.0])
+        self._fleet = chance.choice([1, 2, 2, 3])
+        self._flows = []
+        for number in range(chance.randint(1, 2)):
+            story, flow_id = random_story(chance), UUID(int=number + 1)
+            self._witness.stories[flow_id] = story
+            self._flows.append(flow_of(story, flow_id, chance))
+        loop.set_exception_handler(self._exception)
+
+    def summary(self) -> Summary:
+        return Summary(
+            runs=len(self._witness.runs),
+            commits=self._witness.commits,
+            processes=len(self._nodes),
+            virtual_seconds=self._loop.time(),
+            endings=tuple(run.status.value for run in self._witness.runs.values()),
+        )
+
+    async def run(self) -> None:
+        await self._store.save_flows(
+            [
+                FlowRecord(each.id, each.name, each.version, each.manifest.content_hash, each.manifest.to_json())
+                for each in self._flows
+            ]
+        )
+        for _ in range(self._fleet):
+            self._start_node()
+        seconds = self._weather.storm_seconds
+        background = [
+            self._task(self._clients.start_runs([flow.id for flow in self._flows], seconds)),
+            self._task(self._clients.make_trouble(seconds)),
+        ]
+        storm = [self._task(self._blow()), self._task(self._keep_fleet_up())]
+        await self._until(lambda: self._loop.time() >= seconds, seconds + 1.0)
+        self._calm_down()
+        for task in storm:
+            task.cancel()
+        if not self._up():
+            self._start_node()
+        await self._until(
+            lambda: all(task.done() for task in background) and not self._witness.open_runs,
+            _LONGEST_AFTER_STORM_SECONDS,
+        )
+        for task in background:
+            task.result()
+        await self._settle_down()
+        check_ending(self._witness, self._store, self._clients.accepted, self._weather)
+
+    async def _until(self, is_reached: Callable[[], bool], seconds: float) -> None:
+        """Let time pass until then; fail when something is broken, or when it takes too long."""
+        end = self._loop.time() + seconds
+        while not is_reached():
+            self._raise_failure()
+            if self._loop.time() > end:
+                rows = {str(run): self._witness.runs[run].ledger.rows for run in self._witness.open_runs}
+                raise AssertionError(f"after {seconds:g} s it is not over: {rows}")
+            await asyncio.sleep(1.0)
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._witness.failure is not None:
+            raise self._witness.failure
+
+    async def _settle_down(self) -> None:
+        """Everything is done: the engines hold on to nothing, and stop at once."""
+        await asyncio.sleep(20.0)
+        self._raise_failure()
+        for node in self._up():
+            assert not node.leftovers(), f"{node.name} holds on to {node.leftovers()}"
+            began = self._loop.time()
+            await node.spawn(node.stop())
+            assert self._loop.time() - began < 30.0, f"{node.name} took {self._loop.time() - began} s to stop"
+            left = [task for task in node.gate.tasks if not task.done()]
+            assert not left, f"{node.name} left tasks behind: {left}"
+        self._raise_failure()
+
+    async def bury(self) -> None:
+        for node in self._nodes:
+            await node.bury()
+
+    # -- trouble
+
+    async def _blow(self) -> None:
+        while True:
+            await asyncio.sleep(min(self._chance.expovariate(1 / self._weather.fault_interval_seconds), 1e6))
+            up = self._up()
+            match self._chance.choice(["kill", "kill", "pause", "pause", "outage", "stop"]):
+                case "kill" if up:
+                    self._chance.choice(up).kill()
+                case "stop" if up:
+                    node = self._chance.choice(up)
+                    self._witness.note(f"{node.name} stops")
+                    node.has_stopped = True
+                    self._task(self._stop(node))
+                case "pause" if up:
+                    self._task(self._pause(self._chance.choice(up)))
+                case "outage":
+                    self._task(self._outage())
+
+    async def _stop(self, node: Node) -> None:
+        task = node.spawn(node.stop())
+        while not task.done():
+            await asyncio.wait([task], timeout=5.0)
+            if node.gate.is_dead:
+                return
+        task.result()
+        node.kill()
+
+    async def _pause(self, node: Node) -> None:
+        seconds = self._chance.uniform(0.1, 15.0)
+        self._witness.note(f"{node.name} pauses for {seconds:.3f} s")
+        node.gate.pause()
+        await asyncio.sleep(seconds)
+        node.gate.resume()
+
+    async def _outage(self) -> None:
+        self._witness.note("the store is down")
+        self._database.is_down = True
+        await asyncio.sleep(self._chance.uniform(0.1, 8.0))
+        self._database.is_down = False
+
+    def _calm_down(self) -> None:
+        self._witness.note("the storm is over")
+        self._weather.end()
+        self._database.is_down = False
+        for node in self._nodes:
+            node.gate.resume()
+
+    async def _keep_fleet_up(self) -> None:
+        while True:
+            await asyncio.sleep(self._chance.uniform(0.1, 6.0))
+            if len(self._up()) < self._fleet:
+                self._start_node()
+
+    def _start_node(self) -> None:
+        node = Node(
+            f"p{len(self._nodes) + 1}",
+            database=self._database,
+            witness=self._witness,
+            weather=self._weather,
+            chance=self._chance,
+            flows=self._flows,
+            handlers=self._handlers,
+            settings=self._settings,
+            concurrency=self._concurrency,
+            skew_seconds=self._chance.uniform(-self._skews, self._skews),
+        )
+        self._nodes.append(node)
+        self._witness.note(f"{node.name} starts")
+
+    def _up(self) -> list[Node]:
+        return [node for node in self._nodes if node.is_up]
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._loop.create_task(work, context=OUTSIDE.copy())
+
+    def _exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._witness.broken(context.get("exception") or AssertionError(context["message"]))
+
+
+def _settings(chance: Random) -> dict[str, Any]:
+    lease_seconds = chance.choice([3.0, 6.0])
+    return {
+        "lease_seconds": lease_seconds,
+        "heartbeat_seconds": lease_seconds / 3,
+        "poll_interval_seconds": chance.choice([1.0, 4.0]),
+        "cached_runs": chance.choice([1, 2, 2000]),
+        "max_batch": chance.choice([1, 2, 256]),
+        "cancel_grace_seconds": 2.0,
+        "drain_seconds": chance.choice([0.0, 1.0, 10.0]),
+        "handler_threads": 1,
+    }

@@ -1,0 +1,186 @@
+"""Random flows drawn from a seeded source of chance, so that a seed tells a history for ever.
+
+The Hypothesis strategy of the machine's own tests draws the same kind of flows, but what it draws for a seed depends
+on its version and on the modules that happen to be loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from random import Random
+from uuid import UUID
+
+from floworch.core.model.flow import FlowDefinition
+from floworch.core.model.manifest import FlowManifest
+from floworch.core.model.payload import Json
+from floworch.core.model.status import StepStatus
+from tests.simulation.manifests import manifest_of
+from tests.simulation.specs import (
+    ANY,
+    DONE,
+    TROUBLE,
+    Compare,
+    Constant,
+    FlowSpec,
+    Guard,
+    LoopSpec,
+    Outcome,
+    Read,
+    Script,
+    Source,
+    StepSpec,
+)
+from tests.simulation.strategies import Story
+
+__all__ = ["flow_of", "random_story"]
+
+_KEYS = "abcdefghijklmnop"
+_BODY_KEYS = ("pqr", "uvw")
+_SCALARS: tuple[Json, ...] = (None, True, 0, 1, 2, "a")
+_EDGES = (*[DONE] * 6, *[ANY] * 3, TROUBLE, DONE | TROUBLE, DONE | frozenset({StepStatus.SKIPPED}))
+
+
+def random_story(chance: Random) -> Story:
+    """A flow of up to a dozen steps at the top and loops that nest twice, and what its handlers do."""
+    outcomes: dict[str, tuple[Outcome, ...]] = {}
+    steps = _Scope(chance, outcomes).draw(_KEYS[: chance.choice([1, 2, 3, 4, 5, 6, 8, 12])], loops=2)
+    return Story(FlowSpec(steps, _data(chance)), Script(outcomes))
+
+
+def flow_of(story: Story, flow_id: UUID, chance: Random) -> FlowDefinition:
+    """The story as a registered flow: retries as in the spec, and inputs that tell what a step sees of the others."""
+    manifest = json.loads(manifest_of(story.flow).to_json())
+    _complete(manifest["steps"], story.flow.steps, in_loop=False, chance=chance)
+    return FlowDefinition(
+        id=flow_id, name=f"Random{flow_id.int}", version="1", manifest=FlowManifest.from_json(json.dumps(manifest))
+    )
+
+
+def _complete(steps: dict[str, Json], specs: Sequence[StepSpec], *, in_loop: bool, chance: Random) -> None:
+    for spec in specs:
+        written = steps[spec.key]
+        if spec.loop is not None:
+            _complete(written["steps"], spec.loop.body, in_loop=True, chance=chance)
+            continue
+        seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name, _ in spec.run_after}
+        written["inputs"] = {"seen": seen} | ({"item": "@item()"} if in_loop else {})
+        if spec.max_attempts > 1:
+            written["retry"] = {
+                "maxAttempts": spec.max_attempts,
+                "backoff": chance.choice(["fixed", "exponential"]),
+                "initial": chance.choice([0.01, 1.0, 4.0]),
+            }
+
+
+class _Scope:
+    """Draws the steps of the flow, or of the body of a loop."""
+
+    def __init__(
+        self,
+        chance: Random,
+        outcomes: dict[str, tuple[Outcome, ...]],
+        path: str = "",
+        outer: Mapping[str, bool] | None = None,
+        depth: int = 0,
+    ) -> None:
+        self._chance = chance
+        self._outcomes = outcomes
+        self._path = path
+        self._outer = outer or {}
+        """Steps around that are certainly final → whether they are loops."""
+        self._depth = depth
+        self._shape = chance.choice(["chain", "fan", "any", "any"])
+
+    def draw(self, keys: str, loops: int) -> tuple[StepSpec, ...]:
+        steps: list[StepSpec] = []
+        final: dict[str, frozenset[str]] = {}
+        for key in keys:
+            run_after = self._edges(keys[: len(steps)])
+            final[key] = _certainly_final(run_after, final)
+            is_loop = {spec.key: spec.loop is not None for spec in steps}
+            outer = {name: loop for name, loop in self._outer.items() if name not in keys}
+            readable = outer | {name: is_loop[name] for name in sorted(final[key])}
+            if loops and self._chance.random() < 0.2:
+                loops -= 1
+                steps.append(StepSpec(key, run_after, self._guards(readable), 1, self._loop(key, readable)))
+            else:
+                steps.append(StepSpec(key, run_after, self._guards(readable), self._play(key)))
+        return tuple(steps)
+
+    def _edges(self, before: str) -> tuple[tuple[str, frozenset[StepStatus]], ...]:
+        if not before:
+            return ()
+        match self._shape:
+            case "chain":
+                names = [before[-1]]
+            case "fan":
+                names = [before[0]]
+            case _:
+                names = self._chance.sample(before, self._chance.randint(0, min(3, len(before))))
+        return tuple((name, self._chance.choice(_EDGES)) for name in names)
+
+    def _play(self, key: str) -> int:
+        """Decide what the step's handler does; returns how often it may fail."""
+        if self._chance.random() < 0.4:
+            return 1
+        played = [self._outcome() for _ in range(self._chance.randint(1, 3))]
+        if all(outcome.kind == "defer" for outcome in played):
+            played.append(Outcome("succeed", 1))
+        self._outcomes[self._path + key] = tuple(played)
+        return self._chance.randint(1, 3)
+
+    def _outcome(self) -> Outcome:
+        kind = self._chance.choice([*["succeed"] * 8, "fail", "fail", "defer", "defer", "skip"])
+        return Outcome("succeed", _data(self._chance)) if kind == "succeed" else Outcome(kind)  # type: ignore[arg-type]
+
+    def _loop(self, key: str, readable: Mapping[str, bool]) -> LoopSpec:
+        body = _Scope(self._chance, self._outcomes, f"{self._path}{key}.", readable, self._depth + 1)
+        keys = _BODY_KEYS[self._depth][: self._chance.randint(1, 3)]
+        return LoopSpec(
+            self._source(readable), body.draw(keys, loops=1 if self._depth == 0 else 0), self._chance.randint(1, 4)
+        )
+
+    def _source(self, readable: Mapping[str, bool]) -> Source:
+        literal = tuple(_items(self._chance))
+        choices: list[Source] = [literal, literal, literal, Read("body", None, ("items",))]
+        choices += [Read("output", name, () if is_loop else ("items",)) for name, is_loop in readable.items()]
+        if self._depth:
+            choices.append(Read("item", None, ("items",)))
+        return self._chance.choice(choices)
+
+    def _guards(self, readable: Mapping[str, bool]) -> tuple[Guard, ...]:
+        return (self._guard(readable),) if self._chance.random() < 0.15 else ()
+
+    def _guard(self, readable: Mapping[str, bool]) -> Guard:
+        choices: list[Guard] = [
+            Constant(True),
+            Compare(Read("body", None, ("n",)), self._chance.choice(["==", "!="]), 1),
+        ]
+        for name, is_loop in readable.items():
+            choices.append(Compare(Read("status", name), "!=", self._chance.choice(sorted(ANY)).value))
+            choices.append(Compare(Read("output", name, (0, "n") if is_loop else ("n",)), "!=", None))
+            choices.append(Compare(Read("error_type", name), "!=", self._chance.choice(["Boom", None])))
+        if self._depth:
+            choices.append(Compare(Read("index"), "<", 2))
+        return self._chance.choice(choices)
+
+
+def _certainly_final(
+    run_after: Sequence[tuple[str, frozenset[StepStatus]]], final: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """Steps that are final whenever a step with these edges starts: what a skipped step waited for may still run."""
+    found = {name for name, _ in run_after}
+    for name, accepted in run_after:
+        if StepStatus.SKIPPED not in accepted:
+            found |= final[name]
+    return frozenset(found)
+
+
+def _data(chance: Random) -> Json:
+    return {"n": chance.choice(_SCALARS), "items": chance.choice([None, 3, _items(chance), _items(chance)])}
+
+
+def _items(chance: Random) -> list[Json]:
+    size = chance.choice([0, 1, 2, 3, 4, 9])
+    return [chance.choice([*_SCALARS, {"n": 1, "items": [1, 2]}]) for _ in range(size)]

@@ -1,0 +1,179 @@
+"""Sees everything that takes effect, and checks what must never happen at the moment at which it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.model.payload import Json
+from floworch.core.ports.storage import Batch, BatchResult, LeaseKey, LeaseState, Outcome, RunWrite
+from floworch.storage.memory import MemoryStorage
+from tests.simulation.cluster.account import RunAccount
+from tests.simulation.manifests import plan_of
+from tests.simulation.strategies import Story
+
+__all__ = ["Execution", "Witness"]
+
+
+@dataclass(slots=True, eq=False)
+class Execution:
+    """A handler at work."""
+
+    node: str
+    run_id: UUID
+    step_key: str
+    attempt: int
+    number: int
+    """Executions of the step before this one that have reported anything."""
+
+    @property
+    def lease(self) -> LeaseKey:
+        return LeaseKey(self.run_id, self.step_key, self.attempt)
+
+
+class Witness:
+    def __init__(self, store: MemoryStorage, now: Callable[[], datetime], trace: Callable[[str], None] | None) -> None:
+        self.stories: dict[UUID, Story] = {}
+        self.runs: dict[UUID, RunAccount] = {}
+        self.keys: dict[tuple[UUID, str], UUID] = {}
+        self.failure: BaseException | None = None
+        self.commits = 0
+        self._plans: dict[UUID, FlowPlan] = {}
+        self._store = store
+        self._now = now
+        self._trace = trace
+        self._begun: set[LeaseKey] = set()
+        self._at_work: list[Execution] = []
+        self._leases: dict[LeaseKey, datetime] = {}
+        self._expired: set[LeaseKey] = set()
+
+    def broken(self, error: BaseException) -> None:
+        """The first failure ends the history."""
+        if self.failure is None:
+            self.failure = error
+
+    def note(self, text: str) -> None:
+        if self._trace is not None:
+            self._trace(f"{self._now():%M:%S.%f} {text}")
+
+    def plan_of(self, flow_id: UUID) -> FlowPlan:
+        if flow_id not in self._plans:
+            self._plans[flow_id] = plan_of(self.stories[flow_id].flow)
+        return self._plans[flow_id]
+
+    @property
+    def open_runs(self) -> list[UUID]:
+        return [run_id for run_id, run in self.runs.items() if not run.status.is_final]
+
+    # -- what the database does
+
+    def before_commit(self, who: str, batch: Batch) -> None:
+        advanced = [write.run_id for write in (*batch.creations, *batch.advances)]
+        assert len(advanced) == len(set(advanced)), "a batch changes a run twice"
+        assert not set(advanced) & {claim.run_id for claim in batch.claims}, "a batch claims a step of a run it changes"
+
+    def committed(self, who: str, batch: Batch, result: BatchResult) -> None:
+        self.commits += 1
+        for creation, run_id in zip(batch.creations, result.creations, strict=True):
+            facts = creation.facts_of_run
+            if facts.idempotency_key is not None:
+                winner = self.keys.setdefault((facts.flow_id, facts.idempotency_key), run_id)
+                assert winner == run_id, "an idempotency key has led to two runs"
+            if run_id == creation.run_id:
+                self.runs[run_id] = RunAccount(self.stories[facts.flow_id], facts)
+                self._take(who, creation)
+        for advance, outcome in zip(batch.advances, result.advances, strict=True):
+            if outcome is Outcome.DONE:
+                self._take(who, advance)
+            else:
+                self.note(f"{who} conflict {_short(advance.run_id)}")
+        for claim, outcome in zip(batch.claims, result.claims, strict=True):
+            self.note(f"{who} claim {_short(claim.run_id)} {claim.step_key}#{claim.attempt + 1} {outcome.value}")
+            if outcome is Outcome.DONE:
+                row = self._store._runs[claim.run_id].steps[claim.step_key]
+                self.runs[claim.run_id].claim(claim.step_key, claim.owner, row.state)
+                lease = LeaseKey(claim.run_id, claim.step_key, row.state.attempt)
+                self._leases[lease] = self._now() + timedelta(seconds=claim.lease_seconds)
+
+    def _take(self, who: str, write: RunWrite) -> None:
+        for fact in write.facts:
+            self.note(f"{who} {_short(write.run_id)} {_told(fact)}")
+            if fact["type"] == "step.lost":
+                lease = LeaseKey(write.run_id, fact["step"], fact["attempt"])
+                assert self._was_lost(lease), f"{lease} was declared lost while its lease ran"
+        self.runs[write.run_id].write(write)
+        for key, change in write.steps.items():
+            if change.lease_seconds is not None:
+                lease = LeaseKey(write.run_id, key, change.state.attempt)
+                self._leases[lease] = self._now() + timedelta(seconds=change.lease_seconds)
+
+    def _was_lost(self, lease: LeaseKey) -> bool:
+        """Whether the lease has run out at any time, be it only for a moment."""
+        self._see_expiry(lease)
+        return lease in self._expired
+
+    def before_renewal(self, keys: list[LeaseKey]) -> None:
+        for lease in keys:
+            self._see_expiry(lease)
+
+    def renewed(self, seconds: dict[LeaseKey, float], states: dict[LeaseKey, LeaseState]) -> None:
+        for lease, state in states.items():
+            if state is not LeaseState.LOST:
+                self._leases[lease] = self._now() + timedelta(seconds=seconds[lease])
+
+    def _see_expiry(self, lease: LeaseKey) -> None:
+        if lease in self._leases and self._leases[lease] <= self._now():
+            self._expired.add(lease)
+
+    # -- what handlers do
+
+    def begin(self, node: str, run_id: UUID, step_key: str, attempt: int, concurrency: int) -> Execution:
+        run = self.runs[run_id]
+        execution = Execution(node, run_id, step_key, attempt, run.executions[step_key])
+        self.note(f"{node} {_short(run_id)} {step_key}#{attempt} runs")
+        assert (step_key, attempt) in run.attempts, f"{execution} runs without a claim"
+        assert execution.lease not in self._begun, f"{execution} runs twice"
+        self._begun.add(execution.lease)
+        busy = sum(1 for other in self._at_work if other.node == node)
+        assert busy < concurrency, f"{node} runs more than {concurrency} steps at once"
+        for other in self._at_work:
+            if (other.run_id, other.step_key) == (run_id, step_key):
+                assert self._was_lost(execution.lease) or self._was_lost(other.lease), f"{execution} overlaps {other}"
+        self._at_work.append(execution)
+        return execution
+
+    def end(self, execution: Execution) -> None:
+        if execution in self._at_work:
+            self._at_work.remove(execution)
+
+    def node_has_died(self, name: str) -> None:
+        self.note(f"{name} is dead")
+        self._at_work = [execution for execution in self._at_work if execution.node != name]
+
+    def check_inputs(self, execution: Execution, seen: dict[str, Json], item: Json) -> None:
+        """What the expressions of the step's inputs read is what the database has."""
+        run = self.runs[execution.run_id]
+        if run.retries:
+            return  # a retry by hand may change what lies behind a step while it waits
+        scope = execution.step_key.rpartition(".")[0]
+        for name, (status, output) in seen.items():
+            key = f"{scope}.{name}" if scope else name
+            assert status == run.ledger.rows[key].status, f"{execution} sees {name!r} as {status}"
+            assert output == run.ledger.output(key), f"{execution} sees {output} as the output of {name!r}"
+        if scope:
+            loop_key, _, index = scope.rpartition(".")
+            assert item == run.ledger.items[loop_key].value[int(index)], f"{execution} sees the item {item}"
+
+
+def _short(run_id: UUID) -> str:
+    return str(run_id)[-4:]
+
+
+def _told(fact: dict[str, Any]) -> str:
+    attempt = f"#{fact['attempt']}" if "attempt" in fact else ""
+    more = fact.get("status") or fact.get("kind") or fact.get("worker") or (fact.get("error") or {}).get("type") or ""
+    return f"{fact['type']} {fact.get('step', '')}{attempt} {more}".rstrip()
