@@ -58,6 +58,39 @@ class FlowOrchestratorBuilder:
         sql = import_module("floworch.storage.sql")
         return self.use_storage(lambda clock: sql.SqlStorage.sqlite(path, clock=clock, **options))
 
+    def use_postgresql(
+        self,
+        url: str,
+        *,
+        schema: str = "floworch",
+        auto_migrate: bool = True,
+        pool_size: int = 5,
+        statement_timeout_seconds: float = 30.0,
+        application_name: str = "floworch",
+        listen: bool = True,
+        pgbouncer: bool = False,
+        **options: Any,
+    ) -> FlowOrchestratorBuilder:
+        """Keep everything in a schema of a PostgreSQL database, which any number of processes and machines may share.
+
+        ``url`` is ``postgresql://user:password@host/database``, with the parameters of libpq or in SQLAlchemy's form.
+        ``auto_migrate=False`` leaves the schema to ``floworch migrate`` or to a DBA. ``pgbouncer`` is for poolers that
+        hand out connections per transaction; with those, and without ``listen``, the work of other processes is found by
+        polling only. Needs ``pip install 'floworch[postgresql]'``.
+        More options: see :meth:`floworch.storage.sql.SqlStorage.postgresql`.
+        """
+        sql = import_module("floworch.storage.sql")
+        options |= {
+            "schema": schema,
+            "auto_migrate": auto_migrate,
+            "pool_size": pool_size,
+            "statement_timeout_seconds": statement_timeout_seconds,
+            "application_name": application_name,
+            "listen": listen,
+            "pgbouncer": pgbouncer,
+        }
+        return self.use_storage(lambda clock: sql.SqlStorage.postgresql(url, clock=clock, **options))
+
     def use_storage(self, make: Callable[[Clock], Storage]) -> FlowOrchestratorBuilder:
         """Any other storage: a callable that makes it, given the clock."""
         self._storage = make
@@ -121,7 +154,9 @@ class FlowOrchestratorBuilder:
         Raises ConfigurationError for a missing choice or service, FlowValidationError with every problem of every flow.
         """
         if self._storage is None:
-            raise ConfigurationError("no storage was chosen; call use_sqlite(path) or use_in_memory()")
+            raise ConfigurationError(
+                "no storage was chosen; call use_postgresql(url), use_sqlite(path) or use_in_memory()"
+            )
         if self._runtime is None:
             raise ConfigurationError("no runtime was chosen; call use_asyncio_runtime()")
         if problems := self.problems():

@@ -24,11 +24,14 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import URL, make_url
 
-__all__ = ["PostgresqlServer", "create_database", "shared_server", "why_absent"]
+__all__ = ["BY_PASSWORD", "PostgresqlServer", "create_database", "shared_server", "why_absent"]
 
 URL_VARIABLE = "FLOWORCH_TEST_POSTGRESQL_URL"
 _UNPRIVILEGED_USERS = ("postgres", "nobody")
 _PATIENCE_SECONDS = 60.0
+
+BY_PASSWORD = "floworch_by_password"
+"""Members of this role have to give their password; a cluster of our own believes everybody else."""
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For tests: nothing but the death of the whole machine can tell the difference."""
@@ -49,6 +52,7 @@ class PostgresqlServer:
         self._own(self._folder)
         self._programs = _within_reach(programs, self._account, self._folder)
         self._run("initdb", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync", "--auth=trust", "-U", "floworch")
+        self._ask_for_passwords()
 
     @property
     def url(self) -> URL:
@@ -115,6 +119,10 @@ class PostgresqlServer:
         done = subprocess.run(command, capture_output=True, text=True, cwd=self._folder, **self._account)
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stderr}")
+
+    def _ask_for_passwords(self) -> None:
+        file = self._data / "pg_hba.conf"
+        file.write_text(f"host all +{BY_PASSWORD} 127.0.0.1/32 scram-sha-256\n{file.read_text()}")
 
     def _own(self, folder: Path) -> None:
         if self._account:

@@ -21,9 +21,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     When nothing is left to wait for, :class:`Stuck` is raised after ``patience_seconds`` of real time.
     """
 
-    def __init__(
-        self, *, is_busy_outside: Callable[[], bool] = lambda: False, patience_seconds: float = 30.0
-    ) -> None:
+    def __init__(self, *, is_busy_outside: Callable[[], bool] = lambda: False, patience_seconds: float = 30.0) -> None:
         self._seconds = 0.0
         self._is_busy_outside = is_busy_outside
         self._patience_seconds = patience_seconds

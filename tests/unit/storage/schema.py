@@ -17,7 +17,10 @@ DIALECTS = ("sqlite", "postgresql", "mssql")
 
 _CREATE_SCHEMA = {
     "sqlite": [],
-    "postgresql": ['CREATE SCHEMA IF NOT EXISTS "{schema}"'],
+    # Not "CREATE SCHEMA IF NOT EXISTS", which takes the right to create it even where it exists.
+    "postgresql": [
+        'DO $$ BEGIN IF to_regnamespace(\'"{schema}"\') IS NULL THEN CREATE SCHEMA "{schema}"; END IF; END $$'
+    ],
     "mssql": ["IF SCHEMA_ID('{schema}') IS NULL EXEC('CREATE SCHEMA [{schema}]')"],
 }
 

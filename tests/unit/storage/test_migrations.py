@@ -72,7 +72,7 @@ async def test_asking_for_the_version_makes_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("postgresql+psycopg://u:secret@h/d", 'CREATE SCHEMA IF NOT EXISTS "floworch";'),
+        ("postgresql+psycopg://u:secret@h/d", 'THEN CREATE SCHEMA "floworch";'),
         ("mssql+pyodbc://u:secret@h/d", "CREATE TABLE [floworch].run ("),
     ],
 )

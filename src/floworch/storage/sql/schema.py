@@ -33,7 +33,7 @@ class SqlSchema(StorageSchema):
 
     @property
     def location(self) -> str:
-        return self._url.render_as_string(hide_password=True)
+        return self._dialect.describe(self._url)
 
     async def versions(self) -> SchemaVersions:
         # SQLite makes the file when it connects, and a question should leave nothing behind.

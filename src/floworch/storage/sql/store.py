@@ -38,6 +38,8 @@ from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+from floworch.storage.sql.dialects.postgresql_connection import Connections
+from floworch.storage.sql.dialects.postgresql_url import is_postgresql_url, read_url
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.migrations.runner import check_schema, migrate
 from floworch.storage.sql.schema import SqlSchema
@@ -111,6 +113,35 @@ class SqlStorage(Storage):
             retry_seconds=retry_seconds,
         )
 
+    @classmethod
+    def postgresql(
+        cls,
+        url: str | URL,
+        *,
+        clock: Clock | None = None,
+        schema: str = "floworch",
+        auto_migrate: bool = True,
+        listen: bool = True,
+        inline_chars: int = INLINE_CHARS,
+        retry_seconds: float = 30.0,
+        **connections: Any,
+    ) -> SqlStorage:
+        """A store in a schema of a PostgreSQL database, which any number of processes on any machines may share.
+
+        ``url`` may be in the form of libpq or of SQLAlchemy. With ``listen`` one more connection waits to be told of
+        work that other processes leave, which is found by polling as well. ``connections`` are the fields of
+        :class:`~floworch.storage.sql.dialects.postgresql_connection.Connections`.
+        """
+        dialect = PostgresqlDialect(schema=schema, connections=Connections(**connections), listens=listen)
+        return cls(
+            read_url(url),
+            clock=clock,
+            dialect=dialect,
+            auto_migrate=auto_migrate,
+            inline_chars=inline_chars,
+            retry_seconds=retry_seconds,
+        )
+
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(shared_between_processes=True, survives_restart=True)
@@ -142,8 +173,8 @@ class SqlStorage(Storage):
     async def _require_migration(self) -> None:
         if not self._auto_migrate:
             raise StorageUnavailable(
-                f"The schema of {self._url.render_as_string()} is not up to date and auto_migrate is off. "
-                "Run `floworch migrate`, or let a DBA run the output of `floworch migrate --sql`."
+                f"The schema of {self._dialect.describe(self._url)} is not up to date and auto_migrate is off. "
+                "Run `floworch migrate TARGET`, or let a DBA run the output of `floworch migrate TARGET --sql`."
             )
         now = self._clock.now()
         await self._write(partial(migrate, dialect=self._dialect, tables=self._tables, now=now))
@@ -254,6 +285,8 @@ class SqlStorage(Storage):
 
 
 def _parse(url: str | URL) -> URL:
+    if is_postgresql_url(str(url)):
+        return read_url(url)
     try:
         return make_url(url)
     except ArgumentError as error:

@@ -30,10 +30,11 @@ class Transactions:
         self._engine = engine
         self._dialect = dialect
         self._retry_seconds = retry_seconds
-        self._target = engine.url.render_as_string(hide_password=True)
+        self._target = dialect.describe(engine.url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` and commit. It runs again, from the start, when another transaction got in its way."""
+        """Run ``work`` and commit. It runs again, from the start, when another transaction got in its way, or when the
+        connection broke before the commit."""
         return self._retry(self._dialect.begin_write, work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -85,7 +86,7 @@ class Transactions:
     def _ours(self, error: Exception) -> Exception:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         trouble, message = self._dialect.diagnose(cause, self._target)
-        if trouble is Trouble.RETRY:
+        if trouble is Trouble.RETRY or _broke_before_commit(error):
             return _InTheWay(message)
         return StorageUnavailable(message) if trouble is Trouble.UNAVAILABLE else StorageError(message)
 
@@ -94,5 +95,11 @@ def _begin_nothing(connection: Connection) -> None:
     return None
 
 
+def _broke_before_commit(error: Exception) -> bool:
+    """Whether the connection broke while a statement ran, so that nothing can have been written. The pool has let go of
+    all its connections then, and the next try begins with a new one. A COMMIT is no statement."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated and error.statement is not None
+
+
 class _InTheWay(Exception):
-    """Another transaction was; the work may be done again."""
+    """Another transaction was, or the connection broke; the work may be done again."""

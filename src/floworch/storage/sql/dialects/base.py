@@ -31,11 +31,19 @@ class SqlDialect(ABC):
     """One database's way. Stateless but for its settings; shared by all threads of a store."""
 
     name: ClassVar[str]
-    writer_threads: ClassVar[int] = 1
-    reader_threads: ClassVar[int] = 2
+    writer_threads: int = 1
+    reader_threads: int = 2
 
     def check_url(self, url: URL) -> None:
         """Raise :class:`~floworch.errors.ConfigurationError` for a URL that cannot work. Most can only be tried."""
+        return
+
+    def describe(self, url: URL) -> str:
+        """Names the database for people, without anything that is secret."""
+        return url.render_as_string(hide_password=True)
+
+    def check_server(self, connection: Connection) -> None:
+        """Raise :class:`~floworch.errors.StorageUnavailable` for a server or database that cannot be used as it is."""
         return
 
     @abstractmethod

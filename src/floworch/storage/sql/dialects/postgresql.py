@@ -5,6 +5,7 @@ Arrays are written as literals here: that costs a tenth of what the driver's own
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -18,16 +19,19 @@ from sqlalchemy import (
     Engine,
     Integer,
     SmallInteger,
-    create_engine,
     func,
     literal,
 )
 
 from floworch.core.ports.clock import Clock
+from floworch.errors import ConfigurationError, StorageUnavailable
 from floworch.storage.sql.bulk import Delete, Insert, Row, RowSet, Statement, Update
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
 from floworch.storage.sql.dialects.column_types import LEASE_COLUMN, ColumnTypes
+from floworch.storage.sql.dialects.postgresql_connection import Connections
+from floworch.storage.sql.dialects.postgresql_errors import diagnose
 from floworch.storage.sql.dialects.postgresql_listener import PostgresqlListener, call
+from floworch.storage.sql.dialects.postgresql_url import describe_url
 from floworch.storage.sql.listener import Listener
 from floworch.storage.sql.tables import Tables, build_tables
 from floworch.storage.sql.types import Document, Id, Instant, Word
@@ -46,63 +50,105 @@ _TYPES = ColumnTypes(
     },
     lease_seconds="double precision",
 )
-_RETRY = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
-_UNAVAILABLE_CLASSES = ("08", "28", "3D", "42501", "53", "57P")
+# Five less than a name may have: the channel of notifications is named after it.
+_SCHEMA_NAME = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,57}")
 _MIGRATION_LOCK = 0x666C6F776F726368 >> 1
 
 
 class PostgresqlDialect(SqlDialect):
     name: ClassVar[str] = "postgresql"
+    oldest_server: ClassVar[int] = 13
 
     def __init__(
-        self, *, schema: str = "floworch", listens: bool = True, leases_on_database_clock: bool = True
+        self,
+        *,
+        schema: str = "floworch",
+        connections: Connections | None = None,
+        listens: bool = True,
+        leases_on_database_clock: bool = True,
     ) -> None:
-        """``listens=False`` is for poolers that hand out a connection per transaction.
+        """``listens=False`` polls for the work of other processes instead of being told of it.
 
         ``leases_on_database_clock=False`` is for tests that move a clock of their own.
         """
         self._schema = schema
-        self._listens = listens
+        self._connections = connections or Connections()
+        self._listens = listens and not self._connections.pgbouncer
         self._leases_on_database_clock = leases_on_database_clock
         self._lease_origin = "clock_timestamp()" if leases_on_database_clock else "to_timestamp(0)"
+        # Two, so that heartbeats do not wait for a commit that waits for a lock.
+        self.writer_threads = 2
+        self.reader_threads = self._connections.pool_size - self.writer_threads
+        timeouts = self._connections.timeouts()
+        own = [f"SET LOCAL {name} = {value}" for name, value in timeouts.items()] if self._connections.pgbouncer else []
+        self._begin_write = "; ".join(own)
+        self._begin_read = "; ".join(["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", *own])
+        self._lock_timeout = timeouts["lock_timeout"]
+
+    def check_url(self, url: URL) -> None:
+        if _SCHEMA_NAME.fullmatch(self._schema) is None:
+            raise ConfigurationError(
+                f"The schema is {self._schema!r}; it must be at most 58 letters (a to z), digits and underscores, and "
+                "begin neither with a digit nor with 'pg_', which PostgreSQL keeps for itself."
+            )
+
+    def describe(self, url: URL) -> str:
+        return describe_url(url)
+
+    def check_server(self, connection: Connection) -> None:
+        version = connection.dialect.server_version_info or ()
+        if version < (self.oldest_server,):
+            raise StorageUnavailable(
+                f"The server is PostgreSQL {'.'.join(map(str, version))}, which is too old: floworch needs "
+                f"{self.oldest_server} or newer. Upgrade it, or use another server."
+            )
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise StorageUnavailable(
+                f"The database has the encoding {encoding}, in which not every text can be kept: floworch needs UTF8. "
+                "Use another database, made with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0."
+            )
 
     def connect(self, url: URL) -> Engine:
-        return create_engine(url, pool_size=self.writer_threads + self.reader_threads, max_overflow=0)
+        return self._connections.engine(url)
 
     def tables(self) -> Tables:
         return build_tables(schema=self._schema)
 
     def begin_write(self, connection: Connection) -> None:
-        """Nothing to say: the driver begins, and "read committed" sees what the locks waited for."""
+        """The driver begins, and "read committed" sees what the locks waited for."""
+        if self._begin_write:
+            connection.exec_driver_sql(self._begin_write)
 
     def begin_read(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.exec_driver_sql(self._begin_read)
 
     def lock_schema(self, connection: Connection) -> None:
+        # Another process may take its time. The tables' locks are not waited for as long: everybody else would queue up
+        # behind.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self._lock_timeout}")
 
     @property
     def asking_options(self) -> Mapping[str, Any]:
         # Spares the round trips of BEGIN and COMMIT.
-        return {"isolation_level": "AUTOCOMMIT"}
+        return {} if self._connections.pgbouncer else {"isolation_level": "AUTOCOMMIT"}
 
     def call(self, connection: Connection, caller: str) -> None:
         call(connection, self._channel, caller)
 
     def listen(self, url: URL, owner: str, wake: Callable[[], None]) -> Listener | None:
-        return PostgresqlListener(url, self._channel, owner, wake) if self._listens else None
+        if not self._listens:
+            return None
+        return PostgresqlListener(url, self._connections.arguments(url.query), self._channel, owner, wake)
 
     @property
     def _channel(self) -> str:
         return f"{self._schema}_work"
 
     def diagnose(self, error: BaseException, target: str) -> tuple[Trouble, str]:
-        state = getattr(error, "sqlstate", None)
-        if state in _RETRY:
-            return Trouble.RETRY, f"{target}: transactions keep getting in each other's way ({error})"
-        if state is None or state.startswith(_UNAVAILABLE_CLASSES):
-            return Trouble.UNAVAILABLE, f"{target} cannot be used: {error}"
-        return Trouble.OTHER, f"{target}: {error}"
+        return diagnose(error, target)
 
     def instant(self, at: datetime) -> str:
         return at.isoformat()

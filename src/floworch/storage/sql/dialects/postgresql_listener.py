@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import URL, Connection
@@ -28,10 +28,14 @@ def call(connection: Connection, channel: str, caller: str) -> None:
 
 
 class PostgresqlListener(Listener):
-    """``wake`` is called for every notification that ``owner`` has not sent itself, and after each reconnection."""
+    """``wake`` is called for every notification that ``owner`` has not sent itself, and after each reconnection.
+    ``arguments`` of ``psycopg.connect`` are added to those of the URL."""
 
-    def __init__(self, url: URL, channel: str, owner: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, url: URL, arguments: Mapping[str, Any], channel: str, owner: str, wake: Callable[[], None]
+    ) -> None:
         self._url = url
+        self._arguments = arguments
         self._channel = channel
         self._owner = owner
         self._wake = wake
@@ -60,8 +64,8 @@ class PostgresqlListener(Listener):
         import psycopg
 
         dialect: Any = self._url.get_dialect()()
-        arguments, options = dialect.create_connect_args(self._url)
-        return await psycopg.AsyncConnection.connect(*arguments, **options, autocommit=True)
+        place, options = dialect.create_connect_args(self._url)
+        return await psycopg.AsyncConnection.connect(*place, **{**options, **self._arguments}, autocommit=True)
 
     async def _listen(self, connection: Any) -> None:
         from psycopg import sql

@@ -14,12 +14,15 @@ from floworch.storage.sql.tables import Tables
 
 __all__ = ["check_schema", "migrate", "schema_versions", "sql_script"]
 
+_TRANSACTION = {"mssql": " TRANSACTION"}
+
 
 def migrate(connection: Connection, dialect: SqlDialect, tables: Tables, now: datetime) -> list[int]:
     """Apply what is missing, in the caller's transaction. Answers with the versions that were applied.
 
     Any number of processes may do this at the same time: one does the work while the others wait.
     """
+    dialect.check_server(connection)
     dialect.lock_schema(connection)
     migrations = load_migrations(dialect.name)
     present = _version(connection, tables.migration)
@@ -46,6 +49,7 @@ def check_schema(connection: Connection, dialect: SqlDialect, tables: Tables) ->
 
 def schema_versions(connection: Connection, dialect: SqlDialect, tables: Tables) -> tuple[int, int]:
     """The version that the database has, 0 without tables, and the newest one. Raises as :func:`check_schema`."""
+    dialect.check_server(connection)
     migrations = load_migrations(dialect.name)
     present = _version(connection, tables.migration)
     _refuse_newer(present, migrations)
@@ -53,14 +57,19 @@ def schema_versions(connection: Connection, dialect: SqlDialect, tables: Tables)
 
 
 def sql_script(dialect: SqlDialect, sql_dialect: Dialect, tables: Tables, *, after_version: int = 0) -> str:
-    """What :func:`migrate` would run on a database at ``after_version``, for people who run DDL themselves."""
-    parts: list[str] = []
-    for migration in load_migrations(dialect.name):
-        if migration.version > after_version:
-            parts.append(f"-- {migration.version:04} {migration.name}")
-            parts += [f"{statement};" for statement in migration.statements(tables.metadata.schema)]
-            parts.append(_record(migration, dialect.name, tables.migration, sql_dialect))
-    return "\n\n".join(parts) + "\n"
+    """What :func:`migrate` would run on a database at ``after_version``, for people who run DDL themselves.
+
+    One transaction: it is done as a whole, and a second time it is refused as a whole. Empty when nothing is missing.
+    """
+    missing = [migration for migration in load_migrations(dialect.name) if migration.version > after_version]
+    if not missing:
+        return ""
+    parts = [f"BEGIN{_TRANSACTION.get(dialect.name, '')};"]
+    for migration in missing:
+        parts.append(f"-- {migration.version:04} {migration.name}")
+        parts += [f"{statement};" for statement in migration.statements(tables.metadata.schema)]
+        parts.append(_record(migration, dialect.name, tables.migration, sql_dialect))
+    return "\n\n".join([*parts, "COMMIT;"]) + "\n"
 
 
 def _record(migration: Migration, dialect_name: str, table: Table, sql_dialect: Dialect) -> str:
