@@ -165,6 +165,22 @@ async def test_a_retried_step_takes_the_run_up_again(start: Start, world: World)
     assert result.attempts == {"a": 2, "b": 1}
 
 
+async def test_a_retry_decides_anew_what_a_condition_had_skipped(start: Start, world: World) -> None:
+    steps = {
+        "work": Step(type="Echo"),
+        "on_error": Step(type="Echo", run_after={"work": ["Failed"]}, when="@triggerBody()?.notify == true"),
+    }
+    orchestrator = await start(FlowManifest(steps=steps))
+    world.broken = {"work"}
+    handle = await orchestrator.trigger("Scenario", body={})
+    assert (await handle.wait(timeout=30)).status is RunStatus.FAILED
+
+    world.broken = set()
+    await handle.retry("work")
+
+    assert (await handle.wait(timeout=30)).status is RunStatus.SUCCEEDED
+
+
 async def test_a_step_inside_an_ended_loop_can_be_retried(start: Start, world: World) -> None:
     body = {
         "x": Step(type="Echo", inputs={"value": "@item()"}),

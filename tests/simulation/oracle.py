@@ -241,7 +241,7 @@ class _ScopeFacts:
 
 def retried_keys(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> frozenset[str]:
     """Keys that a retry of the failed step ``key`` decides anew: itself, the loops around it, and in every scope on the
-    way out whatever was skipped because of unmet prerequisites behind them.
+    way out whatever was skipped behind them because of how earlier steps ended.
 
     ``ends`` holds the steps that are final.
     """
@@ -253,7 +253,7 @@ def retried_keys(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> frozen
 
 
 def skipped_behind(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> set[str]:
-    """Steps after ``key`` in its scope, near or far, that were skipped because of unmet prerequisites."""
+    """Steps after ``key`` in its scope, near or far, that were skipped because of how earlier steps ended."""
     scope, _, own = key.rpartition(".")
     prefix = f"{scope}." if scope else ""
     steps = steps_of_scope(flow, scope)
@@ -261,4 +261,5 @@ def skipped_behind(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> set[
     frontier = {own}
     while frontier := {spec.key for spec in steps if frontier & dict(spec.run_after).keys()} - behind:
         behind |= frontier
-    return {prefix + name for name in behind if prefix + name in ends and ends[prefix + name].why == "prerequisites"}
+    decided = ("prerequisites", "when")
+    return {prefix + name for name in behind if prefix + name in ends and ends[prefix + name].why in decided}

@@ -16,6 +16,10 @@ from floworch.errors import InvalidTransition, StepNotFound
 __all__ = ["retry_step"]
 
 
+_DECIDED_BY_OTHERS = (SkipKind.PREREQUISITES_UNMET, SkipKind.WHEN_FALSE)
+"""Skips that follow from how earlier steps ended, and so are decided anew when one of those runs again."""
+
+
 def retry_step(draft: Draft, command: RetryStep) -> None:
     """Make the failed step ready again, and every step that was skipped because of it wait again.
 
@@ -98,7 +102,7 @@ def _reset_dependents(draft: Draft, key: str) -> list[str]:
             state = draft.step(dependent_key)
             if state is None:
                 reset.append(dependent_key)
-            elif state.skip is SkipKind.PREREQUISITES_UNMET:
+            elif state.skip in _DECIDED_BY_OTHERS:
                 _reset(draft, dependent_key)
                 reset.append(dependent_key)
                 queue.append(name)
