@@ -18,6 +18,7 @@ from floworch.core.model.status import StepStatus
 from tests.simulation.specs import (
     ANY,
     DONE,
+    TROUBLE,
     AllOf,
     AnyOf,
     Compare,
@@ -74,6 +75,7 @@ _STATUSES: st.SearchStrategy[frozenset[StepStatus]] = st.one_of(
     st.just(DONE),
     st.just(DONE),
     st.just(ANY),
+    st.just(TROUBLE),
     st.frozensets(st.sampled_from(sorted(ANY)), min_size=1),
 )
 
