@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from traceback import format_exc
-from typing import Any, TypeAlias
-from uuid import UUID
+from typing import Any
 
+from floworch.core.ports.fairness import FairQueue
 from floworch.core.ports.runtime import Runtime, StartedStep, StepRunner
 from floworch.core.ports.storage import ReadyStep
 from floworch.errors import ConfigurationError
 from floworch.observability.logging import get_library_logger
 
 __all__ = ["AsyncioRuntime"]
-
-_Name: TypeAlias = tuple[UUID, str, int]
 
 
 class AsyncioRuntime(Runtime):
@@ -32,8 +29,7 @@ class AsyncioRuntime(Runtime):
         self._log = get_library_logger("floworch.runtime")
         self._concurrency = concurrency
         self._free = concurrency
-        self._queue: deque[ReadyStep] = deque()
-        self._queued: set[_Name] = set()
+        self._queue = FairQueue()
         self._reserved = 0
         self._claims: dict[asyncio.Task[None], None] = {}
         self._runs: dict[asyncio.Task[None], None] = {}
@@ -48,9 +44,7 @@ class AsyncioRuntime(Runtime):
         if self._is_stopping:
             return
         for task in tasks:
-            if _name(task) not in self._queued:
-                self._queued.add(_name(task))
-                self._queue.append(task)
+            self._queue.put(task)
         self._fill()
 
     def free_slots(self) -> int:
@@ -74,7 +68,6 @@ class AsyncioRuntime(Runtime):
     async def stop(self, *, drain_seconds: float) -> None:
         self._is_stopping = True
         self._queue.clear()
-        self._queued.clear()
         try:
             async with asyncio.timeout(drain_seconds):
                 await self._until_idle()
@@ -94,11 +87,11 @@ class AsyncioRuntime(Runtime):
         cancelled: set[asyncio.Task[None]] = set()
         while self._runs or self._claims or self._reserved:
             self._changed.clear()
+            left = [task for task in self._runs if task not in cancelled]
             await asyncio.sleep(0)  # a task that is cancelled before its first line could not hand its step back
-            for task in self._runs:
-                if task not in cancelled:
-                    task.cancel()
-                    cancelled.add(task)
+            for task in left:
+                task.cancel()
+            cancelled.update(left)
             await self._changed.wait()
 
     def _fill(self) -> None:
@@ -107,14 +100,13 @@ class AsyncioRuntime(Runtime):
         if count == 0:
             return
         self._free -= count
-        self._spawn(self._claims, self._claim([self._queue.popleft() for _ in range(count)]))
+        self._spawn(self._claims, self._claim([self._queue.take() for _ in range(count)]))
 
     async def _claim(self, tasks: Sequence[ReadyStep]) -> None:
         started: list[StartedStep] = []
         try:
             started = await self._runner_of().claim(tasks)
         finally:
-            self._queued.difference_update(map(_name, tasks))
             self._give_back(len(tasks) - len(started))
             for step in started:
                 self._spawn(self._runs, self._run(step))
@@ -153,7 +145,3 @@ class AsyncioRuntime(Runtime):
     def _runner_of(self) -> StepRunner:
         assert self._runner is not None
         return self._runner
-
-
-def _name(task: ReadyStep) -> _Name:
-    return task.run_id, task.step_key, task.attempt
