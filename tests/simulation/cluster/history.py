@@ -12,6 +12,7 @@ from uuid import UUID
 
 from floworch.core.handlers.registry import Handlers
 from floworch.core.model.records import FlowRecord
+from floworch.core.model.status import StepStatus
 from floworch.storage.memory import MemoryStorage
 from floworch.testing.clock import VirtualClock
 from tests.simulation.cluster.clients import Clients
@@ -154,7 +155,7 @@ class _History:
         for node in self._up():
             assert not node.leftovers(), f"{node.name} holds on to {node.leftovers()}"
             began = self._loop.time()
-            await node.spawn(node.stop())
+            await self._stop(node)
             assert self._loop.time() - began < 30.0, f"{node.name} took {self._loop.time() - began} s to stop"
             left = [task for task in node.gate.tasks if not task.done()]
             assert not left, f"{node.name} left tasks behind: {left}"
@@ -184,13 +185,27 @@ class _History:
                     self._task(self._outage())
 
     async def _stop(self, node: Node) -> None:
+        """A process that stops keeps no lease. Unless it is killed meanwhile, or could not reach the store: then it may not
+        even know of a lease."""
         task = node.spawn(node.stop())
         while not task.done():
             await asyncio.wait([task], timeout=5.0)
             if node.gate.is_dead:
                 return
         task.result()
+        if not self._database.refusals:
+            self._check_handed_back(node)
         node.kill()
+
+    def _check_handed_back(self, node: Node) -> None:
+        kept = [
+            (str(run_id), key)
+            for run_id, run in self._witness.runs.items()
+            for key, row in run.ledger.rows.items()
+            if row.status is StepStatus.RUNNING and row.owner == node.name
+        ]
+        if kept:
+            self._witness.broken(AssertionError(f"{node.name} has stopped and keeps the leases of {kept}"))
 
     async def _pause(self, node: Node) -> None:
         seconds = self._chance.uniform(0.1, 15.0)

@@ -46,8 +46,7 @@ class FaultyRuntime(AsyncioRuntime):
         found = {
             "busy slots": self.concurrency - self._free,
             "reserved": self._reserved,
-            "queue": self._queue,
-            "queued": self._queued,
+            "queue": len(self._queue),
             "claims": self._claims,
             "runs": self._runs,
         }

@@ -51,6 +51,8 @@ class Database:
     ) -> None:
         self.store = store
         self.is_down = False
+        self.refusals = 0
+        """Calls that were told that the store cannot be reached."""
         self._listeners: list[tuple[Caller, Callable[[], None]]] = []
         self._loop = loop
         self._weather = weather
@@ -114,6 +116,7 @@ class Database:
         return _at_once(call)
 
     def _answer(self, answer: asyncio.Future[Any], outcome: Any) -> None:
+        self.refusals += isinstance(outcome, StorageUnavailable)
         self._later(self._delay(""), lambda: _settle(answer, outcome))
 
     def _delay(self, verb: str) -> float:
