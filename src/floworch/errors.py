@@ -17,6 +17,8 @@ FloworchError
 ├── WaitTimeout                the run has not ended in the time the caller gave
 ├── StorageError
 │   └── StorageUnavailable     the store cannot be reached or used, with the reason
+│       ├── CommitUnclear      the connection broke during a commit, which may have happened or not
+│       └── StorageTimeout     the store is there, but this took it too long
 └── NonRetryable               raised by handlers: fail the step without another attempt
 """
 
@@ -27,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "CommitUnclear",
     "ConfigurationError",
     "ExpressionError",
     "FlowDisabled",
@@ -44,6 +47,7 @@ __all__ = [
     "SignalNotExpected",
     "StepNotFound",
     "StorageError",
+    "StorageTimeout",
     "StorageUnavailable",
     "WaitTimeout",
 ]
@@ -152,6 +156,14 @@ class StorageError(FloworchError):
 
 class StorageUnavailable(StorageError):
     """The store cannot be reached or used; the message says why and what to do."""
+
+
+class CommitUnclear(StorageUnavailable):
+    """The connection broke while a commit was under way: it may have happened or not."""
+
+
+class StorageTimeout(StorageUnavailable):
+    """The store is there, but this took too long and was undone; something else may hold a lock on it."""
 
 
 class NonRetryable(FloworchError):

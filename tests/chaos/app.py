@@ -19,7 +19,6 @@ import structlog
 from floworch import FlowOrchestrator, RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.errors import StorageUnavailable
-from floworch.storage.sql import SqlStorage
 from tests.chaos.effects import Effects, EffectTable, Ledger
 from tests.chaos.flows import FLOWS, HANDLERS
 
@@ -40,8 +39,7 @@ def build(target: str, effects: Effects | None) -> FlowOrchestrator:
     """Without ``effects`` for asking only."""
     builder = FlowOrchestrator.builder()
     if target.startswith("postgresql"):
-        url = target.replace("postgresql://", "postgresql+psycopg://")
-        builder.use_storage(lambda clock: SqlStorage(url, clock=clock))
+        builder.use_postgresql(target)
     else:
         builder.use_sqlite(target)
     if effects is not None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL, text
 
 from floworch.core.ports.storage import RunFilter
-from floworch.errors import StorageUnavailable
+from floworch.errors import StorageTimeout, StorageUnavailable
 from floworch.storage.sql import SqlStorage
 from tests.contracts.storage.builders import create, creation, run_id
 from tests.servers.postgresql import PostgresqlServer
@@ -123,7 +123,7 @@ async def test_a_statement_that_takes_too_long_is_ended_and_the_store_goes_on(
     admin: psycopg.Connection, database: URL
 ) -> None:
     async with opened(database, statement_timeout_seconds=0.1, retry_seconds=0) as store:
-        with pytest.raises(StorageUnavailable, match="raise statement_timeout_seconds"):
+        with pytest.raises(StorageTimeout, match="raise statement_timeout_seconds"):
             await store._read(lambda c: c.execute(text("SELECT pg_sleep(30)")))
         assert await create(store) == [run_id(1)]
 
@@ -131,10 +131,10 @@ async def test_a_statement_that_takes_too_long_is_ended_and_the_store_goes_on(
 async def test_a_lock_that_another_one_keeps_is_reported_and_the_store_goes_on(
     admin: psycopg.Connection, database: URL
 ) -> None:
-    async with opened(database, lock_timeout_seconds=0.05, retry_seconds=0.1) as store:
+    async with opened(database, lock_timeout_seconds=0.05) as store:
         with admin.transaction():
             admin.execute("LOCK TABLE floworch.run IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(StorageUnavailable, match="getting in each other's way"):
+            with pytest.raises(StorageTimeout, match="has held a lock for too long"):
                 await create(store)
         assert await create(store) == [run_id(1)]
 

@@ -6,13 +6,13 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from floworch.errors import StorageError, StorageUnavailable
+from floworch.errors import CommitUnclear, StorageError, StorageTimeout, StorageUnavailable
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
 
 __all__ = ["Transactions"]
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.5
+_MOST_CONNECTIONS = 3
 
 
 class Transactions:
@@ -33,46 +34,55 @@ class Transactions:
         self._target = dialect.describe(engine.url)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` and commit. It runs again, from the start, when another transaction got in its way, or when the
-        connection broke before the commit."""
-        return self._retry(self._dialect.begin_write, work)
+        """Run ``work`` and commit. It runs again, from the start, when another transaction got in its way, and when its
+        connection turns out to be broken before the commit.
+
+        Raises CommitUnclear when the connection breaks during the commit.
+        """
+        return self._retry(_Way(self._dialect.begin_write, commits=True), work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, which sees one state of the database and changes nothing."""
-        return self._retry(self._dialect.begin_read, work)
+        return self._retry(_Way(self._dialect.begin_read), work)
 
     def ask(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, which is a single question."""
         options = self._dialect.asking_options
-        return (
-            self._retry(self._dialect.begin_read, work) if not options else self._retry(_begin_nothing, work, options)
-        )
+        return self._retry(_Way(_begin_nothing, options) if options else _Way(self._dialect.begin_read), work)
 
-    def _retry(
-        self,
-        begin: Callable[[Connection], None],
-        work: Callable[[Connection], T],
-        options: Mapping[str, Any] = MappingProxyType({}),
-    ) -> T:
+    def _retry(self, way: _Way, work: Callable[[Connection], T]) -> T:
         give_up_at = time.monotonic() + self._retry_seconds
         pause_seconds = _FIRST_PAUSE_SECONDS
+        connections = 0
         while True:
             try:
-                return self._run(begin, work, options)
+                return self._run(way, work)
+            except _Broken as error:
+                connections += 1
+                if connections == _MOST_CONNECTIONS:
+                    raise StorageUnavailable(str(error)) from error.__cause__
+                continue  # with a new one: SQLAlchemy throws away all that are as old as the broken one
             except _InTheWay as error:
                 if time.monotonic() >= give_up_at:
                     raise StorageUnavailable(str(error)) from error.__cause__
             time.sleep(pause_seconds * random.uniform(0.5, 1.0))
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _run(
-        self, begin: Callable[[Connection], None], work: Callable[[Connection], T], options: Mapping[str, Any]
-    ) -> T:
-        with self._errors(), self._engine.connect().execution_options(**options) as connection:
-            begin(connection)
+    def _run(self, way: _Way, work: Callable[[Connection], T]) -> T:
+        with self._errors(), self._engine.connect() as connection:
+            connection.execution_options(**way.options)
+            way.begin(connection)
             result = work(connection)
-            connection.commit()
+            if way.commits:
+                self._commit(connection)
             return result
+
+    def _commit(self, connection: Connection) -> None:
+        try:
+            with self._errors():
+                connection.commit()
+        except _Broken as error:
+            raise CommitUnclear(f"the connection broke during a commit, which may have happened: {error}") from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -86,20 +96,35 @@ class Transactions:
     def _ours(self, error: Exception) -> Exception:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         trouble, message = self._dialect.diagnose(cause, self._target)
-        if trouble is Trouble.RETRY or _broke_before_commit(error):
-            return _InTheWay(message)
-        return StorageUnavailable(message) if trouble is Trouble.UNAVAILABLE else StorageError(message)
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return _Broken(message)
+        return _KINDS[trouble](message)
 
 
 def _begin_nothing(connection: Connection) -> None:
     return None
 
 
-def _broke_before_commit(error: Exception) -> bool:
-    """Whether the connection broke while a statement ran, so that nothing can have been written. The pool has let go of
-    all its connections then, and the next try begins with a new one. A COMMIT is no statement."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated and error.statement is not None
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to run a transaction."""
+
+    begin: Callable[[Connection], None]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    commits: bool = False
+
+
+class _Broken(Exception):
+    """The connection is, and nothing was committed over it."""
 
 
 class _InTheWay(Exception):
-    """Another transaction was, or the connection broke; the work may be done again."""
+    """Another transaction was; the work may be done again."""
+
+
+_KINDS: Mapping[Trouble, type[Exception]] = {
+    Trouble.RETRY: _InTheWay,
+    Trouble.TIMEOUT: StorageTimeout,
+    Trouble.UNAVAILABLE: StorageUnavailable,
+    Trouble.OTHER: StorageError,
+}

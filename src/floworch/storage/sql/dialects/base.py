@@ -23,6 +23,8 @@ class Trouble(Enum):
 
     RETRY = "retry"
     """Another transaction was in the way; the same work may succeed when done again from the start."""
+    TIMEOUT = "timeout"
+    """It took too long and was undone; nothing is wrong with the database."""
     UNAVAILABLE = "unavailable"
     OTHER = "other"
 

@@ -37,7 +37,7 @@ class Connections:
     statement_timeout_seconds: float = 30.0
     """The server ends a statement that takes longer, so that a stuck one cannot keep its connection for ever."""
     lock_timeout_seconds: float = 5.0
-    """The server ends a statement that waits longer for a lock; the transaction is tried again."""
+    """The server ends a statement that waits longer for a lock, and other work goes on meanwhile."""
     idle_in_transaction_timeout_seconds: float = 60.0
     """The server ends a transaction in which nothing happens for so long, as when its process was stopped: others wait
     for its locks."""

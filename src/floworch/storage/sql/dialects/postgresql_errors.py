@@ -16,9 +16,11 @@ __all__ = ["diagnose"]
 _Table: TypeAlias = tuple[tuple[str, str], ...]
 """What PostgreSQL's message holds, and what to say then."""
 
-_RETRY = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
+_RETRY = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_LOCK_TIMEOUT = "55P03"
 _UNAVAILABLE_CLASSES = ("08", "28", "53", "57P", "58")
 _STATEMENT_TIMEOUT = "57014"
+_TIMEOUTS = frozenset({_LOCK_TIMEOUT, _STATEMENT_TIMEOUT})
 _READ_ONLY = "25006"
 _IDLE_IN_TRANSACTION = "25P03"
 _NO_RIGHT = "42501"
@@ -47,6 +49,7 @@ _ADVICE_BY_WORDS: _Table = (
 )
 _MIXED_UP = "is behind a pooler that mixes up prepared statements. Say pgbouncer=True"
 _ADVICE_BY_CODE = {
+    _LOCK_TIMEOUT: "has held a lock for too long. Look for long transactions of others on floworch's tables",
     _STATEMENT_TIMEOUT: "took too long to answer. Look for locks or load, or raise statement_timeout_seconds",
     _READ_ONLY: "is read-only: a standby? Connect to the primary; for several hosts add target_session_attrs=primary",
     _IDLE_IN_TRANSACTION: "ended a transaction in which nothing was done for too long",
@@ -69,6 +72,8 @@ def diagnose(error: BaseException, target: str) -> tuple[Trouble, str]:
     if code in _PREPARED:
         return Trouble.UNAVAILABLE, f"{target} {_MIXED_UP} (PostgreSQL says: {said})"
     advice = _advice(code, said)
+    if code in _TIMEOUTS:
+        return Trouble.TIMEOUT, f"{target} {advice} (PostgreSQL says: {said})"
     if advice is None and not _is_about_connection(error, code):
         return Trouble.OTHER, f"{target}: {said}"
     return Trouble.UNAVAILABLE, f"{target} {advice or 'cannot be used'} (PostgreSQL says: {said})"
