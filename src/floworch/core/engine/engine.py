@@ -305,7 +305,8 @@ class Engine:
         step, plan = state.steps.get(step_key), find_step(state.plan, step_key)
         if step is None or plan is None or plan.type not in self._handlers:
             return None
-        return ReadyStep(state.facts.run_id, step_key, step.attempt, plan.type, state.facts.flow_id)
+        facts = state.facts
+        return ReadyStep(facts.run_id, step_key, step.attempt, plan.type, facts.flow_id, facts.priority)
 
     async def _look_for_work(self) -> bool:
         """Fetch ready steps of whatever process into free slots; whether there were any.

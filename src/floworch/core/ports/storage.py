@@ -35,8 +35,8 @@ __all__ = [
     "ReadyStep",
     "RunFilter",
     "RunPage",
-    "SchemaVersions",
     "RunWrite",
+    "SchemaVersions",
     "Storage",
     "StorageSchema",
     "StoredRun",
@@ -196,6 +196,7 @@ class ReadyStep:
     attempt: int
     type: str
     flow_id: UUID
+    priority: int = 0
 
 
 @dataclass(slots=True)

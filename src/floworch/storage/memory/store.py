@@ -19,7 +19,7 @@ from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.ports.clock import Clock, SystemClock
-from floworch.core.ports.fairness import ReadySince, fair_order
+from floworch.core.ports.fairness import fair_order
 from floworch.core.ports.storage import (
     Advance,
     Batch,
@@ -264,15 +264,15 @@ class MemoryStorage(Storage):
         return work
 
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
-        found: list[tuple[ReadySince, ReadyStep]] = []
+        found: list[tuple[datetime, ReadyStep]] = []
         for run_id, run in self._active.items():
             if run.facts.flow_id not in flow_ids or run.stop is not None:
                 continue
             for key, row in run.steps.items():
                 if row.state.status is StepStatus.READY and row.type in step_types:
-                    task = ReadyStep(run_id, key, row.state.attempt, row.type, run.facts.flow_id)
-                    since = ReadySince(run.facts.priority, row.state.ready_at or run.facts.started_at)
-                    found.append((since, task))
+                    facts = run.facts
+                    task = ReadyStep(run_id, key, row.state.attempt, row.type, facts.flow_id, facts.priority)
+                    found.append((row.state.ready_at or facts.started_at, task))
         return fair_order(found)[:limit]
 
     # -- questions

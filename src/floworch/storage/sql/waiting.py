@@ -22,7 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from floworch.core.ports.fairness import ReadySince, fair_order
+from floworch.core.ports.fairness import fair_order
 from floworch.core.ports.storage import DueWork, LeaseKey, LeaseState, LostLease, ReadyStep, TimerKey
 from floworch.storage.sql.bulk import Statement
 from floworch.storage.sql.dialects.base import SqlDialect
@@ -39,10 +39,10 @@ def find_ready(
     connection: Connection, tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]
 ) -> list[ReadyStep]:
     """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
-    found: list[tuple[ReadySince, ReadyStep]] = []
+    found: list[tuple[datetime, ReadyStep]] = []
     for flows in chunks(sorted(flow_ids), _FLOWS_PER_QUERY):
         rows = connection.execute(ready_question(tables, limit, step_types, flows))
-        found.extend((ReadySince(row.priority, row.ready_at), ReadyStep(*row[:5])) for row in rows)
+        found.extend((row.ready_at, ReadyStep(*row[:6])) for row in rows)
     return fair_order(found)[:limit]
 
 
