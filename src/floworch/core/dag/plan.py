@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from floworch.core.policy.retry import RetryPolicy
-
 from floworch.core.expressions import Condition, Template
 from floworch.core.model.status import StepStatus
+from floworch.core.policy.retry import RetryPolicy
 
 __all__ = ["FlowPlan", "LoopPlan", "ScopePlan", "StepPlan"]
 
