@@ -11,3 +11,5 @@ line; ``{schema}`` stands for the name of the schema.
 """
 
 from __future__ import annotations
+
+__all__: list[str] = []
