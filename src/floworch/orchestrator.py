@@ -110,12 +110,17 @@ class FlowOrchestrator:
         idempotency_key: str | None = None,
         timeout: float | timedelta | None = None,
         priority: int = 0,
+        connection: object | None = None,
     ) -> RunHandle:
         """Start a run; returns when it is durable, not when it has ended.
 
         With an ``idempotency_key`` that the flow has seen, no run is started and the handle is that of the first one.
         ``timeout`` (seconds) limits the whole run and wins over the manifest's. Where steps wait for a worker, those of
         runs with a higher ``priority`` go first.
+
+        With a ``connection`` to the storage's own database, the run is written in the transaction that the caller has
+        open there: it exists if and only if the caller commits. It may be a connection or session of SQLAlchemy, async
+        or not, a connection of psycopg 3, async or not, or what ``ctx.transaction()`` gives to a handler.
         Raises FlowNotFound, NotFound for an unknown trigger, InvalidPayload, StorageUnavailable.
         """
         found = self.flow(flow)
@@ -129,6 +134,7 @@ class FlowOrchestrator:
             idempotency_key=_checked_key(idempotency_key),
             time_limit=_checked_timeout(timeout),
             priority=_checked_priority(priority),
+            connection=connection,
         )
         return RunHandle(self, started.run_id, duplicate=started.duplicate)
 

@@ -36,6 +36,11 @@ class Backend(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def application_url(self) -> sa.URL:
+        """Of the database, for connections that are not the store's."""
+        raise NotImplementedError(f"{self.name} has no database")
+
     def count_leases_on_clock(self) -> None:
         """Let leases run out when the test moves the clock, where they would be counted on the database's own."""
         return
@@ -58,6 +63,10 @@ class Memory(Backend):
 class Sqlite(Backend):
     name = "sqlite"
 
+    @property
+    def application_url(self) -> sa.URL:
+        return sa.URL.create("sqlite", database=str(self.folder / "contract.db"))
+
     def make(self, clock: Clock) -> Storage:
         return SqlStorage.sqlite(self.folder / "contract.db", clock=clock, synchronous="OFF")
 
@@ -79,6 +88,10 @@ class Postgresql(Backend):
 
     def count_leases_on_clock(self) -> None:
         self.dialect = PostgresqlDialect(schema=self.schema, leases_on_database_clock=False)
+
+    @property
+    def application_url(self) -> sa.URL:
+        return self.url.set(drivername="postgresql+psycopg")
 
     def make(self, clock: Clock) -> Storage:
         return SqlStorage(self.url, clock=clock, dialect=self.dialect)

@@ -15,11 +15,13 @@ from floworch.core.engine.execution import Executor
 from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.plans import Plans
+from floworch.core.engine.report import Report
 from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.timers import Timers
 from floworch.core.engine.waiters import Waiters
+from floworch.core.engine.within import DirectCommits
 from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.machine.commands import ClaimOffer, Command, RetryStep, StepReleased, StopRun
@@ -73,7 +75,10 @@ class Engine:
         self._runs = Runs(store, self.plans, settings.cached_runs)
         self._committer = Committer(store, self._runs, clock, settings, self._committed, self._leaves_work)
         self._leases = Leases(store, clock, settings)
-        self._executor = Executor(self._runs, self._leases, handlers, services, clock, settings, self._chance)
+        self._direct = DirectCommits(store, self._runs, clock, settings.worker_id, self._committed, self._leaves_work)
+        self._executor = Executor(
+            self._runs, self._leases, handlers, services, clock, settings, self._chance, store.begin
+        )
         self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
         self._waiters = Waiters(store, clock)
         self._offer = ClaimOffer(
@@ -125,8 +130,9 @@ class Engine:
         time_limit: timedelta | None = None,
         source_run_id: UUID | None = None,
         priority: int = 0,
+        connection: object | None = None,
     ) -> Started:
-        """Start a run. Returns when the run is durable."""
+        """Start a run. Returns when the run is durable; with ``connection``, that is when its transaction commits."""
         plan = self.plans.current_of(flow_id)
         now = self._clock.now()
         facts = RunFacts(
@@ -139,12 +145,14 @@ class Engine:
             idempotency_key=idempotency_key,
             priority=priority,
         )
+        deadline = self._deadline(now, time_limit, plan.timeout_seconds)
         future: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        if connection is not None:
+            return await self._direct.start(connection, Starting(facts, plan, deadline, body, headers, None, future))
         has_slot = self._works and self._runtime.reserve()
         if has_slot:
             future.add_done_callback(self._use_reserved)
         offer = self._offer if has_slot else None
-        deadline = self._deadline(now, time_limit, plan.timeout_seconds)
         self._committer.put(Starting(facts, plan, deadline, body, headers, offer, future))
         return await asyncio.shield(future)  # the caller may go away: a run that starts all the same is run
 
@@ -204,7 +212,7 @@ class Engine:
     async def _run_one(self, step: StartedStep) -> StartedStep | None:
         """Run one attempt and report it; returns the step that was started in its place."""
         try:
-            transition = await self._report(step, await self._execute(step))
+            transition = await self._complete(step, await self._execute(step))
         except Fenced as refusal:
             self._log.warning("completion_fenced", reason=str(refusal), **_names(step))
             return None
@@ -213,7 +221,7 @@ class Engine:
             return None
         return _started(step.run_id, transition) if transition.claimed else None
 
-    async def _execute(self, step: StartedStep) -> Command:
+    async def _execute(self, step: StartedStep) -> Report:
         """Run one attempt. When the worker stops, or cannot read its inputs, another one may have the step at once."""
         try:
             return await self._executor.run(step)
@@ -223,6 +231,30 @@ class Engine:
         except StorageError:
             await self._hand_back(step, self._patience())
             raise
+
+    async def _complete(self, step: StartedStep, report: Report) -> Transition:
+        if report.transaction is None:
+            return await self._report(step, report.command)
+        offer = None if self._is_stopping else self._offer
+        committing = asyncio.ensure_future(self._direct.commit(report.transaction, step.run_id, report.command, offer))
+        try:
+            return await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            await self._end_with(step, committing)
+            raise
+        except StorageError as error:
+            self._log.warning("transaction_failed", error=str(error), **_names(step))
+            return await self._report(step, report.instead_of(error))
+
+    async def _end_with(self, step: StartedStep, committing: asyncio.Future[Transition]) -> None:
+        """The worker stops: wait for the commit, and hand back what it has started or could not complete."""
+        try:
+            transition = await committing
+        except (FloworchError, Fenced):
+            await self._hand_back(step)
+        else:
+            if transition.claimed:
+                await self._hand_back(_started(step.run_id, transition))
 
     async def _report(self, step: StartedStep, command: Command) -> Transition:
         """Have the result committed, also when the worker is stopped meanwhile; then nothing follows in its place."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from random import Random
 from typing import Any, cast
 
 from floworch.core.dag.lookup import find_step
 from floworch.core.engine.leases import Leases
+from floworch.core.engine.report import Report
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.expressions import Reference, Source
 from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.context import StepContext
+from floworch.core.handlers.failures import plain_failure
 from floworch.core.handlers.invoke import invoke
 from floworch.core.handlers.processes import HandlerProcesses
 from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, Succeeded
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.threads import HandlerThreads
+from floworch.core.handlers.transactions import AttemptTransaction
 from floworch.core.machine.commands import Command, StepDeferred, StepFailed, StepSkipped, StepSucceeded
 from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
 from floworch.core.machine.reduce import Fenced
@@ -30,10 +34,18 @@ from floworch.core.model.status import StepStatus
 from floworch.core.policy.retry import next_delay
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
-from floworch.errors import ExpressionError, InvalidPayload
+from floworch.core.ports.transactions import StoreTransaction
+from floworch.errors import ExpressionError, InvalidPayload, StorageError, StorageUnavailable
 
 __all__ = ["Executor"]
 
+_LEFT_OPEN = (
+    "The handler ended while its ctx.transaction() block was still open, in a task or thread that it did not wait for. "
+    "Nothing of the transaction was kept."
+)
+_UNDONE = "What the handler wrote in its transaction could not be committed with the step, and is undone."
+_FREE_RETRIES = 5
+_FIRST_FREE_RETRY = timedelta(seconds=0.1)
 _TRIGGER = (Reference(Source.TRIGGER_BODY), Reference(Source.TRIGGER_HEADERS))
 
 
@@ -49,8 +61,10 @@ class Executor:
         clock: Clock,
         settings: EngineSettings,
         chance: Random,
+        begin: Callable[[], Awaitable[StoreTransaction]],
     ) -> None:
         self._runs = runs
+        self._begin = begin
         self._leases = leases
         self._handlers = handlers
         self._services = services
@@ -64,8 +78,8 @@ class Executor:
         self._threads.close()
         self._processes.close()
 
-    async def run(self, step: StartedStep) -> Command:
-        """Carry the attempt out; the answer is the command that reports it.
+    async def run(self, step: StartedStep) -> Report:
+        """Carry the attempt out. A transaction in the report has to be ended by the caller.
 
         Raises ``CancelledError`` when the worker stops, StorageError when payloads cannot be read, and Fenced when the
         lease was lost before the handler began.
@@ -98,11 +112,12 @@ class _Attempt:
         self._handler = executor._handlers.get(plan.type)
         self._state = run.state.steps.get(step.step_key)
         self._loaded: dict[PayloadRef, Payload | None] = {}
+        self._transaction = AttemptTransaction(step.step_key, executor._begin, asyncio.get_running_loop())
         self._cancelled = CancelSignal()
         self._is_interrupted = False
         self._has_ended = False
 
-    async def carry_out(self) -> Command:
+    async def carry_out(self) -> Report:
         """Holds the lease from now on: loading what the inputs read may take a while."""
         lease_seconds = self._plan.lease_seconds or self._settings.lease_seconds
         self._executor._leases.hold(self._step, lease_seconds, self._interrupter())
@@ -112,19 +127,27 @@ class _Attempt:
             task = asyncio.current_task()
             if not self._is_interrupted or task is None or task.uncancel() > 0:
                 raise
-            return self._report(self._cancelled_outcome(), None)
+            return self._report(self._cancelled_outcome(), None, None)
         finally:
             self._has_ended = True
             self._executor._leases.let_go(self._step)
 
-    async def _resolve_and_call(self) -> Command:
+    async def _resolve_and_call(self) -> Report:
         given: Payload | None = None
         try:
             inputs = await self._inputs()
             given = Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
         except (ExpressionError, InvalidPayload) as error:
-            return self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)), given)
-        return self._report(await self._call(inputs), given)
+            return self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)), given, None)
+        try:
+            outcome = await self._call(inputs)
+        except BaseException:
+            await self._transaction.end(keep=False)
+            raise
+        if self._transaction.is_open and not isinstance(outcome, Failed):
+            outcome = plain_failure("TransactionLeftOpen", _LEFT_OPEN, retryable=False)
+        transaction = await self._transaction.end(keep=not isinstance(outcome, Failed))
+        return self._report(outcome, given, transaction)
 
     @property
     def _settings(self) -> EngineSettings:
@@ -205,6 +228,7 @@ class _Attempt:
             outputs=self._output_of,
             services=self._executor._services,
             cancelled=self._cancelled,
+            transaction=self._transaction,
         )
 
     def _payload(self, kind: PayloadKind) -> Payload | None:
@@ -216,7 +240,13 @@ class _Attempt:
             frozenset({Reference(Source.STEP_OUTPUT, key)}), lambda environment: environment.step_output(key)
         )
 
-    def _report(self, outcome: StepOutcome, given: Payload | None) -> Command:
+    def _report(self, outcome: StepOutcome, given: Payload | None, transaction: StoreTransaction | None) -> Report:
+        def instead_of(error: StorageError) -> Command:
+            return self._transaction_failed(error, given)
+
+        return Report(self._command(outcome, given), transaction, instead_of)
+
+    def _command(self, outcome: StepOutcome, given: Payload | None) -> Command:
         key, attempt = self._step.step_key, self._step.attempt
         match outcome:
             case Succeeded():
@@ -227,6 +257,16 @@ class _Attempt:
                 return StepDeferred(key, attempt, outcome.after, outcome.output, given)
             case Skipped():
                 return StepSkipped(key, attempt, outcome.reason, given)
+
+    def _transaction_failed(self, error: StorageError, given: Payload | None) -> Command:
+        """The attempt fails. A few times it is tried again whatever the retry policy says, if the transaction was only
+        in the way of another one, or lost its connection: that is no fault of the handler."""
+        failure = Failed(StepError("TransactionFailed", f"{_UNDONE} {error}"))
+        retry_after = self._retry_after(failure)
+        failures = self._state.failures if self._state else 0
+        if retry_after is None and isinstance(error, StorageUnavailable) and failures < _FREE_RETRIES:
+            retry_after = _FIRST_FREE_RETRY * 2**failures
+        return StepFailed(self._step.step_key, self._step.attempt, failure.error, retry_after, given)
 
     def _retry_after(self, outcome: Failed) -> Any:
         policy = self._plan.retry or self._handler.retry or self._settings.default_retry

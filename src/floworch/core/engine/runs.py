@@ -71,6 +71,14 @@ class Runs:
             self.put(run)
         return loaded
 
+    async def rebuilt(self, stored: StoredRun) -> CachedRun:
+        """A run from its rows, with the payloads that are at hand. It is not cached: that is for whoever commits it."""
+        cached = self._cached.get(stored.facts.run_id)
+        if cached is not None and cached.state.revision != stored.revision:
+            self.drop(stored.facts.run_id)
+            cached = None
+        return CachedRun(await self._state(stored), dict(cached.payloads) if cached else {})
+
     async def _state(self, run: StoredRun) -> RunState:
         return rebuild(
             run.facts,

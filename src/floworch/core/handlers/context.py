@@ -11,7 +11,9 @@ from uuid import UUID
 from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.services import ServiceResolver, Services
+from floworch.core.handlers.transactions import AttemptTransaction, StepTransaction
 from floworch.core.model.payload import Json, Payload
+from floworch.errors import ConfigurationError
 from floworch.observability.logging import get_logger
 
 __all__ = ["StepContext"]
@@ -50,6 +52,7 @@ class StepContext:
         on_heartbeat: Callable[[Payload | None], object] | None = None,
         cancelled: CancelSignal | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        transaction: AttemptTransaction | None = None,
     ) -> None:
         """``outputs`` loads the output of a step by its key, on ``loop`` (default: the running one). ``on_heartbeat``
         is called on the handler's own thread, with the progress if there is any."""
@@ -70,6 +73,7 @@ class StepContext:
         self._services = services
         self._on_heartbeat = on_heartbeat
         self._loop = loop or _running_loop()
+        self._transaction = transaction
         self._log: Any = None
 
     @property
@@ -145,6 +149,21 @@ class StepContext:
     def service(self, type: type[_Service]) -> _Service:
         """A service by its type. Raises :class:`~floworch.errors.ConfigurationError` when none is registered."""
         return self.services.get(type)
+
+    def transaction(self) -> StepTransaction:
+        """A transaction of the engine's own database that commits together with the completion of this step, once.
+
+        ``async with ctx.transaction() as tx: await tx.execute(...)``; sync handlers leave out ``async`` and ``await``.
+        Keep it short: other writers wait for what it has locked, on SQLite for the whole of it.
+        Raises ConfigurationError for the second one of an attempt, and where there is none: in handlers that run in a
+        process of their own, and in storage without transactions.
+        """
+        if self._transaction is None:
+            raise ConfigurationError(
+                f"ctx.transaction() is not available to step {self.step_key!r}: its handler does not run in the "
+                "engine's process. Use an async handler or one with executor='thread'."
+            )
+        return self._transaction.ask()
 
     def defer(self, seconds: float | timedelta, output: Json = None) -> StepResult:
         """``return ctx.defer(30)`` calls the handler again in 30 seconds; the step waits without a worker."""

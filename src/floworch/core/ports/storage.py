@@ -19,6 +19,8 @@ from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.status import RunStatus
+from floworch.core.ports.transactions import StoreTransaction
+from floworch.errors import ConfigurationError
 
 __all__ = [
     "Advance",
@@ -50,6 +52,8 @@ class Capabilities:
 
     shared_between_processes: bool
     survives_restart: bool
+    transactions: bool = False
+    """Whether :meth:`Storage.begin` and :meth:`Storage.enlist` work."""
 
 
 @dataclass(slots=True)
@@ -240,6 +244,13 @@ class SchemaVersions:
         return self.present == self.newest
 
 
+_NO_TRANSACTIONS = (
+    "this storage has no transactions to share: what it keeps is in no database. ctx.transaction() and "
+    "trigger(connection=...) work with SQLite, PostgreSQL and SQL Server; choose one with use_sqlite(path) or another "
+    "use_... method of the builder"
+)
+
+
 class StorageSchema(ABC):
     """The tables that a store keeps its data in. Usable before :meth:`Storage.open`, and never migrates by itself.
 
@@ -333,6 +344,19 @@ class Storage(ABC):
     @abstractmethod
     async def load_outputs(self, run_id: UUID, step_key_prefix: str) -> dict[str, Payload | None]:
         """Outputs of all steps whose key starts with the prefix and that succeeded, settled or not."""
+
+    async def begin(self) -> StoreTransaction:
+        """A transaction for a handler. Raises ConfigurationError where ``capabilities.transactions`` is false."""
+        raise ConfigurationError(_NO_TRANSACTIONS)
+
+    async def enlist(self, connection: object, batch: Batch) -> BatchResult:
+        """Write the batch in the transaction that the caller has open on ``connection``: it is there if and only if the
+        caller commits. Neither commits nor rolls back; when an error is raised, nothing of the batch was written.
+
+        Raises ConfigurationError for a connection of another kind or to another database, and where
+        ``capabilities.transactions`` is false.
+        """
+        raise ConfigurationError(_NO_TRANSACTIONS)
 
     # -- leases and time
 

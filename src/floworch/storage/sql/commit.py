@@ -47,6 +47,15 @@ class Committer:
         except _RowsMoved:
             return self.transactions.write(lambda connection: self._write_what_fits(connection, batch))
 
+    def write_within(self, connection: Connection, batch: Batch) -> BatchResult | None:
+        """Write in a transaction that is somebody else's to end. None when rows were not as expected: then the batch
+        was undone, and nothing else. The same holds when it raises an error of the database. Blocks."""
+        try:
+            with connection.begin_nested():
+                return self._write(connection, batch, frozenset())
+        except _RowsMoved:
+            return None
+
     def _write_what_fits(self, connection: Connection, batch: Batch) -> BatchResult:
         lost = conflicting(connection, self.tables, batch.advances)
         try:

@@ -33,6 +33,7 @@ from floworch.core.ports.storage import (
 )
 from floworch.errors import ConfigurationError, StorageUnavailable
 from floworch.storage.sql import catalog, payloads, runs, states, steps, waiting
+from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.base import SqlDialect
@@ -45,6 +46,7 @@ from floworch.storage.sql.migrations.runner import check_schema, migrate
 from floworch.storage.sql.schema import SqlSchema
 from floworch.storage.sql.session import Session
 from floworch.storage.sql.statements import prepare_statements
+from floworch.storage.sql.step_transaction import SqlTransaction
 
 __all__ = ["INLINE_CHARS", "SqlStorage"]
 
@@ -144,7 +146,7 @@ class SqlStorage(Storage):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(shared_between_processes=True, survives_restart=True)
+        return Capabilities(shared_between_processes=True, survives_restart=True, transactions=True)
 
     @property
     def schema(self) -> SqlSchema:
@@ -199,10 +201,16 @@ class SqlStorage(Storage):
 
     async def commit(self, batch: Batch) -> BatchResult:
         session = self._open_session
-        committer = Committer(
-            session.transactions, self._dialect, self._tables, self._statements, self._clock, self._inline_chars
-        )
-        return await session.writer.run(partial(committer.commit, batch))
+        return await session.writer.run(partial(self._committer(session).commit, batch))
+
+    async def begin(self) -> SqlTransaction:
+        session = self._open_session
+        return SqlTransaction(session.desk, self._committer(session))
+
+    async def enlist(self, connection: object, batch: Batch) -> BatchResult:
+        session = self._open_session
+        callers = CallerTransactions(self._committer(session), self._url, session.sql_dialect, session.caller)
+        return await callers.write(connection, batch)
 
     async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
         return await self._read(lambda c: states.load_runs(c, self._tables, run_ids))
@@ -264,6 +272,11 @@ class SqlStorage(Storage):
         return await self._read(lambda c: runs.count_runs(c, self._tables))
 
     # -- threads
+
+    def _committer(self, session: Session) -> Committer:
+        return Committer(
+            session.transactions, self._dialect, self._tables, self._statements, self._clock, self._inline_chars
+        )
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         session = self._open_session

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from floworch.errors import CommitUnclear, StorageError, StorageTimeout, StorageUnavailable
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
 
-__all__ = ["Transactions"]
+__all__ = ["Transactions", "diagnosed", "is_broken", "storage_error"]
 
 T = TypeVar("T")
 
@@ -94,11 +94,27 @@ class Transactions:
             raise self._ours(error) from error
 
     def _ours(self, error: Exception) -> Exception:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        trouble, message = self._dialect.diagnose(cause, self._target)
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
+        trouble, message = diagnosed(error, self._dialect, self._target)
+        if is_broken(error):
             return _Broken(message)
         return _KINDS[trouble](message)
+
+
+def diagnosed(error: Exception, dialect: SqlDialect, target: str) -> tuple[Trouble, str]:
+    """What an error of SQLAlchemy or of the driver means; see :meth:`SqlDialect.diagnose`."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return dialect.diagnose(cause, target)
+
+
+def is_broken(error: Exception) -> bool:
+    """Whether the error has broken the connection."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def storage_error(trouble: Trouble, message: str) -> StorageError:
+    """The error for work that cannot be done again from here."""
+    kind = _KINDS[trouble]
+    return kind(message) if issubclass(kind, StorageError) else StorageUnavailable(message)
 
 
 def _begin_nothing(connection: Connection) -> None:

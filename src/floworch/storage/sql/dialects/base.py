@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar
@@ -35,6 +36,8 @@ class SqlDialect(ABC):
     name: ClassVar[str]
     writer_threads: int = 1
     reader_threads: int = 2
+    handler_connections: int = 10
+    """Transactions of handlers at once, beside the store's own work."""
 
     def check_url(self, url: URL) -> None:
         """Raise :class:`~floworch.errors.ConfigurationError` for a URL that cannot work. Most can only be tried."""
@@ -49,8 +52,9 @@ class SqlDialect(ABC):
         return
 
     @abstractmethod
-    def connect(self, url: URL) -> Engine:
-        """An engine that has not connected yet. Raises ``ImportError`` when the driver is missing."""
+    def connect(self, url: URL, connections: int) -> Engine:
+        """An engine with at most so many connections, none of them made yet. Raises ``ImportError`` when the driver is
+        missing."""
 
     @abstractmethod
     def tables(self) -> Tables: ...
@@ -64,6 +68,29 @@ class SqlDialect(ABC):
     @abstractmethod
     def begin_read(self, connection: Connection) -> None:
         """Start a transaction whose reads all see one state of the database."""
+
+    def begin_for_handler(self, connection: Connection) -> None:
+        """Start a transaction that a handler will write in. Fails soon, with an error that means ``RETRY``, where it
+        would have to wait for other writers."""
+        self.begin_write(connection)
+        connection.exec_driver_sql("SELECT 1")  # a broken connection is noticed here, where it can be replaced
+
+    def interrupt(self, driver_connection: Any) -> None:
+        """Make the statement under way on another thread fail. Does nothing where that is not possible. Blocks."""
+        return
+
+    def join(self, connection: Connection, url: URL) -> None:
+        """Check that the application's connection is in a transaction on the database of ``url``, as far as that is
+        cheap. Raises :class:`~floworch.errors.ConfigurationError`."""
+        return
+
+    def in_words_of_driver(self, connection: Connection) -> AbstractContextManager[None]:
+        """Inside it, bulk statements work on the application's connection, whose driver may not be the store's."""
+        return nullcontext()
+
+    def advice_to_caller(self, error: BaseException | None) -> str | None:
+        """What is wrong with the application's connection, if this error of a driver tells that it is the wrong one."""
+        return None
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:

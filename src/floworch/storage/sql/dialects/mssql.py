@@ -54,8 +54,8 @@ class MssqlDialect(SqlDialect):
     def __init__(self, *, schema: str = "floworch") -> None:
         self._schema = schema
 
-    def connect(self, url: URL) -> Engine:
-        return create_engine(url, pool_size=self.writer_threads + self.reader_threads, max_overflow=0)
+    def connect(self, url: URL, connections: int) -> Engine:
+        return create_engine(url, pool_size=connections, max_overflow=0)
 
     def tables(self) -> Tables:
         return build_tables(schema=self._schema)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ from floworch.storage.sql.bulk import Delete, Insert, Row, RowSet, Statement, Up
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
 from floworch.storage.sql.dialects.column_types import LEASE_COLUMN, ColumnTypes
 from floworch.storage.sql.dialects.postgresql_connection import Connections
+from floworch.storage.sql.dialects.postgresql_drivers import in_words_of_driver
 from floworch.storage.sql.dialects.postgresql_errors import diagnose
 from floworch.storage.sql.dialects.postgresql_listener import PostgresqlListener, call
 from floworch.storage.sql.dialects.postgresql_url import describe_url
@@ -50,6 +52,9 @@ _TYPES = ColumnTypes(
     },
     lease_seconds="double precision",
 )
+_INTERRUPT_SECONDS = 5.0
+_UNKNOWN_OBJECTS = frozenset({"3F000", "42P01", "42703"})  # schema, table, column
+_NO_TRANSACTION = "25P01"
 # Five less than a name may have: the channel of notifications is named after it.
 _SCHEMA_NAME = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,57}")
 _MIGRATION_LOCK = 0x666C6F776F726368 >> 1
@@ -79,6 +84,7 @@ class PostgresqlDialect(SqlDialect):
         # Two, so that heartbeats do not wait for a commit that waits for a lock.
         self.writer_threads = 2
         self.reader_threads = self._connections.pool_size - self.writer_threads
+        self.handler_connections = self._connections.handler_connections
         timeouts = self._connections.timeouts()
         own = [f"SET LOCAL {name} = {value}" for name, value in timeouts.items()] if self._connections.pgbouncer else []
         self._begin_write = "; ".join(own)
@@ -109,8 +115,8 @@ class PostgresqlDialect(SqlDialect):
                 "Use another database, made with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0."
             )
 
-    def connect(self, url: URL) -> Engine:
-        return self._connections.engine(url)
+    def connect(self, url: URL, connections: int) -> Engine:
+        return self._connections.engine(url, connections)
 
     def tables(self) -> Tables:
         return build_tables(schema=self._schema)
@@ -122,6 +128,26 @@ class PostgresqlDialect(SqlDialect):
 
     def begin_read(self, connection: Connection) -> None:
         connection.exec_driver_sql(self._begin_read)
+
+    def interrupt(self, driver_connection: Any) -> None:
+        driver_connection.cancel_safe(timeout=_INTERRUPT_SECONDS)
+
+    def in_words_of_driver(self, connection: Connection) -> AbstractContextManager[None]:
+        return in_words_of_driver(connection)
+
+    def advice_to_caller(self, error: BaseException | None) -> str | None:
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        if state in _UNKNOWN_OBJECTS:
+            return (
+                f"The database of the connection has no tables of floworch in a schema {self._schema!r} ({error}). "
+                "Pass a connection to the database that this orchestrator keeps its runs in."
+            )
+        if state == _NO_TRANSACTION:
+            return (
+                "The connection commits every statement at once (autocommit), so there is no transaction to start the "
+                "run in. Open one first: 'with connection.transaction()', or a connection without autocommit."
+            )
+        return None
 
     def lock_schema(self, connection: Connection) -> None:
         # Another process may take its time. The tables' locks are not waited for as long: everybody else would queue up

@@ -34,6 +34,8 @@ class Connections:
 
     pool_size: int = 5
     """Connections of one process: two that write, the others read. The pool never grows beyond it."""
+    handler_connections: int = 10
+    """More connections, made when they are first needed, for the transactions of handlers; further ones wait."""
     statement_timeout_seconds: float = 30.0
     """The server ends a statement that takes longer, so that a stuck one cannot keep its connection for ever."""
     lock_timeout_seconds: float = 5.0
@@ -49,15 +51,18 @@ class Connections:
     def __post_init__(self) -> None:
         if self.pool_size < _FEWEST:
             raise ConfigurationError(f"pool_size is {self.pool_size!r}; a store needs at least {_FEWEST} connections")
+        if self.handler_connections < 1:
+            raise ConfigurationError(f"handler_connections is {self.handler_connections!r}; it must be at least 1")
         for name in ("statement_timeout_seconds", "lock_timeout_seconds", "idle_in_transaction_timeout_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}; it must be greater than 0")
 
-    def engine(self, url: URL) -> Engine:
-        """An engine that has not connected yet. Raises ``ImportError`` when the driver is missing."""
+    def engine(self, url: URL, size: int) -> Engine:
+        """An engine with at most ``size`` connections, none of them made yet. Raises ``ImportError`` when the driver is
+        missing."""
         return create_engine(
             url,
-            pool_size=self.pool_size,
+            pool_size=size,
             max_overflow=0,
             # Moves to another server behind the same name, sooner or later. Not a ping before each use, which would be
             # a round trip per transaction: a broken connection empties the pool, and the work is done again.

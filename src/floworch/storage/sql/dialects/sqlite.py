@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, QueuePool, create_engine, event, literal
@@ -28,10 +29,12 @@ __all__ = ["SqliteDialect"]
 _OLDEST = (3, 33)  # the first with UPDATE … FROM
 _MOST_VALUES = 32_000  # SQLite refuses statements with more than 32,766
 _PREFIX = "floworch_"
+_KNOCK_MILLISECONDS = 100
 
 
 class SqliteDialect(SqlDialect):
     name: ClassVar[str] = "sqlite"
+    handler_connections = 1  # only one can write; the others wait in order instead of knocking
 
     def __init__(
         self,
@@ -57,12 +60,12 @@ class SqliteDialect(SqlDialect):
                 "Give the path of a file, or use the in-memory storage."
             )
 
-    def connect(self, url: URL) -> Engine:
+    def connect(self, url: URL, connections: int) -> Engine:
         _check_version()
         engine = create_engine(
             url,
             poolclass=QueuePool,
-            pool_size=self.writer_threads + self.reader_threads,
+            pool_size=connections,
             max_overflow=0,
             connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 512},
         )
@@ -74,6 +77,27 @@ class SqliteDialect(SqlDialect):
 
     def begin_write(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def begin_for_handler(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_KNOCK_MILLISECONDS}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def interrupt(self, driver_connection: Any) -> None:
+        driver_connection.interrupt()
+
+    def join(self, connection: Connection, url: URL) -> None:
+        files = [row[2] for row in connection.exec_driver_sql("PRAGMA database_list") if row[1] == "main"]
+        if not (files and files[0] and Path(files[0]).samefile(url.database or "")):
+            raise ConfigurationError(
+                f"The connection belongs to the SQLite database {files and files[0]!r}, but this orchestrator keeps "
+                f"its runs in {url.database!r}. Pass a connection to that file."
+            )
+        _require_transaction(connection)
+
+    def advice_to_caller(self, error: BaseException | None) -> str | None:
+        if "no such table" not in str(error):
+            return None
+        return f"The database of the connection has no tables of floworch ({error}). Pass one to that which has."
 
     def begin_read(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
@@ -176,6 +200,19 @@ def _update_sql(statement: Update, values: str) -> str:
 def _delete_sql(statement: Delete, values: str) -> str:
     columns = ", ".join(f'"{match.column}"' for match in statement.match)
     return f"DELETE FROM {statement.table.name}\nWHERE ({columns}) IN (VALUES {values})"
+
+
+def _require_transaction(connection: Connection) -> None:
+    driver_connection: Any = connection.connection.driver_connection
+    if driver_connection.in_transaction:
+        return
+    if driver_connection.isolation_level is None:
+        raise ConfigurationError(
+            "The connection commits every statement at once (autocommit), so there is no transaction to start the run "
+            "in. Use one without isolation_level='AUTOCOMMIT', inside 'with connection.begin()'."
+        )
+    # The driver begins by itself, but only before it writes rows: a savepoint would be the whole transaction.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_version() -> None:
