@@ -9,9 +9,10 @@ from typing import Any
 
 from floworch.core.engine.requests import Claiming, Commanding, Starting
 from floworch.core.engine.runs import CachedRun
-from floworch.core.machine.apply import apply
+from floworch.core.machine.apply import apply, copy_of
 from floworch.core.machine.commands import ClaimOffer, Command, RetryStep
 from floworch.core.machine.reduce import reduce, start_run
+from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.ports.storage import Advance, Claim, Creation
@@ -20,14 +21,16 @@ __all__ = ["RunWork", "claim_of", "creation_of", "start_work"]
 
 
 class RunWork:
-    """What one batch does to one run. The cached state runs ahead: it has every transition applied already, and has
-    to be dropped when the commit fails."""
+    """What one batch does to one run. The cached state stays as the store has it until the commit, because steps that
+    start meanwhile read it; only where several changes of the run fold, a copy of it runs ahead."""
 
     def __init__(self, run: CachedRun) -> None:
         self.run = run
         self.expected_revision = run.state.revision
         self.done: list[tuple[Starting | Commanding | Claiming, Transition]] = []
         self.payloads: dict[PayloadRef, Payload | None] = {}
+        self._ahead = run.state
+        self._applied = 0
 
     def takes(self, command: Command) -> bool:
         """A retry by hand rewrites rows in ways that do not fold with other changes, before or after it."""
@@ -46,7 +49,7 @@ class RunWork:
     ) -> Transition:
         """Decide on top of the decisions before. Raises what ``reduce`` raises, and changes nothing then."""
         known: Any = ChainMap(dict(given), self.payloads, self.run.payloads)
-        transition = reduce(self.run.state, command, now, known, offer)
+        transition = reduce(self._state(), command, now, known, offer)
         self._accept(request, transition)
         return transition
 
@@ -55,9 +58,20 @@ class RunWork:
         self._accept(request, transition)
 
     def _accept(self, request: Starting | Commanding | Claiming, transition: Transition) -> None:
-        apply(self.run.state, transition)
         self.done.append((request, transition))
         self.payloads.update(transition.payloads)
+
+    def _state(self) -> RunState:
+        """What the next decision is made on."""
+        if self.done and self._ahead is self.run.state:
+            self._ahead = copy_of(self.run.state)
+        self._catch_up()
+        return self._ahead
+
+    def _catch_up(self) -> None:
+        for _, transition in self.done[self._applied :]:
+            apply(self._ahead, transition)
+        self._applied = len(self.done)
 
     def advance(self, owner: str, now: datetime) -> Advance:
         return Advance(**_write(self, owner, now), expected_revision=self.expected_revision)
@@ -73,7 +87,9 @@ class RunWork:
         )
 
     def committed(self) -> None:
-        """The store has it: the cached state is the present now."""
+        """The store has it: let the cached state be the present."""
+        self._catch_up()
+        self.run.state = self._ahead
         self.run.state.revision = self.expected_revision + 1
         for ref, payload in self.payloads.items():
             self.run.keep(ref, payload)

@@ -12,7 +12,7 @@ from floworch.core.machine.state import RunFacts, RunState, StepState, StopReque
 from floworch.core.machine.transition import Transition
 from floworch.core.model.status import RunStatus, StepStatus
 
-__all__ = ["apply", "claim_step", "rebuild"]
+__all__ = ["apply", "claim_step", "copy_of", "rebuild"]
 
 
 def apply(state: RunState, transition: Transition) -> None:
@@ -31,6 +31,11 @@ def apply(state: RunState, transition: Transition) -> None:
         state.unmet.pop(key, None)
     for scope in transition.settled:
         _forget(state, scope)
+
+
+def copy_of(state: RunState) -> RunState:
+    """A state that changes apart from this one. Costs as much as the run has steps."""
+    return replace(state, steps=dict(state.steps), open_steps=dict(state.open_steps), unmet=dict(state.unmet))
 
 
 def claim_step(state: RunState, step_key: str, owner: str, now: datetime) -> StepState:
