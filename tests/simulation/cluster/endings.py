@@ -77,7 +77,7 @@ def _check_deadline(run: RunAccount, weather: Weather) -> None:
     """It is noticed by the next poll; then running steps end. A slow store makes both slower."""
     if run.deadline is None or run.ended_at is None:
         return
-    slack = timedelta(seconds=30.0 + 30.0 * weather.slowest_call_seconds)
+    slack = timedelta(seconds=30.0 + 120.0 * weather.slowest_call_seconds)
     latest = max(run.deadline, run.facts.started_at + timedelta(seconds=weather.storm_seconds)) + slack
     assert run.ended_at <= latest, f"the run ended {run.ended_at}, its deadline was {run.deadline}"
 
