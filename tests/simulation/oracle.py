@@ -56,6 +56,7 @@ class _Judge:
     script: HandlerScript
     executions: Mapping[str, int]
     lost: frozenset[tuple[str, int]]
+    begun: Mapping[str, Sequence[Json] | None]
     results: dict[str, Result]
 
 
@@ -85,13 +86,15 @@ def expected(
     executions: Mapping[str, int] | None = None,
     pinned: Mapping[str, Result] | None = None,
     lost: frozenset[tuple[str, int]] = frozenset(),
+    begun: Mapping[str, Sequence[Json] | None] | None = None,
 ) -> Verdict:
     """How the run and all its steps end when nobody stops it.
 
     ``executions`` says how often a step has run before, ``pinned`` are results that stay as they are (both after
-    a retry), ``lost`` are the executions that were declared lost for good, by key and number.
+    a retry), ``lost`` are the executions that were declared lost for good, by key and number. ``begun`` are steps that
+    had begun before a retry changed what they depend on, with their items if they are loops: they go on.
     """
-    judge = _Judge(flow, script, executions or {}, lost, dict(pinned or {}))
+    judge = _Judge(flow, script, executions or {}, lost, begun or {}, dict(pinned or {}))
     status = _judge_scope(judge, _Scope(flow.steps))
     return Verdict(RunStatus(status.value), judge.results)
 
@@ -135,6 +138,9 @@ def _result(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
 
 
 def _decide(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
+    key = scope.prefix + spec.key
+    if key in judge.begun:
+        return _run(judge, scope, spec, judge.begun[key])
     siblings = {sibling.key: sibling for sibling in scope.steps}
     for name, accepted in spec.run_after:
         if _result(judge, scope, siblings[name]).status not in accepted:
@@ -146,6 +152,10 @@ def _decide(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
         items = None if spec.loop is None else _items(spec.loop, facts)
     except ExpressionFails:
         return Result(StepStatus.FAILED, why="ExpressionError")
+    return _run(judge, scope, spec, items)
+
+
+def _run(judge: _Judge, scope: _Scope, spec: StepSpec, items: Sequence[Json] | None) -> Result:
     if spec.loop is None:
         return _play(judge, scope, spec)
     return Result(StepStatus.FAILED, why="source") if items is None else _loop(judge, scope, spec, spec.loop, items)
@@ -253,13 +263,16 @@ def retried_keys(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> frozen
 
 
 def skipped_behind(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> set[str]:
-    """Steps after ``key`` in its scope, near or far, that were skipped because of how earlier steps ended."""
+    """Steps after ``key`` in its scope that were skipped because of how earlier steps ended, and those after them.
+
+    What lies behind a step that ran stays as it is: that step does not run again.
+    """
     scope, _, own = key.rpartition(".")
     prefix = f"{scope}." if scope else ""
-    steps = steps_of_scope(flow, scope)
+    decided = {name for name, end in ends.items() if end.why in ("prerequisites", "when")}
+    skipped = [spec for spec in steps_of_scope(flow, scope) if prefix + spec.key in decided]
     behind: set[str] = set()
     frontier = {own}
-    while frontier := {spec.key for spec in steps if frontier & dict(spec.run_after).keys()} - behind:
+    while frontier := {spec.key for spec in skipped if frontier & dict(spec.run_after).keys()} - behind:
         behind |= frontier
-    decided = ("prerequisites", "when")
-    return {prefix + name for name in behind if prefix + name in ends and ends[prefix + name].why in decided}
+    return {prefix + name for name in behind}

@@ -80,6 +80,8 @@ class Player:
     """Executions that were lost for good."""
     pinned: dict[str, Result] = field(default_factory=dict)
     """Results that no retry has undone."""
+    begun: dict[str, list[Json] | None] = field(default_factory=dict)
+    """Steps that had begun when a retry changed what they depend on, with the items of loops."""
     reports: list[Command] = field(default_factory=list)
     """Everything that workers have reported."""
 
@@ -124,6 +126,7 @@ class Player:
             executions=self.first_executions,
             pinned=self.pinned,
             lost=frozenset(self.lost),
+            begun=self.begun,
         )
         found = self.ledger.results()
         wrong = {key: (found.get(key), verdict.steps.get(key)) for key in found.keys() | verdict.steps.keys()}
@@ -278,6 +281,9 @@ class Player:
         if self.state.status.is_final and self.state.stop is not None:
             again |= self._stopped_around(key, ends)
         self.pinned = {name: end for name, end in ends.items() if name not in again}
+        for name, begun in self.ledger.rows.items():
+            if begun.loop is not None if name in again else not begun.is_final:
+                self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None
         self.first_executions[key] = self.executions[key]
         self.lost.discard((key, self.executions[key]))
         self.send(command)
@@ -311,6 +317,7 @@ class Player:
     def _note_begun(self, keys: set[str]) -> None:
         for key in keys:
             self.first_executions[key] = self.executions[key]
+            self.begun.pop(key, None)
 
     def _offer(self) -> ClaimOffer | None:
         limit = self._pick(5)

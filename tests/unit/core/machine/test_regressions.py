@@ -117,3 +117,20 @@ def test_retry_by_hand_forgets_lost_attempts() -> None:
     player.claim("a")
     player.lose("a")
     assert finish(player) is RunStatus.SUCCEEDED
+
+
+def test_condition_behind_a_step_that_does_not_run_again_stays_decided() -> None:
+    guard = Compare(Read("status", "a"), "==", "Succeeded")
+    after = replace(step("w", "h"), guards=(guard,))
+    player = started(step("a"), step("h", a=TROUBLE), after, a=(*BOOM, Outcome("succeed")))
+    assert finish(player) is RunStatus.SKIPPED
+    player.retry("a")
+    assert finish(player) is RunStatus.SKIPPED
+
+
+def test_step_that_has_begun_goes_on_when_what_it_ran_after_is_retried() -> None:
+    player = started(step("a"), step("h", a=TROUBLE), a=(*BOOM, Outcome("succeed")))
+    player.run("a")
+    player.retry("a")
+    assert finish(player) is RunStatus.SUCCEEDED
+    assert player.ledger.rows["h"].status is StepStatus.SUCCEEDED
