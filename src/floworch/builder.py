@@ -75,7 +75,7 @@ class FlowOrchestratorBuilder:
 
         ``url`` is ``postgresql://user:password@host/database``, with the parameters of libpq or in SQLAlchemy's form.
         ``auto_migrate=False`` leaves the schema to ``floworch migrate`` or to a DBA. ``pgbouncer`` is for poolers that
-        hand out connections per transaction; with those, and without ``listen``, the work of other processes is found by
+        hand out connections per transaction; with those, and without ``listen``, work of other processes is found by
         polling only. Needs ``pip install 'floworch[postgresql]'``.
         More options: see :meth:`floworch.storage.sql.SqlStorage.postgresql`.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -205,6 +205,28 @@ class FlowOrchestrator:
             else:
                 await self._clock.wait(asyncio.Event(), pause)
                 pause = min(pause * 2, longest)
+
+    async def delete_runs_before(
+        self, before: datetime | timedelta, *, deleted: Callable[[int], None] | None = None
+    ) -> int:
+        """Delete the runs that ended before that moment, or longer ago than that, with their steps and history.
+
+        Works in small batches, and ``deleted`` is told the number after each one; returns the number of runs. Their
+        idempotency keys are remembered for ``keep_idempotency_keys_days``. To have it done regularly, set
+        ``keep_runs_days``. Raises StorageUnavailable.
+        """
+        return await self._engine.delete_runs(self._moment(before), deleted)
+
+    async def count_runs_before(self, before: datetime | timedelta) -> int:
+        """Number of runs that :meth:`delete_runs_before` would delete."""
+        return await self._store.count_ended(self._moment(before))
+
+    def _moment(self, before: datetime | timedelta) -> datetime:
+        if isinstance(before, timedelta):
+            return self._clock.now() - before
+        if before.tzinfo is None:
+            raise ConfigurationError(f"{before!r} has no time zone; write datetime(..., tzinfo=UTC)")
+        return before
 
     # -- flows
 

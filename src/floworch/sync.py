@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -93,6 +94,9 @@ class SyncOrchestrator:
                     return
         finally:
             self._call(events.aclose())  # type: ignore[attr-defined]
+
+    def delete_runs_before(self, before: datetime | timedelta, **arguments: Any) -> int:
+        return self._call(self._orchestrator.delete_runs_before(before, **arguments))
 
     def _call(self, work: Coroutine[Any, Any, _T]) -> _T:
         if self._loop is None or self._loop.is_closed():

@@ -21,6 +21,7 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.retention import ended_runs, orphaned_keys
 from floworch.storage.sql.runs import runs_page
 from floworch.storage.sql.statements import bulk_statements
 from floworch.storage.sql.survey import moved_runs, moved_steps
@@ -52,6 +53,8 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
     queries: dict[str, Executable] = {
         "survey: runs": moved_runs(tables, [ID]),
         "survey: steps": moved_steps(tables, [ID], ["a"]),
+        "retention: runs": ended_runs(tables, NOW, 10),
+        "retention: keys": orphaned_keys(tables, NOW, 10),
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Any
@@ -17,6 +17,7 @@ from floworch.core.engine.leases import Leases
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.report import Report
 from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
+from floworch.core.engine.retention import Retention
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.timers import Timers
@@ -81,6 +82,7 @@ class Engine:
         )
         self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
         self._waiters = Waiters(store, clock)
+        self._retention = Retention(store, clock, settings, self._chance)
         self._offer = ClaimOffer(
             owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
         )
@@ -100,6 +102,7 @@ class Engine:
             await self._runtime.start(self)
             self._leases.start()
             self._timers.start(is_woken=is_woken)
+            self._retention.start()
 
     async def stop(self) -> None:
         """Drain: running handlers may finish, then their leases are handed back. What is not done is in the store."""
@@ -108,6 +111,7 @@ class Engine:
             await self._timers.stop()
             await self._runtime.stop(drain_seconds=self.settings.drain_seconds)
             await self._leases.stop()
+        await self._retention.stop()
         await self._committer.stop()
         self._waiters.close()
         self._executor.close()
@@ -183,6 +187,10 @@ class Engine:
     async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> RunRecord:
         """The run once it has ended. Raises RunNotFound, WaitTimeout."""
         return await self._waiters.wait(run_id, timeout_seconds)
+
+    async def delete_runs(self, ended_before: datetime, deleted: Callable[[int], None] | None = None) -> int:
+        """See :meth:`Retention.sweep <floworch.core.engine.retention.Retention.sweep>`."""
+        return await self._retention.sweep(ended_before, deleted)
 
     # -- what runtimes call
 

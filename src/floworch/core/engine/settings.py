@@ -58,6 +58,14 @@ class EngineSettings:
     """Processes for handlers with ``executor="process"``; started when the first one runs."""
     storage_patience_seconds: float = 60.0
     """How long to keep the results of handlers while the store cannot be reached."""
+    keep_runs_days: float | None = None
+    """Runs are deleted so many days after they have ended; None keeps them for ever."""
+    keep_idempotency_keys_days: float = 30.0
+    """An idempotency key is remembered at least for so long, also when its run is deleted earlier."""
+    retention_interval_seconds: float = 3600.0
+    """How often to look for runs to delete."""
+    retention_batch: int = 200
+    """Most runs that one transaction deletes."""
 
     @classmethod
     def from_fields(cls, given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> EngineSettings:
@@ -85,6 +93,10 @@ class EngineSettings:
             _positive(name, getattr(self, name))
         for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
             _positive(name, getattr(self, name))
+        for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
+            _positive(name, getattr(self, name))
+        if self.keep_runs_days is not None:
+            _positive("keep_runs_days", self.keep_runs_days)
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds "

@@ -29,6 +29,7 @@ __all__ = [
     "Capabilities",
     "Claim",
     "Creation",
+    "Deletion",
     "DueWork",
     "LeaseKey",
     "LeaseState",
@@ -233,6 +234,14 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """How much is gone. ``keys`` are those of runs that were gone before."""
+
+    runs: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaVersions:
     """``present`` is 0 where floworch has no tables yet."""
 
@@ -386,6 +395,21 @@ class Storage(ABC):
         Highest priority first; among equals the flows take turns, each with the step that has been ready longest. So a
         flow with many ready steps does not keep another one waiting.
         """
+
+    # -- retention
+
+    @abstractmethod
+    async def delete_runs(self, ended_before: datetime, limit: int, keys_before: datetime) -> Deletion:
+        """Delete at most ``limit`` runs that have ended before that, with their steps, payloads and history.
+
+        Idempotency keys that were used before ``keys_before`` go with their runs. Younger ones stay, and answer with
+        the id of a run that is no more, until a later call finds them older; of those, too, at most ``limit`` go.
+        Passes over what somebody else is changing or deleting.
+        """
+
+    @abstractmethod
+    async def count_ended(self, before: datetime) -> int:
+        """Number of runs that have ended before that."""
 
     # -- questions
 

@@ -27,6 +27,7 @@ from floworch.core.ports.storage import (
     Capabilities,
     Claim,
     Creation,
+    Deletion,
     DueWork,
     LeaseKey,
     LeaseState,
@@ -40,7 +41,8 @@ from floworch.core.ports.storage import (
     StoredRun,
     TimerKey,
 )
-from floworch.storage.memory import questions
+from floworch.storage.memory import questions, retention
+from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import EventRow, RunRow, StepRow
 
 __all__ = ["MemoryStorage"]
@@ -56,7 +58,7 @@ class MemoryStorage(Storage):
         self._flows: dict[UUID, FlowRecord] = {}
         self._manifests: dict[str, str] = {}
         self._runs: dict[UUID, RunRow] = {}
-        self._keys: dict[tuple[UUID, str], UUID] = {}
+        self._keys = Keys()
         self._active: dict[UUID, RunRow] = {}
         self._sequence = 0
 
@@ -109,7 +111,7 @@ class MemoryStorage(Storage):
     def _create(self, creation: Creation) -> UUID:
         facts = creation.facts_of_run
         if facts.idempotency_key is not None:
-            winner = self._keys.setdefault((facts.flow_id, facts.idempotency_key), facts.run_id)
+            winner = self._keys.reserve(facts.flow_id, facts.idempotency_key, facts.run_id)
             if winner != facts.run_id:
                 return winner
         run = RunRow(
@@ -275,6 +277,19 @@ class MemoryStorage(Storage):
                     found.append((row.state.ready_at or facts.started_at, task))
         return fair_order(found)[:limit]
 
+    # -- retention
+
+    async def delete_runs(self, ended_before: datetime, limit: int, keys_before: datetime) -> Deletion:
+        keys = self._keys.forget_orphans(keys_before, limit)
+        runs = retention.ended_before(self._runs.values(), ended_before)[:limit]
+        for run in runs:
+            del self._runs[run.facts.run_id]
+            self._keys.run_deleted(run, keys_before)
+        return Deletion(len(runs), keys)
+
+    async def count_ended(self, before: datetime) -> int:
+        return len(retention.ended_before(self._runs.values(), before))
+
     # -- questions
 
     async def get_run(self, run_id: UUID) -> RunRecord | None:
@@ -282,7 +297,7 @@ class MemoryStorage(Storage):
         return None if run is None else questions.run_record(run)
 
     async def find_run_by_key(self, flow_id: UUID, idempotency_key: str) -> UUID | None:
-        return self._keys.get((flow_id, idempotency_key))
+        return self._keys.owner(flow_id, idempotency_key)
 
     async def list_runs(self, where: RunFilter, limit: int, cursor: str | None = None) -> RunPage:
         return questions.run_page(self._runs.values(), where, limit, cursor)

@@ -88,6 +88,8 @@ class Committer:
         rows = [self._key_row(key, creation) for key, creation in first.items()]
         if self.statements.insert_key.apply(connection, in_order(rows, 0, 1)) != len(rows):
             owners = self._owners_of(connection, list(first))
+            if len(owners) != len(first):
+                raise _RowsMoved("a key was deleted after it had been in the way")
         keys = [(creation, _key_of(creation)) for creation in creations]
         return [creation.run_id if key is None else owners[key] for creation, key in keys]
 

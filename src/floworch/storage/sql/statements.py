@@ -44,6 +44,12 @@ class Statements:
     insert_manifest: Statement
     insert_flow: Statement
     change_flow: Statement
+    delete_events: Statement
+    delete_payloads: Statement
+    delete_steps: Statement
+    delete_run: Statement
+    delete_key: Statement
+    orphan_key: Statement
 
 
 def prepare_statements(dialect: SqlDialect, tables: Tables) -> Statements:
@@ -54,7 +60,13 @@ def prepare_statements(dialect: SqlDialect, tables: Tables) -> Statements:
 
 def bulk_statements(tables: Tables) -> dict[str, Insert | Update | Delete]:
     """Field of :class:`Statements` → what the statement does."""
-    return {**_of_runs(tables), **_of_steps(tables), **_of_leases(tables), **_of_the_rest(tables)}
+    return {
+        **_of_runs(tables),
+        **_of_steps(tables),
+        **_of_leases(tables),
+        **_of_the_rest(tables),
+        **_of_retention(tables),
+    }
 
 
 def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
@@ -123,4 +135,17 @@ def _of_the_rest(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "change_flow": Update(
             tables.flow, columns=("name", "version", "manifest_hash", "updated_at"), match=(Match("id"),)
         ),
+    }
+
+
+def _of_retention(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    of_run = (Match("run_id"),)
+    key = (Match("flow_id"), Match("key"), Match("run_id"))
+    return {
+        "delete_events": Delete(tables.event, match=of_run),
+        "delete_payloads": Delete(tables.payload, match=of_run),
+        "delete_steps": Delete(tables.step, match=of_run),
+        "delete_run": Delete(tables.run, match=(Match("id"),)),
+        "delete_key": Delete(tables.idempotency_key, match=key),
+        "orphan_key": Update(tables.idempotency_key, constants=("outlives_run = 1",), match=key),
     }

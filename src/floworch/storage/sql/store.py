@@ -22,6 +22,7 @@ from floworch.core.ports.storage import (
     Batch,
     BatchResult,
     Capabilities,
+    Deletion,
     DueWork,
     LeaseKey,
     LeaseState,
@@ -32,7 +33,7 @@ from floworch.core.ports.storage import (
     StoredRun,
 )
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql import catalog, payloads, runs, states, steps, waiting
+from floworch.storage.sql import catalog, payloads, retention, runs, states, steps, waiting
 from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
@@ -249,6 +250,16 @@ class SqlStorage(Storage):
 
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
         return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
+
+    # -- retention
+
+    async def delete_runs(self, ended_before: datetime, limit: int, keys_before: datetime) -> Deletion:
+        return await self._write(
+            lambda c: retention.delete_runs(c, self._tables, self._statements, ended_before, limit, keys_before)
+        )
+
+    async def count_ended(self, before: datetime) -> int:
+        return await self._ask(lambda c: retention.count_ended(c, self._tables, before))
 
     # -- questions
 

@@ -186,15 +186,18 @@ def _event(metadata: MetaData, prefix: str) -> Table:
 
 
 def _idempotency_key(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    table = Table(
         f"{prefix}idempotency_key",
         metadata,
         Column("flow_id", Id, primary_key=True),
         Column("key", Word(_KEY_CHARS), primary_key=True),
         Column("run_id", Id, nullable=False),
         Column("created_at", Instant, nullable=False),
+        Column("outlives_run", SmallInteger, nullable=False, server_default=text("0")),
         sqlite_with_rowid=False,
     )
+    _partial_index(f"{table.name}_orphans", "outlives_run = 1", table.c.created_at)
+    return table
 
 
 def _partial_index(name: str, where: str, *columns: Column[Any] | ColumnElement[Any]) -> Index:

@@ -89,6 +89,37 @@ SET [name] = v.p0, [version] = v.p1, [manifest_hash] = v.p2, [updated_at] = v.p3
 FROM [floworch].[flow] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[3]', p3 DATETIMEOFFSET(6) '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]') AS v
 WHERE t.[id] = v.p4;
 
+-- bulk: delete_events
+DELETE t
+FROM [floworch].[event] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[run_id] = v.p0;
+
+-- bulk: delete_payloads
+DELETE t
+FROM [floworch].[payload] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[run_id] = v.p0;
+
+-- bulk: delete_steps
+DELETE t
+FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[run_id] = v.p0;
+
+-- bulk: delete_run
+DELETE t
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[id] = v.p0;
+
+-- bulk: delete_key
+DELETE t
+FROM [floworch].[idempotency_key] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
+WHERE t.[flow_id] = v.p0 AND t.[key] = v.p1 AND t.[run_id] = v.p2;
+
+-- bulk: orphan_key
+UPDATE t
+SET outlives_run = 1
+FROM [floworch].[idempotency_key] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
+WHERE t.[flow_id] = v.p0 AND t.[key] = v.p1 AND t.[run_id] = v.p2;
+
 -- survey: runs
 SELECT floworch.run.id, floworch.run.revision
 FROM floworch.run WITH (UPDLOCK, ROWLOCK)
@@ -98,6 +129,16 @@ WHERE floworch.run.id IN (__[POSTCOMPILE_id_1]) ORDER BY floworch.run.id;
 SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.status, floworch.step.attempt
 FROM floworch.step WITH (UPDLOCK, ROWLOCK)
 WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch.step.run_id, floworch.step.step_key;
+
+-- retention: runs
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.idempotency_key, floworch.run.started_at
+FROM floworch.run WITH (UPDLOCK, READPAST, ROWLOCK)
+WHERE floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at < :started_at_1 AND floworch.run.ended_at < :ended_at_1;
+
+-- retention: keys
+SELECT TOP __[POSTCOMPILE_param_1] floworch.idempotency_key.flow_id, floworch.idempotency_key.[key], floworch.idempotency_key.run_id
+FROM floworch.idempotency_key WITH (UPDLOCK, READPAST, ROWLOCK)
+WHERE floworch.idempotency_key.outlives_run = 1 AND floworch.idempotency_key.created_at < :created_at_1;
 
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at

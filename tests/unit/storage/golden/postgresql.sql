@@ -91,6 +91,37 @@ SET "name" = v.p0, "version" = v.p1, "manifest_hash" = v.p2, "updated_at" = v.p3
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
 WHERE t."id" = v.p4;
 
+-- bulk: delete_events
+DELETE FROM "floworch"."event" AS t
+USING unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."run_id" = v.p0;
+
+-- bulk: delete_payloads
+DELETE FROM "floworch"."payload" AS t
+USING unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."run_id" = v.p0;
+
+-- bulk: delete_steps
+DELETE FROM "floworch"."step" AS t
+USING unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."run_id" = v.p0;
+
+-- bulk: delete_run
+DELETE FROM "floworch"."run" AS t
+USING unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."id" = v.p0;
+
+-- bulk: delete_key
+DELETE FROM "floworch"."idempotency_key" AS t
+USING unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."flow_id" = v.p0 AND t."key" = v.p1 AND t."run_id" = v.p2;
+
+-- bulk: orphan_key
+UPDATE "floworch"."idempotency_key" AS t
+SET outlives_run = 1
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."flow_id" = v.p0 AND t."key" = v.p1 AND t."run_id" = v.p2;
+
 -- survey: runs
 SELECT floworch.run.id, floworch.run.revision
 FROM floworch.run
@@ -100,6 +131,18 @@ WHERE floworch.run.id IN (__[POSTCOMPILE_id_1]) ORDER BY floworch.run.id FOR UPD
 SELECT floworch.step.run_id, floworch.step.step_key, floworch.step.status, floworch.step.attempt
 FROM floworch.step
 WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch.step.run_id, floworch.step.step_key FOR UPDATE;
+
+-- retention: runs
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.idempotency_key, floworch.run.started_at
+FROM floworch.run
+WHERE floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at < %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.ended_at < %(ended_at_1)s::TIMESTAMP WITH TIME ZONE
+ LIMIT %(param_1)s::INTEGER FOR UPDATE SKIP LOCKED;
+
+-- retention: keys
+SELECT floworch.idempotency_key.flow_id, floworch.idempotency_key.key, floworch.idempotency_key.run_id
+FROM floworch.idempotency_key
+WHERE floworch.idempotency_key.outlives_run = 1 AND floworch.idempotency_key.created_at < %(created_at_1)s::TIMESTAMP WITH TIME ZONE
+ LIMIT %(param_1)s::INTEGER FOR UPDATE SKIP LOCKED;
 
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at

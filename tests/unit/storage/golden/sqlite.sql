@@ -76,6 +76,32 @@ SET "name" = v.column1, "version" = v.column2, "manifest_hash" = v.column3, "upd
 FROM (VALUES (?, ?, ?, ?, ?)) AS v
 WHERE t."id" = v.column5;
 
+-- bulk: delete_events
+DELETE FROM floworch_event
+WHERE ("run_id") IN (VALUES (?));
+
+-- bulk: delete_payloads
+DELETE FROM floworch_payload
+WHERE ("run_id") IN (VALUES (?));
+
+-- bulk: delete_steps
+DELETE FROM floworch_step
+WHERE ("run_id") IN (VALUES (?));
+
+-- bulk: delete_run
+DELETE FROM floworch_run
+WHERE ("id") IN (VALUES (?));
+
+-- bulk: delete_key
+DELETE FROM floworch_idempotency_key
+WHERE ("flow_id", "key", "run_id") IN (VALUES (?, ?, ?));
+
+-- bulk: orphan_key
+UPDATE floworch_idempotency_key AS t
+SET outlives_run = 1
+FROM (VALUES (?, ?, ?)) AS v
+WHERE t."flow_id" = v.column1 AND t."key" = v.column2 AND t."run_id" = v.column3;
+
 -- survey: runs
 SELECT floworch_run.id, floworch_run.revision
 FROM floworch_run
@@ -85,6 +111,18 @@ WHERE floworch_run.id IN (__[POSTCOMPILE_id_1]) ORDER BY floworch_run.id;
 SELECT floworch_step.run_id, floworch_step.step_key, floworch_step.status, floworch_step.attempt
 FROM floworch_step
 WHERE floworch_step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch_step.step_key IN (__[POSTCOMPILE_step_key_1]) ORDER BY floworch_step.run_id, floworch_step.step_key;
+
+-- retention: runs
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.idempotency_key, floworch_run.started_at
+FROM floworch_run
+WHERE floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at < ? AND floworch_run.ended_at < ?
+ LIMIT ? OFFSET ?;
+
+-- retention: keys
+SELECT floworch_idempotency_key.flow_id, floworch_idempotency_key."key", floworch_idempotency_key.run_id
+FROM floworch_idempotency_key
+WHERE floworch_idempotency_key.outlives_run = 1 AND floworch_idempotency_key.created_at < ?
+ LIMIT ? OFFSET ?;
 
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at

@@ -26,8 +26,11 @@ CREATE TABLE [{schema}].idempotency_key (
     [key] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
     run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
     created_at DATETIMEOFFSET(6) NOT NULL,
+    outlives_run SMALLINT NOT NULL DEFAULT 0,
     PRIMARY KEY (flow_id, [key])
 );
+
+CREATE INDEX idempotency_key_orphans ON [{schema}].idempotency_key (created_at) WHERE outlives_run = 1;
 
 CREATE TABLE [{schema}].manifest (
     hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL,

@@ -26,8 +26,11 @@ CREATE TABLE "{schema}".idempotency_key (
     key TEXT COLLATE "C" NOT NULL,
     run_id UUID NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    outlives_run SMALLINT DEFAULT 0 NOT NULL,
     PRIMARY KEY (flow_id, key)
 );
+
+CREATE INDEX idempotency_key_orphans ON "{schema}".idempotency_key (created_at) WHERE outlives_run = 1;
 
 CREATE TABLE "{schema}".manifest (
     hash TEXT COLLATE "C" NOT NULL,

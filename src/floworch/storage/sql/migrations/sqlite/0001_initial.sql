@@ -23,9 +23,12 @@ CREATE TABLE floworch_idempotency_key (
     "key" TEXT NOT NULL,
     run_id CHAR(36) NOT NULL,
     created_at BIGINT NOT NULL,
+    outlives_run SMALLINT DEFAULT 0 NOT NULL,
     PRIMARY KEY (flow_id, "key")
 )
  WITHOUT ROWID;
+
+CREATE INDEX floworch_idempotency_key_orphans ON floworch_idempotency_key (created_at) WHERE outlives_run = 1;
 
 CREATE TABLE floworch_manifest (
     hash TEXT NOT NULL,
