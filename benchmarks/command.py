@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -32,6 +34,8 @@ _QUICK_FLOORS = ("asyncio", "sqlite3-batch")
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
+    # As Ctrl-C: servers are stopped, and what was measured is shown.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Wide enough for every table where the output is kept in a file.
     console = Console() if sys.stdout.isatty() else Console(width=_FILE_COLUMNS)
     workloads = [WORKLOADS[name] for name in _chosen_workloads(options)]
@@ -40,12 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     databases = Databases(options.postgresql)
     began = time.monotonic()
     try:
-        results = _measure(console, list(orders(workloads, contenders, rounds)), databases, options)
+        results, is_whole = _measure(console, list(orders(workloads, contenders, rounds)), databases, options)
     finally:
         databases.close()
     origin = _origin(contenders, databases, rounds, time.monotonic() - began)
     show(console, workloads, results, origin)
-    if options.keep:
+    if options.keep and is_whole:
         page = Console(width=_FILE_COLUMNS, file=StringIO(), record=True)
         show(page, workloads, results, origin)
         keep_figures(page.export_text())
@@ -121,18 +125,21 @@ def _present(console: Console, contenders: Iterable[Contender], given_url: str |
 
 def _measure(
     console: Console, todo: Sequence[Order], databases: Databases, options: argparse.Namespace
-) -> dict[str, dict[str, Measured]]:
+) -> tuple[dict[str, dict[str, Measured]], bool]:
+    """What was measured, and whether it is all: Ctrl-C ends it early."""
     results: dict[str, dict[str, Measured]] = {}
-    with console.status("") as status:
+    with suppress(KeyboardInterrupt), console.status("") as status:
         for place, order in enumerate(todo, 1):
             measured = results.setdefault(order.workload.name, {}).setdefault(order.contender.name, Measured())
             if measured.failure is not None:
                 continue
-            status.update(
-                f"{place}/{len(todo)}  {order.workload.name}  round {order.round + 1}  {order.contender.name}"
-            )
+            doing = f"{place}/{len(todo)}  {order.workload.name}  round {order.round + 1}  {order.contender.name}"
+            status.update(doing)
+            if not console.is_terminal:
+                print(doing, file=sys.stderr, flush=True)
             _add(console, order, measured, databases, options)
-    return results
+        return results, True
+    return results, False
 
 
 def _add(console: Console, order: Order, measured: Measured, databases: Databases, options: argparse.Namespace) -> None:
@@ -159,6 +166,6 @@ def _origin(contenders: Sequence[Contender], databases: Databases, rounds: int, 
     return {
         "machine": hardware(),
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
-        "method": f"{rounds} rounds in turns, medians, {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
+        "method": f"{rounds} {'round' if rounds == 1 else 'rounds'}, in turns, medians, {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
         **{each.name: each.about for each in contenders if each.kind is not Kind.OURS},
     }

@@ -131,7 +131,7 @@ def _peers() -> list[Contender]:
             {"procrastinate": "procrastinate", **_PSYCOPG},
             {},
             "Procrastinate, each job defers the next one; 64 at once",
-            most_runs=100,
+            most_runs=50,
         ),
     ]
 
