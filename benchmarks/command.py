@@ -166,6 +166,6 @@ def _origin(contenders: Sequence[Contender], databases: Databases, rounds: int, 
     return {
         "machine": hardware(),
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
-        "method": f"{rounds} {'round' if rounds == 1 else 'rounds'}, in turns, medians, {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
+        "method": f"rounds: {rounds}, in turns; medians; {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
         **{each.name: each.about for each in contenders if each.kind is not Kind.OURS},
     }
