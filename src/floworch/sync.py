@@ -7,9 +7,11 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from floworch.core.handlers.transactions import Transaction
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
@@ -62,7 +64,9 @@ class SyncOrchestrator:
         self.stop()
 
     def trigger(self, flow: Any, **arguments: Any) -> SyncRunHandle:
-        """See :meth:`FlowOrchestrator.trigger <floworch.orchestrator.FlowOrchestrator.trigger>`."""
+        """See :meth:`FlowOrchestrator.trigger <floworch.orchestrator.FlowOrchestrator.trigger>`. A ``connection`` must
+        be a blocking one."""
+        _refuse_async(arguments.get("connection"))
         return SyncRunHandle(self, self._call(self._orchestrator.trigger(flow, **arguments)))
 
     def handle(self, run_id: UUID | str) -> SyncRunHandle:
@@ -141,6 +145,14 @@ class SyncRunHandle:
 
     def events(self, *, follow: bool = True) -> Iterator[HistoryEvent]:
         return self._flows.events(self.run_id, follow=follow)
+
+
+def _refuse_async(connection: object) -> None:
+    if iscoroutinefunction(getattr(connection, "execute", None)) and not isinstance(connection, Transaction):
+        raise ConfigurationError(
+            f"connection is a {type(connection).__module__}.{type(connection).__qualname__}, which belongs to another "
+            "event loop than this orchestrator's. Pass a blocking one, or await the orchestrator's own trigger()."
+        )
 
 
 async def _as_coroutine(work: Any) -> Any:

@@ -195,6 +195,21 @@ async def test_many_steps_at_once_each_write_their_row_once(start: Start, notes:
     assert len(notes.business.names()) == 8 * 11
 
 
+async def test_a_transaction_may_last_longer_than_the_lease(start: Start, notes: Notes) -> None:
+    """Heartbeats go on beside it; on SQLite they cannot, but neither can anybody else take the step."""
+
+    @step_handler("Write")
+    async def handler(ctx: StepContext) -> int:
+        async with ctx.transaction() as tx:
+            await write(ctx, tx)
+            await asyncio.wait({asyncio.ensure_future(notes.may_go_on.wait())}, timeout=1.5)
+        return ctx.attempt
+
+    result = await run_of(await start(handler, lease_seconds=0.5, heartbeat_seconds=0.1))
+    assert result.steps["write"].output == 1
+    assert notes.business.names() == ["write"]
+
+
 # -- the attempt fails
 
 
