@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
 from floworch.errors import StorageError
@@ -21,8 +22,9 @@ PASSWORD = "sesame-0pen"
 
 
 def conninfo(url: URL) -> str:
-    """For psycopg, which does not know SQLAlchemy's way to name a driver."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    """For psycopg. Not as a URL: libpq takes a ``+`` in one for a plus, SQLAlchemy for a blank."""
+    place = url.translate_connect_args(username="user", database="dbname")
+    return make_conninfo(**{**place, **url.query})
 
 
 def new_role(admin: psycopg.Connection, url: URL) -> URL:

@@ -13,7 +13,7 @@ from floworch.errors import StorageTimeout, StorageUnavailable
 from floworch.storage.sql import SqlStorage
 from tests.contracts.storage.builders import create, creation, run_id
 from tests.servers.postgresql import PostgresqlServer
-from tests.storage.postgresql.databases import conninfo, opened, until
+from tests.storage.postgresql.databases import opened, until
 
 SETTINGS = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
@@ -46,7 +46,7 @@ async def test_what_the_url_says_wins(database: URL) -> None:
 
 
 async def test_libpq_parameters_of_the_url_are_passed_on(database: URL) -> None:
-    url = f"{conninfo(database)}?sslmode=disable&target_session_attrs=read-write&connect_timeout=3"
+    url = f"{database.render_as_string()}?sslmode=disable&target_session_attrs=read-write&connect_timeout=3"
     async with opened(url) as store:
         assert await create(store) == [run_id(1)]
 

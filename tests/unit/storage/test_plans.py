@@ -77,6 +77,14 @@ def test_a_page_of_runs_reads_only_that_page(
     assert not any("TEMP B-TREE" in step for step in explain(database, query))
 
 
+@pytest.mark.parametrize("cursor", [None, AFTER], ids=["first page", "next page"])
+def test_a_page_of_several_statuses_is_a_page_of_each(database: sqlite3.Connection, cursor: Cursor | None) -> None:
+    where = RunFilter(flow_id=ID, statuses=frozenset({RunStatus.FAILED, RunStatus.CANCELLED}))
+    steps = explain(database, runs_page(TABLES, where, 10, cursor))
+    assert sum("INDEX floworch_run_by_flow_status" in step for step in steps) == 2
+    assert [step for step in steps if re.search(r"SCAN floworch", step)] == []
+
+
 def uses(database: sqlite3.Connection, query: Executable, index: str) -> bool:
     return any(re.search(f"INDEX {index}\\b", step) for step in explain(database, query))
 

@@ -12,14 +12,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, select
 
-from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import Deletion
-from floworch.storage.sql.statements import Statements
+from floworch.storage.sql.statements import ENDED, Statements
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["count_ended", "delete_runs", "ended_runs", "orphaned_keys"]
 
-_FINAL = sorted(status.value for status in RunStatus if status.is_final)
 _LOCK_HINT = "WITH (UPDLOCK, READPAST, ROWLOCK)"
 
 
@@ -78,4 +76,4 @@ def _let_keys_go(
 
 def _ended_before(tables: Tables, before: datetime) -> list[ColumnElement[bool]]:
     c = tables.run.c
-    return [c.status.in_(_FINAL), c.started_at < before, c.ended_at < before]
+    return [c.status.in_(ENDED), c.started_at < before, c.ended_at < before]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
 from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus
@@ -37,7 +38,18 @@ def list_runs(connection: Connection, tables: Tables, where: RunFilter, limit: i
 
 
 def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[*tuple[Any, ...]]:
-    """Asks for runs in the order that all indexes of the table end with, read backwards."""
+    """Asks for runs in the order that all indexes of the table end with, read backwards.
+
+    Several statuses are a page of each, merged: there is no index in whose order they are mixed.
+    """
+    if where.statuses is None or len(where.statuses) < 2:
+        return _page(tables, where, limit, after)
+    each = [_page(tables, replace(where, statuses=frozenset({s})), limit, after) for s in sorted(where.statuses)]
+    found = union_all(*(select(page.subquery()) for page in each)).subquery()
+    return select(found).order_by(found.c.started_at.desc(), found.c.id.desc()).limit(limit)
+
+
+def _page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[*tuple[Any, ...]]:
     c = tables.run.c
     wanted = _records(tables).where(*_conditions(tables, where))
     if after is not None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from floworch.core.model.status import RunStatus
 from floworch.storage.sql.bulk import Delete, Insert, Match, Statement, Update
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["RUN_CHANGE", "STEP_CHANGE", "STEP_IDENTITY", "Statements", "bulk_statements", "prepare_statements"]
+__all__ = ["ENDED", "RUN_CHANGE", "STEP_CHANGE", "STEP_IDENTITY", "Statements", "bulk_statements", "prepare_statements"]
 
 RUN_CHANGE = ("status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+ENDED = tuple(sorted(status.value for status in RunStatus if status.is_final))
+"""Whether a run goes on is asked as "not one of these": "= 'Running'" would lead to the index by status, and so to all
+runs that go on, where the primary key leads to the one."""
 STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place")
 STEP_CHANGE = (
     "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at",
@@ -95,7 +99,7 @@ def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
     step = tables.step
     active = (
         f"EXISTS (SELECT 1 FROM {tables.run.fullname} AS r WHERE r.id = {{row}}.run_id "
-        "AND r.status = 'Running' AND r.stop_kind IS NULL)"
+        f"AND r.status NOT IN ({', '.join(map(repr, ENDED))}) AND r.stop_kind IS NULL)"
     )
     cleared = ("due_at", "wait", "input", "output", "error", "trace")
     return {
@@ -115,7 +119,8 @@ def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
             step,
             columns=("lease_until",),
             match=(*_STEP, Match("attempt"), Match("owner")),
-            condition="{row}.status = 'Running' AND {row}.lease_until IS NOT NULL",
+            # Not "lease_until IS NOT NULL": that would lead to the index of all leases instead of to the row.
+            condition="{row}.status = 'Running'",
         ),
     }
 

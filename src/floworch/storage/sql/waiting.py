@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     cast,
     exists,
-    func,
     literal_column,
     null,
     select,
@@ -26,6 +25,7 @@ from floworch.core.ports.fairness import fair_order
 from floworch.core.ports.storage import DueWork, LeaseKey, LeaseState, LostLease, ReadyStep, TimerKey
 from floworch.storage.sql.bulk import Statement
 from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.statements import ENDED
 from floworch.storage.sql.states import chunks
 from floworch.storage.sql.tables import Tables
 
@@ -56,7 +56,7 @@ def ready_question(
 def _ready_of_flow(tables: Tables, limit: int, step_types: frozenset[str], flow_id: UUID) -> Select[*tuple[Any, ...]]:
     step, run = tables.step.c, tables.run.c
     # Not a join: SQLite would begin it with all the active runs of the flow.
-    is_active = exists().where(run.id == step.run_id, run.status == "Running", run.stop_kind.is_(None))
+    is_active = exists().where(run.id == step.run_id, run.status.not_in(ENDED), run.stop_kind.is_(None))
     first = (
         select(step.run_id, step.step_key, step.attempt, step.type, step.flow_id, step.priority, step.ready_at)
         .where(_is(step.status, "Ready"), step.flow_id == flow_id, step.type.in_(sorted(step_types)), is_active)
@@ -79,7 +79,7 @@ def find_due(
                 work.lost.append(LostLease(row.run_id, row.step_key, row.attempt, row.owner))
             case "deadline":
                 work.deadlines.append(row.run_id)
-            case _ if row.at is not None:
+            case _:
                 later.append(row.at)
     work.next_at = min(later, default=None)
     return work
@@ -100,12 +100,14 @@ def due_question(
     def due(kind: str, at: ColumnElement[Any], *what: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
         return select(literal_column(f"'{kind}'", String).label("kind"), *what, at.label("at"))
 
-    def first(question: Select[*tuple[Any, ...]], at: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    def first(
+        question: Select[*tuple[Any, ...]], at: ColumnElement[Any], limit: int = limit
+    ) -> Select[*tuple[Any, ...]]:
         return select(question.order_by(at).limit(limit).subquery())
 
     def following(at: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         nothing = [column.label(name) for name, column in none.items()]
-        return due("next", func.min(at), *nothing).where(*conditions)
+        return first(due("next", at, *nothing).where(*conditions), at, 1)  # min(at) would read them all
 
     of_step = (step.run_id, step.step_key, step.attempt, step.owner)
     return union_all(

@@ -48,13 +48,13 @@ WHERE t.[run_id] = v.p0 AND t.[step_key] >= v.p1 AND t.[step_key] < v.p2 AND t.[
 UPDATE t
 SET [owner] = v.p0, [started_at] = v.p1, [lease_until] = DATEADD(millisecond, CAST(v.p2 * 1000 AS INT), SYSDATETIMEOFFSET()), status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
 FROM [floworch].[step] AS t WITH (UPDLOCK, READPAST, ROWLOCK), OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 FLOAT '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[5]', p5 INT '$[6]') AS v
-WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
+WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut') AND r.stop_kind IS NULL);
 
 -- bulk: renew_lease
 UPDATE t
 SET [lease_until] = DATEADD(millisecond, CAST(v.p0 * 1000 AS INT), SYSDATETIMEOFFSET())
 FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 FLOAT '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 INT '$[4]', p4 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[5]') AS v
-WHERE t.[run_id] = v.p1 AND t.[step_key] = v.p2 AND t.[attempt] = v.p3 AND t.[owner] = v.p4 AND t.status = 'Running' AND t.lease_until IS NOT NULL;
+WHERE t.[run_id] = v.p1 AND t.[step_key] = v.p2 AND t.[attempt] = v.p3 AND t.[owner] = v.p4 AND t.status = 'Running';
 
 -- bulk: insert_payload
 INSERT INTO [floworch].[payload] ([run_id], [step_key], [kind], [json])
@@ -146,7 +146,7 @@ FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworc
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = :status_1 AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])) AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
 SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.priority
@@ -163,10 +163,13 @@ FROM floworch.step
 WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= sysdatetimeoffset() ORDER BY floworch.step.lease_until) AS anon_2 UNION ALL SELECT anon_3.kind, anon_3.run_id, anon_3.step_key, anon_3.attempt, anon_3.owner, anon_3.at
 FROM (SELECT TOP __[POSTCOMPILE_param_3] 'deadline' AS kind, floworch.run.id AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.deadline AS at
 FROM floworch.run
-WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= :deadline_1 ORDER BY floworch.run.deadline) AS anon_3 UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, min(floworch.step.due_at) AS at
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= :deadline_1 ORDER BY floworch.run.deadline) AS anon_3 UNION ALL SELECT anon_4.kind, anon_4.run_id, anon_4.step_key, anon_4.attempt, anon_4.owner, anon_4.at
+FROM (SELECT TOP __[POSTCOMPILE_param_4] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.step.due_at AS at
 FROM floworch.step
-WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_2 UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, min(floworch.step.lease_until) AS at
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_2 ORDER BY floworch.step.due_at) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
+FROM (SELECT TOP __[POSTCOMPILE_param_5] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.step.lease_until AS at
 FROM floworch.step
-WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset() UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, min(floworch.run.deadline) AS at
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset() ORDER BY floworch.step.lease_until) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
+FROM (SELECT TOP __[POSTCOMPILE_param_6] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.deadline AS at
 FROM floworch.run
-WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_2;
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_2 ORDER BY floworch.run.deadline) AS anon_6;

@@ -47,16 +47,16 @@ WHERE t."run_id" = v.p0 AND t."step_key" >= v.p1 AND t."step_key" < v.p2 AND t."
 -- bulk: claim_step
 UPDATE "floworch"."step" AS t
 SET "owner" = v.p0, "started_at" = v.p1, "lease_until" = clock_timestamp() + v.p2 * interval '1 second', status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
-FROM (SELECT v.* FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
+FROM (SELECT v.*, l.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = l.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut') AND r.stop_kind IS NULL) AS fits FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
 JOIN "floworch"."step" AS l ON l."run_id" = v.p3 AND l."step_key" = v.p4 AND l."attempt" = v.p5
-FOR NO KEY UPDATE OF l SKIP LOCKED) AS v
-WHERE t."run_id" = v.p3 AND t."step_key" = v.p4 AND t."attempt" = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
+OFFSET 0 FOR NO KEY UPDATE OF l SKIP LOCKED) AS v
+WHERE t."run_id" = v.p3 AND t."step_key" = v.p4 AND t."attempt" = v.p5 AND v.fits;
 
 -- bulk: renew_lease
 UPDATE "floworch"."step" AS t
 SET "lease_until" = clock_timestamp() + v.p0 * interval '1 second'
 FROM unnest(%s::double precision[], %s::uuid[], %s::text[], %s::integer[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
-WHERE t."run_id" = v.p1 AND t."step_key" = v.p2 AND t."attempt" = v.p3 AND t."owner" = v.p4 AND t.status = 'Running' AND t.lease_until IS NOT NULL;
+WHERE t."run_id" = v.p1 AND t."step_key" = v.p2 AND t."attempt" = v.p3 AND t."owner" = v.p4 AND t.status = 'Running';
 
 -- bulk: insert_payload
 INSERT INTO "floworch"."payload" ("run_id", "step_key", "kind", "json")
@@ -150,7 +150,7 @@ FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key,
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = %(flow_id_1)s::UUID AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND floworch.run.status = %(status_1)s::VARCHAR COLLATE "C" AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])) AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
@@ -172,10 +172,16 @@ WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= sta
 FROM (SELECT 'deadline' AS kind, floworch.run.id AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.run.deadline AS at
 FROM floworch.run
 WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= %(deadline_1)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.run.deadline
- LIMIT %(param_3)s::INTEGER) AS anon_3 UNION ALL SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, min(floworch.step.due_at) AS at
+ LIMIT %(param_3)s::INTEGER) AS anon_3 UNION ALL SELECT anon_4.kind, anon_4.run_id, anon_4.step_key, anon_4.attempt, anon_4.owner, anon_4.at
+FROM (SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.step.due_at AS at
 FROM floworch.step
-WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > %(due_at_2)s::TIMESTAMP WITH TIME ZONE UNION ALL SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, min(floworch.step.lease_until) AS at
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > %(due_at_2)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.step.due_at
+ LIMIT %(param_4)s::INTEGER) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
+FROM (SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.step.lease_until AS at
 FROM floworch.step
-WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > statement_timestamp() UNION ALL SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, min(floworch.run.deadline) AS at
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > statement_timestamp() ORDER BY floworch.step.lease_until
+ LIMIT %(param_5)s::INTEGER) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
+FROM (SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.run.deadline AS at
 FROM floworch.run
-WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > %(deadline_2)s::TIMESTAMP WITH TIME ZONE;
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > %(deadline_2)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.run.deadline
+ LIMIT %(param_6)s::INTEGER) AS anon_6;

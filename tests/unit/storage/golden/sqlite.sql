@@ -42,13 +42,13 @@ WHERE t."run_id" = v.column1 AND t."step_key" >= v.column2 AND t."step_key" < v.
 UPDATE floworch_step AS t
 SET "owner" = v.column1, "started_at" = v.column2, "lease_until" = v.column3, status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
 FROM (VALUES (?, ?, ?, ?, ?, ?)) AS v
-WHERE t."run_id" = v.column4 AND t."step_key" = v.column5 AND t."attempt" = v.column6 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch_run AS r WHERE r.id = t.run_id AND r.status = 'Running' AND r.stop_kind IS NULL);
+WHERE t."run_id" = v.column4 AND t."step_key" = v.column5 AND t."attempt" = v.column6 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch_run AS r WHERE r.id = t.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut') AND r.stop_kind IS NULL);
 
 -- bulk: renew_lease
 UPDATE floworch_step AS t
 SET "lease_until" = v.column1
 FROM (VALUES (?, ?, ?, ?, ?)) AS v
-WHERE t."run_id" = v.column2 AND t."step_key" = v.column3 AND t."attempt" = v.column4 AND t."owner" = v.column5 AND t.status = 'Running' AND t.lease_until IS NOT NULL;
+WHERE t."run_id" = v.column2 AND t."step_key" = v.column3 AND t."attempt" = v.column4 AND t."owner" = v.column5 AND t.status = 'Running';
 
 -- bulk: insert_payload
 INSERT INTO floworch_payload ("run_id", "step_key", "kind", "json")
@@ -130,7 +130,7 @@ FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key,
 FROM floworch_step
 WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch_run
-WHERE floworch_run.id = floworch_step.run_id AND floworch_run.status = ? AND floworch_run.stop_kind IS NULL)) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
+WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])) AND floworch_run.stop_kind IS NULL)) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
@@ -152,10 +152,16 @@ WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until <= ? O
 FROM (SELECT 'deadline' AS kind, floworch_run.id AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_run.deadline AS at
 FROM floworch_run
 WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline <= ? ORDER BY floworch_run.deadline
- LIMIT ? OFFSET ?) AS anon_3 UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, min(floworch_step.due_at) AS at
+ LIMIT ? OFFSET ?) AS anon_3 UNION ALL SELECT anon_4.kind, anon_4.run_id, anon_4.step_key, anon_4.attempt, anon_4.owner, anon_4.at
+FROM (SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_step.due_at AS at
 FROM floworch_step
-WHERE floworch_step.status = 'Pending' AND floworch_step.due_at > ? UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, min(floworch_step.lease_until) AS at
+WHERE floworch_step.status = 'Pending' AND floworch_step.due_at > ? ORDER BY floworch_step.due_at
+ LIMIT ? OFFSET ?) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
+FROM (SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_step.lease_until AS at
 FROM floworch_step
-WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until > ? UNION ALL SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, min(floworch_run.deadline) AS at
+WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until > ? ORDER BY floworch_step.lease_until
+ LIMIT ? OFFSET ?) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
+FROM (SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_run.deadline AS at
 FROM floworch_run
-WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline > ?;
+WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline > ? ORDER BY floworch_run.deadline
+ LIMIT ? OFFSET ?) AS anon_6;

@@ -204,9 +204,12 @@ class PostgresqlDialect(SqlDialect):
             f't."{match.column}" {match.operator} v.p{place}'
             for place, match in enumerate(statement.match, len(statement.columns))
         ]
-        if statement.condition:
+        source = _unnest(columns)
+        if statement.passes_over_locked:
+            source = _free_rows(statement, columns)
+            conditions.append("v.fits")
+        elif statement.condition:
             conditions.append(statement.condition.format(row="t"))
-        source = _free_rows(statement, columns) if statement.passes_over_locked else _unnest(columns)
         return _PostgresqlStatement(
             f"UPDATE {_name(statement)} AS t\nSET {', '.join((*sets, *statement.constants))}\n"
             f"FROM {source}\nWHERE {' AND '.join(conditions)}",
@@ -259,14 +262,17 @@ def _unnest(columns: Sequence[Column[Any]]) -> str:
 
 
 def _free_rows(statement: Update, columns: Sequence[Column[Any]]) -> str:
-    """The rows that match and that nobody else is changing, locked."""
+    """The rows that match and that nobody else is changing, locked, and whether they fulfil the condition."""
     matches = " AND ".join(
         f'l."{match.column}" {match.operator} v.p{place}'
         for place, match in enumerate(statement.match, len(statement.columns))
     )
+    condition = statement.condition.format(row="l") or "true"
+    # The offset keeps the condition where it is. Otherwise the partial index that it fits to would be read from end to
+    # end, though the match is about a few rows: the server thinks the index is nearly empty when it was yesterday.
     return (
-        f"(SELECT v.* FROM {_unnest(columns)}\n"
-        f"JOIN {_name(statement)} AS l ON {matches}\nFOR NO KEY UPDATE OF l SKIP LOCKED) AS v"
+        f"(SELECT v.*, {condition} AS fits FROM {_unnest(columns)}\n"
+        f"JOIN {_name(statement)} AS l ON {matches}\nOFFSET 0 FOR NO KEY UPDATE OF l SKIP LOCKED) AS v"
     )
 
 

@@ -1,0 +1,200 @@
+"""With a long past and a busy present in the tables, the store still looks only at the rows that a statement is about.
+
+Twice: when the server does not know yet that so much is going on, because its statistics are from a quiet time, and
+when it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from floworch.core.model.payload import PayloadKind, PayloadRef
+from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.ports.storage import Batch, LeaseKey, RunFilter
+from floworch.storage.sql import SqlStorage
+from floworch.storage.sql.cursor import Cursor
+from tests.contracts.storage.builders import (
+    FLOW,
+    WORKER,
+    advance,
+    claim,
+    creation,
+    insert,
+    overwrite,
+    run_id,
+    state,
+)
+from tests.servers import postgresql
+from tests.storage.postgresql import million
+from tests.storage.postgresql.databases import conninfo
+from tests.storage.postgresql.plans import LARGE_TABLES, Executed, explaining, watched
+
+pytestmark = pytest.mark.slow
+
+ACTIVE = 30_000
+OFTEN = 8
+"""Times that a verb is called: the server makes a plan for all values only at the sixth."""
+FEW_BLOCKS = 150
+"""For a statement about one row or one page of a list. Reading one of the tables takes at least 10,000."""
+NOW = datetime.now(UTC)
+MIDDLE = million.RUNS // 2
+FAILED = frozenset({RunStatus.FAILED})
+TROUBLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
+Verb = Callable[[SqlStorage, int], Awaitable[object]]
+
+
+@pytest.fixture(scope="module")
+def past(server: URL) -> Iterator[URL]:
+    url = postgresql.create_database(server)
+    try:
+        with psycopg.connect(conninfo(explaining(url)), autocommit=True):
+            pass
+    except psycopg.Error as error:
+        pytest.skip(f"the server cannot explain its statements: {error}")
+    asyncio.run(SqlStorage.postgresql(url).schema.migrate())
+    with psycopg.connect(conninfo(url), autocommit=True) as admin:
+        for table in LARGE_TABLES:
+            # Only the tests say when statistics are collected.
+            admin.execute(f"ALTER TABLE floworch.{table} SET (autovacuum_enabled = off)".encode())
+        million.fill(admin)
+        million.begin(admin, ACTIVE)
+    yield url
+    with psycopg.connect(conninfo(server), autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{url.database}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="module", params=["in a rush", "as usual"])
+def busy(request: pytest.FixtureRequest, past: URL) -> int:
+    """0 while the server knows of no active run, 1 when it knows."""
+    if request.param == "in a rush":
+        return 0
+    with psycopg.connect(conninfo(past), autocommit=True) as admin:
+        admin.execute("ANALYZE")
+    return 1
+
+
+@pytest.fixture
+async def store(past: URL) -> AsyncIterator[SqlStorage]:
+    store = SqlStorage.postgresql(explaining(past), pool_size=3)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def executed() -> Iterator[list[Executed]]:
+    with watched() as found:
+        yield found
+
+
+async def _create(store: SqlStorage, turn: int) -> object:
+    number = 2 * ACTIVE + turn
+    return await store.commit(Batch(creations=[creation(number, key=f"new-{number}", started_at=NOW)]))
+
+
+async def _create_again(store: SqlStorage, turn: int) -> object:
+    again = creation(3 * ACTIVE + turn, key=f"key-{MIDDLE}", flow_id=million.past_flow(MIDDLE))
+    result = await store.commit(Batch(creations=[again]))
+    assert result.creations == [million.past_run(MIDDLE)[0]]
+    return result
+
+
+async def _advance(store: SqlStorage, turn: int) -> object:
+    step = {"a": overwrite((StepStatus.RUNNING, 1), state(StepStatus.RUNNING, 1, owner=WORKER), lease_seconds=60.0)}
+    follower = {f"b{turn}": insert(state())}
+    change = advance(1, turn + 1, step | follower, facts=[{"type": "step.ready"}], settled=["a.0"])
+    result = await store.commit(Batch(advances=[change]))
+    assert [outcome.value for outcome in result.advances] == ["done"]
+    return result
+
+
+async def _lose(store: SqlStorage, turn: int) -> object:
+    result = await store.commit(Batch(advances=[advance(2, 999, {"a": overwrite((StepStatus.PENDING, 0), state())})]))
+    assert [outcome.value for outcome in result.advances] == ["conflict"]
+    return result
+
+
+async def _claim(store: SqlStorage, turn: int) -> object:
+    result = await store.commit(Batch(claims=[claim(3 * (turn + 1))]))
+    assert [outcome.value for outcome in result.claims] == ["done"]
+    return result
+
+
+async def _load_payloads(store: SqlStorage, turn: int) -> object:
+    refs = [PayloadRef(PayloadKind.BODY), PayloadRef(PayloadKind.OUTPUT, "a"), PayloadRef(PayloadKind.ITEMS, "a")]
+    return await store.load_payloads(million.past_run(MIDDLE + turn)[0], refs)
+
+
+async def _renew(store: SqlStorage, turn: int) -> object:
+    return await store.renew(WORKER, {LeaseKey(run_id(n), "a", 1): 60.0 for n in (4, 7, 10)})
+
+
+def page(where: RunFilter, after: int | None = None) -> Verb:
+    """The first page of a list, or the one after a run of the past."""
+    cursor = None if after is None else str(_cursor(*million.past_run(after)))
+
+    async def verb(store: SqlStorage, turn: int) -> object:
+        found = await store.list_runs(where, 50, cursor)
+        assert len(found.runs) == 50
+        return found
+
+    return verb
+
+
+def _cursor(run: UUID, started_at: datetime) -> Cursor:
+    return Cursor(started_at, run)
+
+
+FLOW_OF_MIDDLE = million.past_flow(MIDDLE)
+VERBS: dict[str, Verb] = {
+    "create": _create,
+    "create with a key that is taken": _create_again,
+    "advance": _advance,
+    "advance and lose": _lose,
+    "claim": _claim,
+    "renew": _renew,
+    "due": lambda store, turn: store.due(NOW, 100),
+    "ready": lambda store, turn: store.ready(10, frozenset({"Work"}), frozenset({FLOW, FLOW_OF_MIDDLE})),
+    "load": lambda store, turn: store.load([million.past_run(MIDDLE + turn)[0], run_id(turn)]),
+    "load the steps of an iteration": lambda store, turn: store.load_iteration_steps(run_id(turn), "a.0."),
+    "load payloads": _load_payloads,
+    "load outputs": lambda store, turn: store.load_outputs(million.past_run(MIDDLE + turn)[0], "a"),
+    "get a run": lambda store, turn: store.get_run(million.past_run(MIDDLE + turn)[0]),
+    "find a key": lambda store, turn: store.find_run_by_key(million.past_flow(turn), f"key-{turn}"),
+    "list steps": lambda store, turn: store.list_steps(million.past_run(MIDDLE + turn)[0], payloads=True),
+    "list events": lambda store, turn: store.list_events(million.past_run(MIDDLE + turn)[0]),
+    "first page": page(RunFilter()),
+    "deep page": page(RunFilter(), MIDDLE),
+    "first page of a flow": page(RunFilter(flow_id=FLOW_OF_MIDDLE)),
+    "deep page of a flow": page(RunFilter(flow_id=FLOW_OF_MIDDLE), MIDDLE),
+    "first page of a status": page(RunFilter(statuses=FAILED)),
+    "deep page of a status": page(RunFilter(statuses=FAILED), MIDDLE),
+    "first page of two statuses": page(RunFilter(statuses=TROUBLE)),
+    "deep page of two statuses": page(RunFilter(statuses=TROUBLE), MIDDLE),
+    "first page of a flow and a status": page(RunFilter(flow_id=FLOW_OF_MIDDLE, statuses=FAILED)),
+    "deep page of a flow and two statuses": page(RunFilter(flow_id=FLOW_OF_MIDDLE, statuses=TROUBLE), MIDDLE),
+    "page of an hour": page(
+        RunFilter(started_from=million.past_run(MIDDLE)[1], started_before=million.past_run(MIDDLE + 120)[1])
+    ),
+    "delete": lambda store, turn: store.delete_runs(million.past_run(100)[1], 5, NOW),
+    "delete nothing": lambda store, turn: store.delete_runs(million.FIRST_START, 5, million.FIRST_START),
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+async def test_only_rows_that_matter_are_looked_at(
+    busy: int, executed: list[Executed], store: SqlStorage, name: str, record_figure: Callable[[str], None]
+) -> None:
+    executed.clear()
+    for turn in range(OFTEN):
+        await VERBS[name](store, turn + OFTEN * busy)
+    assert executed
+    record_figure(f"a million runs, {name}: {max(each.blocks for each in executed)} blocks at most")
+    assert [str(each) for each in executed if each.full_scans or each.blocks > FEW_BLOCKS] == []
