@@ -21,7 +21,7 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import RunFilter, RunPage, Storage
 from floworch.errors import ConfigurationError, FlowNotFound, NotFound, RunNotFound
 from floworch.handle import RunHandle
-from floworch.results import RunResult, read_result
+from floworch.results import RunResult, add_steps, read_run
 from floworch.sync import SyncOrchestrator
 
 __all__ = ["FlowOrchestrator", "FlowReference"]
@@ -144,7 +144,7 @@ class FlowOrchestrator:
 
     async def get_run(self, run_id: UUID | str, *, payloads: bool = True) -> RunResult:
         """The run and its steps as they are now. Raises RunNotFound."""
-        return await read_result(self._store, self._engine.plans, _run_id(run_id), payloads=payloads)
+        return await read_run(self._store, self._engine.plans, _run_id(run_id), payloads=payloads)
 
     async def list_runs(
         self,
@@ -173,7 +173,7 @@ class FlowOrchestrator:
     async def wait(self, run_id: UUID | str, *, timeout: float | None = None) -> RunResult:
         """The result once the run has ended, whichever process runs it. Raises RunNotFound, WaitTimeout."""
         record = await self._engine.wait(_run_id(run_id), timeout)
-        return await self.get_run(record.id)
+        return await add_steps(self._store, self._engine.plans, record)
 
     async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
         """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run

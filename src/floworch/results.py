@@ -18,7 +18,7 @@ from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.ports.storage import Storage
 from floworch.errors import RunNotFound
 
-__all__ = ["RunResult", "read_result"]
+__all__ = ["RunResult", "add_steps", "read_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,20 @@ class RunResult:
         return self.run.started_at
 
 
-async def read_result(store: Storage, plans: Plans, run_id: UUID, *, payloads: bool = True) -> RunResult:
+async def read_run(store: Storage, plans: Plans, run_id: UUID, *, payloads: bool = True) -> RunResult:
     """The run with its steps. Raises RunNotFound."""
     run = await store.get_run(run_id)
     if run is None:
         raise RunNotFound(f"there is no run {run_id}")
-    steps = {step.key: step for step in await store.list_steps(run_id, payloads=payloads)}
+    return await add_steps(store, plans, run, payloads=payloads)
+
+
+async def add_steps(store: Storage, plans: Plans, run: RunRecord, *, payloads: bool = True) -> RunResult:
+    """A run that was read already, with its steps."""
+    steps = {step.key: step for step in await store.list_steps(run.id, payloads=payloads)}
     if payloads and any(step.loop is not None for step in steps.values()):
         plan = await plans.of(_facts(run))
-        await _add_loop_outputs(store, plan, run_id, steps)
+        await _add_loop_outputs(store, plan, run.id, steps)
     return RunResult(run, steps)
 
 

@@ -48,7 +48,7 @@ class PostgresqlServer:
         self._account = _account()
         self._folder = Path(tempfile.mkdtemp(prefix="floworch-postgresql-"))
         self.port = _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._own(self._folder)
         self._programs = _within_reach(programs, self._account, self._folder)
         self._run("initdb", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync", "--auth=trust", "-U", "floworch")
@@ -73,9 +73,7 @@ class PostgresqlServer:
             *options,
         ]
         with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._folder, text=False, **self._account
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder, **self._account)
         self._wait_until_up()
 
     def stop(self) -> None:

@@ -126,7 +126,7 @@ class Node:
         engine = self.engine
         found: dict[str, object] = {
             "leases": len(engine._leases),
-            "waiters": dict(engine._waiters._events),
+            "waiters": dict(engine._waiters._waiting),
             "queue": list(engine._committer._queue),
             "fetches": set(engine._committer._fetches),
         }

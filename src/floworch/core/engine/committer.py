@@ -87,13 +87,20 @@ class Committer:
 
     def put(self, request: Request) -> None:
         """Queue a request; its future gets the answer."""
-        if self._closing and (self._loop_task is None or self._loop_task.done()):
-            request.future.set_exception(StorageUnavailable("the engine has stopped"))
+        if self._loop_task is None or self._loop_task.done():
+            _fail(request, _stopped())
             return
         self._queue.append(request)
         self._wake.set()
 
     async def _run(self) -> None:
+        try:
+            await self._commit_until_closed()
+        finally:  # cancelled with the whole event loop: nobody must wait for an answer that cannot come
+            for request in self._queue:
+                _fail(request, _stopped())
+
+    async def _commit_until_closed(self) -> None:
         while True:
             while self._queue:
                 await self._process(self._take())
@@ -120,6 +127,10 @@ class Committer:
     async def _process(self, requests: Sequence[Request]) -> None:
         try:
             await self._commit(requests)
+        except asyncio.CancelledError:
+            for request in requests:
+                _fail(request, _stopped())
+            raise
         except StorageUnavailable as error:
             await self._storage_failed(requests, error)
         except StorageError as error:
@@ -310,6 +321,10 @@ def _note_claim(run: CachedRun, request: Claiming, now: datetime) -> None:
     step = run.state.steps.get(request.task.step_key)
     if step is not None and step.status is StepStatus.READY and step.attempt == request.task.attempt:
         claim_step(run.state, request.task.step_key, request.offer.owner, now)
+
+
+def _stopped() -> StorageUnavailable:
+    return StorageUnavailable("the engine has stopped")
 
 
 def _answer(request: Request, answer: Any) -> None:

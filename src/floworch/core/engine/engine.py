@@ -15,6 +15,7 @@ from floworch.core.engine.execution import Executor
 from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.plans import Plans
+from floworch.core.engine.records import run_record
 from floworch.core.engine.report import Report
 from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
 from floworch.core.engine.retention import Retention
@@ -81,7 +82,7 @@ class Engine:
             self._runs, self._leases, handlers, services, clock, settings, self._chance, store.begin
         )
         self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
-        self._waiters = Waiters(store, clock)
+        self._waiters = Waiters(store, clock, lambda run_id: self._runs.get(run_id) is not None)
         self._retention = Retention(store, clock, settings, self._chance)
         self._offer = ClaimOffer(
             owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
@@ -331,7 +332,13 @@ class Engine:
                 if due_at is not None:
                     self._timers.arm(due_at)
         if transition.ended:
-            self._waiters.ended(facts.run_id)
+            self._waiters.ended(facts.run_id, self._record(state))
+
+    def _record(self, state: RunState) -> RunRecord | None:
+        """The run as the store has it now; None for a run of an older manifest, whose version label is only there."""
+        if state.plan is not self.plans.current.get(state.facts.flow_id):
+            return None
+        return run_record(state)
 
     def _leaves_work(self, transitions: Iterable[Transition]) -> bool:
         """Whether these transitions make more steps ready than this process can take now."""

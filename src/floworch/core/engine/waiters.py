@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from uuid import UUID
 
 from floworch.core.model.records import RunRecord
@@ -16,52 +17,69 @@ _FIRST_LOOK_SECONDS = 0.05
 _LONGEST_LOOK_SECONDS = 2.0
 
 
-class Waiters:
-    """This process's own runs wake their waiters; the store is asked now and then for runs that others end."""
+class _Waiter:
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.record: RunRecord | None = None
 
-    def __init__(self, store: Storage, clock: Clock) -> None:
+
+class Waiters:
+    """This process's own runs wake their waiters; the store is asked now and then for runs that others end.
+
+    ``is_ours`` tells whether this process advances a run, so that its end will be heard of.
+    """
+
+    def __init__(self, store: Storage, clock: Clock, is_ours: Callable[[UUID], bool]) -> None:
         self._store = store
         self._clock = clock
-        self._events: dict[UUID, list[asyncio.Event]] = {}
+        self._is_ours = is_ours
+        self._waiting: dict[UUID, list[_Waiter]] = {}
         self._is_closed = False
 
-    def ended(self, run_id: UUID) -> None:
-        for event in self._events.get(run_id, ()):
-            event.set()
+    def ended(self, run_id: UUID, record: RunRecord | None) -> None:
+        """The run has ended; without its record, who waits reads it."""
+        for waiter in self._waiting.get(run_id, ()):
+            waiter.record = record
+            waiter.event.set()
 
     def close(self) -> None:
         """Whoever still waits gets StorageUnavailable: this process will not see the end of the run."""
         self._is_closed = True
-        for run_id in self._events:
-            self.ended(run_id)
+        for run_id in self._waiting:
+            self.ended(run_id, None)
 
     async def wait(self, run_id: UUID, timeout_seconds: float | None) -> RunRecord:
-        event = asyncio.Event()
-        waiting = self._events.setdefault(run_id, [])
-        waiting.append(event)
+        waiter = _Waiter()
+        waiting = self._waiting.setdefault(run_id, [])
+        waiting.append(waiter)
         try:
-            return await self._look_until_ended(run_id, event, timeout_seconds)
+            return await self._wait(run_id, waiter, timeout_seconds)
         finally:
-            waiting.remove(event)
+            waiting.remove(waiter)
             if not waiting:
-                del self._events[run_id]
+                del self._waiting[run_id]
 
-    async def _look_until_ended(self, run_id: UUID, event: asyncio.Event, timeout_seconds: float | None) -> RunRecord:
+    async def _wait(self, run_id: UUID, waiter: _Waiter, timeout_seconds: float | None) -> RunRecord:
         began = self._clock.now()
-        pause = _FIRST_LOOK_SECONDS
+        is_ours = self._is_ours(run_id)
+        pause = _LONGEST_LOOK_SECONDS if is_ours else _FIRST_LOOK_SECONDS
         while True:
-            event.clear()  # before looking: no end is missed, and a run that was retried meanwhile is waited for
-            record = await self._store.get_run(run_id)
-            if record is None:
-                raise RunNotFound(f"there is no run {run_id}")
-            if record.status.is_final:
-                return record
+            if not is_ours:
+                waiter.event.clear()  # before looking: no end is missed
+                record = await self._store.get_run(run_id)
+                if record is None:
+                    raise RunNotFound(f"there is no run {run_id}")
+                if record.status.is_final:
+                    return record
+            is_ours = False
             if self._is_closed:
                 raise StorageUnavailable(f"the engine was stopped before run {run_id} had ended; the run goes on later")
             left = None if timeout_seconds is None else timeout_seconds - (self._clock.now() - began).total_seconds()
             if left is not None and left <= 0:
                 raise WaitTimeout(f"run {run_id} has not ended after {timeout_seconds:g} seconds; it goes on")
-            await self._clock.wait(event, self._pause(pause, left))
+            await self._clock.wait(waiter.event, self._pause(pause, left))
+            if waiter.record is not None:
+                return waiter.record
             pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
 
     def _pause(self, pause: float, left: float | None) -> float | None:
