@@ -46,8 +46,17 @@ class Notes:
         self.errors: list[BaseException] = []
         self.entered = asyncio.Event()
         self.may_go_on = asyncio.Event()
+        self._arrived = 0
+        self._all_are_here = asyncio.Event()
         self.thread_may_go_on = threading.Event()
         self.thread_is_done = threading.Event()
+
+    async def meet(self) -> None:
+        """Wait until two handlers have come here."""
+        self._arrived += 1
+        if self._arrived == 2:
+            self._all_are_here.set()
+        await self._all_are_here.wait()
 
 
 @pytest.fixture
@@ -409,6 +418,60 @@ async def test_a_transaction_that_is_used_after_its_block_is_refused(start: Star
     result = await run_of(await start(handler))
     assert "was left" in result.steps["write"].error["message"]
     assert notes.business.names() == []
+
+
+async def test_a_handler_whose_connection_broke_is_called_again_without_a_retry_policy(
+    start: Start, notes: Notes
+) -> None:
+    if notes.business.engine.dialect.name == "sqlite":
+        pytest.skip("there is no connection that could break")
+
+    @step_handler("Write")
+    async def handler(ctx: StepContext) -> int:
+        async with ctx.transaction() as tx:
+            await write(ctx, tx, f"attempt {ctx.attempt}")
+            if ctx.attempt == 1:
+                await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return ctx.attempt
+
+    result = await run_of(await start(handler))
+    assert result.steps["write"].output == 2
+    assert notes.business.names() == ["attempt 2"]
+
+
+async def test_handlers_that_lock_each_other_out_are_called_again(start: Start, notes: Notes) -> None:
+    if notes.business.engine.dialect.name == "sqlite":
+        pytest.skip("writers wait for each other before they lock anything")
+
+    @step_handler("Write")
+    async def handler(ctx: StepContext) -> None:
+        first, second = ("x", "y") if ctx.step_key == "a" else ("y", "x")
+        async with ctx.transaction() as tx:
+            await tx.execute(lock, {"name": first})
+            if ctx.attempt == 1:
+                await notes.meet()
+            await tx.execute(lock, {"name": second})
+
+    lock = f"UPDATE {notes.business.table} SET name = name WHERE name = :name"
+    notes.business.add("x")
+    notes.business.add("y")
+    result = await run_of(await start(handler, steps={"a": Step(type="Write"), "b": Step(type="Write")}))
+    assert result.status is RunStatus.SUCCEEDED
+    assert sorted(step.attempt for step in result.steps.values()) == [1, 2]
+
+
+async def test_storage_without_transactions_fails_the_step_and_says_which_have_them() -> None:
+    @step_handler("Write")
+    async def handler(ctx: StepContext) -> None:
+        async with ctx.transaction() as tx:
+            await tx.execute("SELECT 1")
+
+    manifest = FlowManifest(triggers={"manual": ManualTrigger()}, steps={"write": Step(type="Write")})
+    builder = FlowOrchestrator.builder().use_in_memory().use_asyncio_runtime().add_handlers(handler)
+    async with builder.add_flow(FlowDefinition(id=FLOW_ID, name="Orders", manifest=manifest)).build() as orchestrator:
+        result = await run_of(orchestrator)
+    assert result.steps["write"].error["type"] == "ConfigurationError"
+    assert "SQLite, PostgreSQL and SQL Server" in result.steps["write"].error["message"]
 
 
 # -- the worker dies, or somebody else has taken the step

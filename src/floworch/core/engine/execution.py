@@ -252,23 +252,26 @@ class _Attempt:
             case Succeeded():
                 return StepSucceeded(key, attempt, outcome.output, given)
             case Failed():
-                return StepFailed(key, attempt, outcome.error, self._retry_after(outcome), given)
+                retry_after = self._retry_after(outcome, is_excused=self._transaction.was_in_the_way)
+                return StepFailed(key, attempt, outcome.error, retry_after, given)
             case Deferred():
                 return StepDeferred(key, attempt, outcome.after, outcome.output, given)
             case Skipped():
                 return StepSkipped(key, attempt, outcome.reason, given)
 
     def _transaction_failed(self, error: StorageError, given: Payload | None) -> Command:
-        """The attempt fails. A few times it is tried again whatever the retry policy says, if the transaction was only
-        in the way of another one, or lost its connection: that is no fault of the handler."""
+        """The handler has done its part, but its transaction cannot be committed."""
         failure = Failed(StepError("TransactionFailed", f"{_UNDONE} {error}"))
-        retry_after = self._retry_after(failure)
-        failures = self._state.failures if self._state else 0
-        if retry_after is None and isinstance(error, StorageUnavailable) and failures < _FREE_RETRIES:
-            retry_after = _FIRST_FREE_RETRY * 2**failures
+        is_excused = isinstance(error, StorageUnavailable) or self._transaction.was_in_the_way
+        retry_after = self._retry_after(failure, is_excused=is_excused)
         return StepFailed(self._step.step_key, self._step.attempt, failure.error, retry_after, given)
 
-    def _retry_after(self, outcome: Failed) -> Any:
+    def _retry_after(self, outcome: Failed, *, is_excused: bool) -> timedelta | None:
+        """What the retry policy says; and when it gives up on what is no fault of the handler, a few more attempts."""
         policy = self._plan.retry or self._handler.retry or self._settings.default_retry
-        failures = (self._state.failures if self._state else 0) + 1
-        return next_delay(policy, failures, outcome.error, outcome.exception_types, self._executor._chance.random())
+        failures = self._state.failures if self._state else 0
+        chance = self._executor._chance.random()
+        delay = next_delay(policy, failures + 1, outcome.error, outcome.exception_types, chance)
+        if delay is None and is_excused and outcome.error.retryable and failures < _FREE_RETRIES:
+            return _FIRST_FREE_RETRY * (1 << failures)
+        return delay

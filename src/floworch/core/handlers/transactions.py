@@ -28,6 +28,8 @@ class LentTransaction(Protocol):
 
     @property
     def has_begun(self) -> bool: ...
+    @property
+    def was_in_the_way(self) -> bool: ...
     async def execute(self, statement: Any, parameters: Any = None) -> Rows: ...
     async def run(self, work: Callable[[Any], T]) -> T: ...
     async def rollback(self) -> None: ...
@@ -72,6 +74,11 @@ class AttemptTransaction:
     def is_open(self) -> bool:
         """Whether the handler is still inside its block."""
         return self._stage is _Stage.OPEN
+
+    @property
+    def was_in_the_way(self) -> bool:
+        """Whether a statement failed through no fault of its own: the connection broke, or others were in the way."""
+        return self._lent is not None and self._lent.was_in_the_way
 
     async def enter(self) -> None:
         self._expect(_Stage.NOT_ENTERED)

@@ -30,6 +30,11 @@ class StoreTransaction(ABC):
     def has_begun(self) -> bool:
         """Whether the database has been asked for anything."""
 
+    @property
+    @abstractmethod
+    def was_in_the_way(self) -> bool:
+        """Whether a call failed because the connection broke, or because of other transactions, as by a deadlock."""
+
     @abstractmethod
     async def execute(self, statement: Any, parameters: Any = None) -> Rows:
         """Run one statement: text with ``:name`` parameters, or a construct of the store's library. ``parameters`` is a

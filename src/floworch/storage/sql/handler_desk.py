@@ -74,6 +74,14 @@ class HandlerDesk:
                 return connection
             time.sleep(_PAUSE_SECONDS)
 
+    def is_in_the_way(self, error: BaseException) -> bool:
+        """Whether the same work may succeed when all of it is done again."""
+        if isinstance(error, StorageUnavailable):
+            return True
+        if not isinstance(error, SQLAlchemyError):
+            return False
+        return is_broken(error) or diagnosed(error, self.dialect, self._target)[0] is Trouble.RETRY
+
     @contextmanager
     def errors(self, first: BaseException | None = None) -> Iterator[None]:
         """Turn errors of the database into ours. ``first`` is the handler's own error, which may be the cause."""

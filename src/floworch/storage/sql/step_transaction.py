@@ -43,6 +43,10 @@ class SqlTransaction(StoreTransaction):
     def has_begun(self) -> bool:
         return self._lease is not None
 
+    @property
+    def was_in_the_way(self) -> bool:
+        return self._first_error is not None and self._desk.is_in_the_way(self._first_error)
+
     async def execute(self, statement: Any, parameters: Any = None) -> Rows:
         if isinstance(statement, str):
             statement = text(statement)
@@ -76,7 +80,11 @@ class SqlTransaction(StoreTransaction):
                 raise StorageError("The transaction is over: it was committed, rolled back or interrupted.")
             if self._lease is None:
                 self._lease = await self._desk.lend()
-            return await self._uninterrupted(self._lease, work)
+            try:
+                return await self._uninterrupted(self._lease, work)
+            except StorageError as error:
+                self._first_error = self._first_error or error
+                raise
 
     async def _uninterrupted(self, lease: Lease, work: Callable[[Connection], T]) -> T:
         """Wait for the thread even when cancelled: nobody else may use the connection before."""
@@ -111,10 +119,11 @@ class SqlTransaction(StoreTransaction):
         return result
 
     def _close_if_ended(self, connection: Connection, begun: Transaction | None) -> bool:
-        if begun is not None and begun.is_active and connection.get_transaction() is begun:
+        is_intact = not connection.closed and not connection.invalidated
+        if is_intact and begun is not None and begun.is_active and connection.get_transaction() is begun:
             return False
         self._is_over = True
-        if not connection.closed:
+        if is_intact:
             connection.invalidate()
         return True
 
