@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
@@ -199,9 +198,8 @@ ON_POSTGRESQL = [
     psycopg_connection,
     psycopg_autocommit_with_block,
     psycopg_async_connection,
+    sqlalchemy_async_asyncpg,
 ]
-if importlib.util.find_spec("asyncpg"):
-    ON_POSTGRESQL.append(sqlalchemy_async_asyncpg)
 
 
 @pytest.fixture(params=[*EVERYWHERE, *ON_POSTGRESQL], ids=lambda kind: kind.__name__)
