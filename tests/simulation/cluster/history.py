@@ -27,6 +27,8 @@ from tests.simulation.cluster.witness import Witness
 __all__ = ["HistoryFailed", "Summary", "play"]
 
 _LONGEST_AFTER_STORM_SECONDS = 3_600.0
+_LONGEST_LEFTOVER_SECONDS = 60
+"""A handler that has lost its lease may still be at work when its run has ended."""
 
 
 class HistoryFailed(AssertionError):
@@ -82,6 +84,7 @@ class _History:
         self._witness = Witness(self._store, clock.now, trace)
         self._database = Database(loop, self._store, self._weather, chance, self._witness)
         self._nodes: list[Node] = []
+        self._stops: list[asyncio.Task[None]] = []
         self._clients = Clients(self._up, self._witness, chance)
         self._settings = _settings(chance)
         self._concurrency = chance.choice([1, 2, 4, 16])
@@ -125,10 +128,10 @@ class _History:
         if not self._up():
             self._start_node()
         await self._until(
-            lambda: all(task.done() for task in background) and not self._witness.open_runs,
+            lambda: all(task.done() for task in background + self._stops) and not self._witness.open_runs,
             _LONGEST_AFTER_STORM_SECONDS,
         )
-        for task in background:
+        for task in background + self._stops:
             task.result()
         await self._settle_down()
         check_ending(self._witness, self._store, self._clients.accepted, self._weather)
@@ -150,7 +153,9 @@ class _History:
 
     async def _settle_down(self) -> None:
         """Everything is done: the engines hold on to nothing, and stop at once."""
-        await asyncio.sleep(20.0)
+        for _ in range(_LONGEST_LEFTOVER_SECONDS):
+            if any(node.leftovers() for node in self._up()):
+                await asyncio.sleep(1.0)
         self._raise_failure()
         for node in self._up():
             assert not node.leftovers(), f"{node.name} holds on to {node.leftovers()}"
@@ -178,15 +183,15 @@ class _History:
                     node = self._chance.choice(up)
                     self._witness.note(f"{node.name} stops")
                     node.has_stopped = True
-                    self._task(self._stop(node))
+                    self._stops.append(self._task(self._stop(node)))
                 case "pause" if up:
                     self._task(self._pause(self._chance.choice(up)))
                 case "outage":
                     self._task(self._outage())
 
     async def _stop(self, node: Node) -> None:
-        """A process that stops keeps no lease. Unless it is killed meanwhile, or could not reach the store: then it may not
-        even know of a lease."""
+        """A process that stops keeps no lease. Unless it is killed meanwhile, or could not reach the store: then it may
+        not even know of a lease."""
         task = node.spawn(node.stop())
         while not task.done():
             await asyncio.wait([task], timeout=5.0)
