@@ -68,6 +68,26 @@ SCENARIOS = {
         "Succeeded",
         {"a": "Succeeded", "rescue": "Skipped"},
     ),
+    "what runs after an unneeded rescue changes nothing either": Scenario(
+        {"a": echo(1), "rescue": echo(run_after={"a": ["Failed"]}), "tell": echo(run_after=["rescue"])},
+        "Succeeded",
+        {"a": "Succeeded", "rescue": "Skipped", "tell": "Skipped"},
+    ),
+    "a rescue inside a loop leaves the output of the loop alone": Scenario(
+        {
+            "loop": ForEach(for_each=[1, 2], steps={"x": echo("@item()"), "rescue": echo(run_after={"x": ["Failed"]})}),
+        },
+        "Succeeded",
+        {
+            "loop": "Succeeded",
+            "loop.0.x": "Succeeded",
+            "loop.0.rescue": "Skipped",
+            "loop.1.x": "Failed",
+            "loop.1.rescue": "Succeeded",
+        },
+        {"loop": [1, None]},
+        broken=frozenset({"loop.1.x"}),
+    ),
     "a false condition skips, and the branch beside it runs": Scenario(
         {
             "a": echo(5),

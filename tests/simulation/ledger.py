@@ -10,7 +10,7 @@ from floworch.core.machine.transition import Fact, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
-from tests.simulation.oracle import Result, succeeded_loop
+from tests.simulation.oracle import Result, succeeded_loop, usual_ends
 from tests.simulation.specs import FlowSpec, spec_of, steps_of_scope
 
 __all__ = ["Conflict", "Ledger", "result_of"]
@@ -145,6 +145,5 @@ def result_of(ledger: Ledger, key: str) -> Result:
 
 
 def _leaves(ledger: Ledger, scope: str) -> dict[str, Result]:
-    steps = steps_of_scope(ledger.flow, scope)
-    run_after = {name for spec in steps for name, _ in spec.run_after}
-    return {spec.key: result_of(ledger, f"{scope}.{spec.key}") for spec in steps if spec.key not in run_after}
+    ends = usual_ends(steps_of_scope(ledger.flow, scope))
+    return {spec.key: result_of(ledger, f"{scope}.{spec.key}") for spec in ends}

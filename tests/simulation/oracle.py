@@ -108,7 +108,7 @@ def scope_outcome(steps: Sequence[StepSpec], ends: Mapping[str, Result]) -> Step
     if any(end.status is StepStatus.FAILED and not _is_handled(steps, ends, key) for key, end in ends.items()):
         return StepStatus.FAILED
     graph = list(steps)
-    while standing_aside := [spec for spec in _leaves(graph) if _is_unused_error_handler(spec, ends)]:
+    while standing_aside := [spec for spec in _leaves(graph) if _is_unused_error_path(spec, steps, ends)]:
         graph = [spec for spec in graph if spec not in standing_aside]
     if all(ends[leaf.key].status is StepStatus.SKIPPED for leaf in _leaves(graph)):
         return StepStatus.SKIPPED
@@ -123,11 +123,36 @@ def _leaves(steps: Sequence[StepSpec]) -> list[StepSpec]:
     return [spec for spec in steps if not any(spec.key in dict(other.run_after) for other in steps)]
 
 
-def _is_unused_error_handler(spec: StepSpec, ends: Mapping[str, Result]) -> bool:
-    """Skipped because the trouble that it waits for did not come."""
-    return ends[spec.key].why == "prerequisites" and any(
-        StepStatus.SUCCEEDED not in accepted and ends[name].status not in accepted for name, accepted in spec.run_after
-    )
+def _is_unused_error_path(spec: StepSpec, steps: Sequence[StepSpec], ends: Mapping[str, Result]) -> bool:
+    """Skipped because trouble did not come: its own, or that of a step whose success it waits for."""
+    if ends[spec.key].why != "prerequisites":
+        return False
+    unmet = {name: accepted for name, accepted in spec.run_after if ends[name].status not in accepted}
+    if any(StepStatus.SUCCEEDED not in accepted for accepted in unmet.values()):
+        return True
+    return any(_is_unused_error_path(before, steps, ends) for before in steps if before.key in unmet)
+
+
+def usual_ends(steps: Sequence[StepSpec]) -> list[StepSpec]:
+    """The last steps of a scope in which all goes well."""
+    usual: list[str] = []
+    for spec in _in_order(steps):
+        needs = dict(spec.run_after).items()
+        if all(
+            StepStatus.SUCCEEDED in accepted and (name in usual or StepStatus.SKIPPED in accepted)
+            for name, accepted in needs
+        ):
+            usual.append(spec.key)
+    return _leaves([spec for spec in steps if spec.key in usual])
+
+
+def _in_order(steps: Sequence[StepSpec]) -> list[StepSpec]:
+    """Each step after those that it runs after."""
+    ordered: list[StepSpec] = []
+    while len(ordered) < len(steps):
+        known = {spec.key for spec in ordered}
+        ordered += [spec for spec in steps if spec.key not in known and known.issuperset(dict(spec.run_after))]
+    return ordered
 
 
 def _result(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
@@ -206,7 +231,7 @@ def _loop(judge: _Judge, scope: _Scope, spec: StepSpec, loop: LoopSpec, items: S
     if ends and all(end is StepStatus.SKIPPED for end in ends):
         return Result(StepStatus.SKIPPED, why="iterations")
     return succeeded_loop(
-        [{leaf.key: judge.results[each.prefix + leaf.key] for leaf in _leaves(each.steps)} for each in iterations]
+        [{leaf.key: judge.results[each.prefix + leaf.key] for leaf in usual_ends(each.steps)} for each in iterations]
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from floworch.core.dag.plan import FlowPlan, LoopPlan, ScopePlan, StepPlan
 from floworch.core.expressions import Condition, compile_condition, compile_template
 from floworch.core.model.manifest import FOR_EACH, FlowManifest, ForEach, Step, StepBase
+from floworch.core.model.status import StepStatus
 from floworch.core.policy.retry import RetryPolicy
 
 __all__ = ["compile_manifest"]
@@ -36,6 +37,21 @@ def _scope(steps: Mapping[str, Step | ForEach], path: str) -> ScopePlan:
         steps=plans,
         entries=tuple(plan for plan in plans.values() if not plan.run_after),
         leaves=tuple(plan for plan in plans.values() if not plan.dependents),
+        results=_results(plans),
+    )
+
+
+def _results(plans: Mapping[str, StepPlan]) -> tuple[StepPlan, ...]:
+    usual = {key for key, step in plans.items() if not _is_on_error_path(step, plans)}
+    return tuple(plans[key] for key in plans if key in usual and usual.isdisjoint(plans[key].dependents))
+
+
+def _is_on_error_path(step: StepPlan, plans: Mapping[str, StepPlan]) -> bool:
+    """Whether the step can only run once something has failed or was skipped."""
+    return any(
+        StepStatus.SUCCEEDED not in accepted
+        or (StepStatus.SKIPPED not in accepted and _is_on_error_path(plans[before], plans))
+        for before, accepted in step.run_after
     )
 
 

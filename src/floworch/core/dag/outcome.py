@@ -21,7 +21,8 @@ def scope_outcome(
     prerequisites were not met. The rules, in order:
 
     1. A failed step is handled when a step that runs after it succeeded. Any other failure → Failed.
-    2. Error handlers that were not needed are taken away; if every leaf that is left is Skipped → Skipped.
+    2. Error handlers that were not needed, and what runs only after them, are taken away; if every leaf that is left is
+       Skipped → Skipped.
     3. Succeeded.
     """
     if any(_is_unhandled(scope, step, status_of) for step in scope.steps.values()):
@@ -46,7 +47,7 @@ def _effective_leaves(
     """
     gone: set[str] = set()
     leaves = {step.key for step in scope.leaves}
-    unneeded = [key for key in leaves if _stands_aside(scope.steps[key], status_of, was_blocked)]
+    unneeded = [key for key in leaves if _stands_aside(scope, key, status_of, was_blocked)]
     while unneeded:
         key = unneeded.pop()
         gone.add(key)
@@ -54,14 +55,17 @@ def _effective_leaves(
         for before, _ in scope.steps[key].run_after:
             if gone.issuperset(scope.steps[before].dependents):
                 leaves.add(before)
-                if _stands_aside(scope.steps[before], status_of, was_blocked):
+                if _stands_aside(scope, before, status_of, was_blocked):
                     unneeded.append(before)
     return leaves
 
 
-def _stands_aside(step: StepPlan, status_of: Callable[[str], StepStatus], was_blocked: Callable[[str], bool]) -> bool:
-    """Whether the step was skipped because the trouble that it waits for did not come."""
-    return was_blocked(step.key) and any(
-        StepStatus.SUCCEEDED not in accepted and status_of(before) not in accepted
-        for before, accepted in step.run_after
+def _stands_aside(
+    scope: ScopePlan, key: str, status_of: Callable[[str], StepStatus], was_blocked: Callable[[str], bool]
+) -> bool:
+    """Whether the step was skipped because some trouble did not come, which it waits for itself or a step before it."""
+    return was_blocked(key) and any(
+        status_of(before) not in accepted
+        and (StepStatus.SUCCEEDED not in accepted or _stands_aside(scope, before, status_of, was_blocked))
+        for before, accepted in scope.steps[key].run_after
     )

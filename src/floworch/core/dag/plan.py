@@ -49,6 +49,8 @@ class ScopePlan:
     steps: Mapping[str, StepPlan]
     entries: tuple[StepPlan, ...]
     leaves: tuple[StepPlan, ...]
+    results: tuple[StepPlan, ...]
+    """Leaves of what runs when nothing goes wrong: their outputs are the output of an iteration."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

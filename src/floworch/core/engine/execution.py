@@ -87,8 +87,7 @@ class Executor:
         run = self._runs.get(step.run_id)
         if run is None or not _is_known(step, run):
             run = (await self._runs.load([step.run_id]))[step.run_id]
-            if not _is_known(step, run):
-                raise Fenced(f"attempt {step.attempt} of step {step.step_key!r} was over before it began")
+            _require_known(step, run)
         attempt = _Attempt(self, run, step)
         return await attempt.carry_out()
 
@@ -97,6 +96,11 @@ def _is_known(step: StartedStep, run: CachedRun) -> bool:
     """Whether the state is recent enough to have this attempt: an older one knows less of what its inputs may read."""
     state = run.state.steps.get(step.step_key)
     return state is not None and state.status is StepStatus.RUNNING and state.attempt == step.attempt
+
+
+def _require_known(step: StartedStep, run: CachedRun) -> None:
+    if not _is_known(step, run):
+        raise Fenced(f"attempt {step.attempt} of step {step.step_key!r} was over before it began")
 
 
 class _Attempt:
@@ -157,7 +161,12 @@ class _Attempt:
         wanted = self._plan.inputs.references
         if self._handler.takes_context:
             wanted = wanted | frozenset(_TRIGGER)
-        return await self._read(wanted, self._plan.inputs.resolve)
+        return await self._read(wanted, self._resolve)
+
+    def _resolve(self, environment: RunEnvironment) -> Json:
+        """The inputs; refused when the attempt was lost while they were loaded, and with it what they read."""
+        _require_known(self._step, self._run)
+        return self._plan.inputs.resolve(environment)
 
     async def _read(self, references: frozenset[Reference], read: Callable[[RunEnvironment], Json]) -> Json:
         """Load what the references need, then read."""

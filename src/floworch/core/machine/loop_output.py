@@ -1,8 +1,8 @@
 """The output of a loop: nowhere stored, put together from the outputs of the steps of its iterations.
 
-It is a list with one entry per item. Where the body has a single leaf, the entry is the output of that leaf; otherwise
-it is an object of leaf key → output. A leaf that did not succeed contributes null, and so does an iteration none of
-whose leaves has an output.
+It is a list with one entry per item. The results of a body are its leaves, error handlers taken away
+(``ScopePlan.results``). Where there is a single one, the entry is its output; otherwise it is an object of step key →
+output. A result that did not succeed contributes null, and so does an iteration none of whose results has an output.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def loop_output_refs(loop: LoopPlan, loop_key: str, payloads: _Payloads) -> Iter
     yield items
     for index in range(_count(payloads.get(items))):
         scope = iteration_scope(loop_key, index)
-        for leaf in loop.body.leaves:
+        for leaf in loop.body.results:
             key = child_key(scope, leaf.key)
             if leaf.loop is None:
                 yield PayloadRef(PayloadKind.OUTPUT, key)
@@ -49,7 +49,7 @@ def _iterations(loop: LoopPlan, loop_key: str, payloads: _Payloads) -> list[_Out
 
 
 def _iteration_output(loop: LoopPlan, scope: str, payloads: _Payloads) -> _Output:
-    outputs = {leaf.key: _leaf_output(leaf, child_key(scope, leaf.key), payloads) for leaf in loop.body.leaves}
+    outputs = {leaf.key: _leaf_output(leaf, child_key(scope, leaf.key), payloads) for leaf in loop.body.results}
     if all(output is None for output in outputs.values()):
         return None
     if len(outputs) == 1:
