@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,10 +18,7 @@ from tests.servers.postgresql import find_programs
 from tests.storage.postgresql.databases import PASSWORD, conninfo, new_role, opened, schema_of, until
 
 STARTERS = 10
-GRANTS = """
-GRANT USAGE ON SCHEMA floworch TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA floworch TO {role};
-"""
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "postgresql-dba.md"
 
 
 async def test_stores_that_open_at_once_migrate_once(admin: psycopg.Connection, database: URL) -> None:
@@ -106,7 +105,7 @@ async def test_a_role_may_migrate_the_schema_that_a_dba_has_made_for_it(
     admin: psycopg.Connection, database: URL
 ) -> None:
     role = new_role(admin, database)
-    admin.execute(f"CREATE SCHEMA floworch AUTHORIZATION {role.username}".encode())
+    admin.execute(sql_of_page("CREATE SCHEMA", role))
     async with opened(role) as store:
         assert await create(store) == [run_id(1)]
 
@@ -114,7 +113,7 @@ async def test_a_role_may_migrate_the_schema_that_a_dba_has_made_for_it(
 async def test_a_role_with_few_rights_may_work_on_the_schema_of_a_dba(admin: psycopg.Connection, database: URL) -> None:
     admin.execute(SqlStorage.postgresql(database).schema.script().encode())
     role = new_role(admin, database)
-    admin.execute(GRANTS.format(role=role.username).encode())
+    admin.execute(sql_of_page("GRANT", role))
     async with opened(role, auto_migrate=False) as store:
         assert await create(store) == [run_id(1)]
         await commit_claim(store, claim())
@@ -134,6 +133,12 @@ async def test_two_schemas_in_one_database_know_nothing_of_each_other(database: 
         await create(one)
         assert len(await one.load([run_id(1)])) == 1
         assert await two.load([run_id(1)]) == {}
+
+
+def sql_of_page(begin: str, role: URL) -> bytes:
+    """The block of the page for DBAs that begins like this, for a role instead of ``app``."""
+    [block] = re.findall(rf"```sql\n\s*({begin}.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return re.sub(r"\bapp\b", str(role.username), block).encode()
 
 
 def schema_of_any(admin: psycopg.Connection) -> list[tuple[str]]:

@@ -74,7 +74,8 @@ CREATE TABLE "{schema}".run (
     body TEXT,
     headers TEXT,
     PRIMARY KEY (id)
-);
+)
+ WITH (fillfactor = 60);
 
 CREATE INDEX run_by_deadline ON "{schema}".run (deadline) WHERE deadline IS NOT NULL AND ended_at IS NULL;
 
