@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import URL
 
 from floworch import ConfigurationError, FlowOrchestrator
-from floworch.errors import StorageUnavailable
+from floworch.core.model.payload import Payload
+from floworch.errors import StorageError, StorageUnavailable
 from floworch.storage.sql import SqlStorage
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+from tests.contracts.storage.builders import create, creation
 from tests.storage.postgresql.databases import PASSWORD, new_role, opened, refusal
 
 URL_TEXT = f"postgresql://app:{PASSWORD}@127.0.0.1:5432/shop"
@@ -143,6 +145,15 @@ async def test_a_standby_is_told_from_a_primary(admin: psycopg.Connection, datab
     """A session that may only read is what a client sees of a standby."""
     error = await refusal(database.update_query_dict({"options": "-c default_transaction_read_only=on"}))
     assert "Connect to the primary" in str(error)
+
+
+async def test_an_error_of_the_database_shows_no_payload(database: URL) -> None:
+    run = creation(1, body=Payload('"diagnosis of a patient"'))
+    async with opened(database) as store:
+        await create(store, run)
+        with pytest.raises(StorageError, match="duplicate key") as caught:
+            await create(store, run)
+    assert "patient" not in shown(caught.value)
 
 
 async def test_a_missing_driver_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

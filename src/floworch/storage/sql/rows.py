@@ -97,7 +97,7 @@ class RowWriter:
 
     def _run_change(self, write: RunWrite, revision: int) -> Row:
         stop = write.stop
-        stopped = (None, None, None) if stop is None else (stop.kind.value, stop.reason, self._instant(stop.at))
+        stopped = (None, None, None) if stop is None else (stop.kind.value, _words(stop.reason), self._instant(stop.at))
         return (write.status.value, self._when(write.deadline), *stopped, self._when(write.ended_at), revision)
 
     def _write(self, run_id: str, write: RunWrite) -> None:
@@ -147,7 +147,7 @@ class RowWriter:
             None if state.wait is None else state.wait.value,
             when(state.waiting_since),
             None if state.skip is None else state.skip.value,
-            state.reason,
+            _words(state.reason),
             owner,
             when(state.ready_at),
             when(state.started_at),
@@ -181,6 +181,13 @@ def in_order(rows: list[Row], *places: int) -> list[Row]:
 def _scope_rows(run_id: str, scopes: Iterable[str]) -> list[Row]:
     # All keys in a scope begin with "scope."; "/" is the character after the dot.
     return [(run_id, f"{scope}.", f"{scope}/", scope) for scope in scopes]
+
+
+def _words(text: str | None) -> str | None:
+    """Text for people, whoever wrote it, without what no database can keep: NUL and halves of characters."""
+    if text is None or text.isascii():
+        return text and text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _json(value: Any) -> str:

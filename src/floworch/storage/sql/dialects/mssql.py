@@ -55,7 +55,8 @@ class MssqlDialect(SqlDialect):
         self._schema = schema
 
     def connect(self, url: URL, connections: int) -> Engine:
-        return create_engine(url, pool_size=connections, max_overflow=0)
+        # Among the parameters are payloads, and errors are logged.
+        return create_engine(url, pool_size=connections, max_overflow=0, hide_parameters=True)
 
     def tables(self) -> Tables:
         return build_tables(schema=self._schema)

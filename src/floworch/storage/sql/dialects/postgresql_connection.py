@@ -64,6 +64,7 @@ class Connections:
             url,
             pool_size=size,
             max_overflow=0,
+            hide_parameters=True,  # among them are payloads, and errors are logged
             # Moves to another server behind the same name, sooner or later. Not a ping before each use, which would be
             # a round trip per transaction: a broken connection empties the pool, and the work is done again.
             pool_recycle=_RECYCLE_SECONDS,

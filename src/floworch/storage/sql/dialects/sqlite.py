@@ -67,6 +67,7 @@ class SqliteDialect(SqlDialect):
             poolclass=QueuePool,
             pool_size=connections,
             max_overflow=0,
+            hide_parameters=True,  # among them are payloads, and errors are logged
             connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 512},
         )
         event.listen(engine, "connect", self._set_up)
