@@ -282,8 +282,12 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _checked_key(key: str | None) -> str | None:
-    if key is not None and not 1 <= len(key.strip()) <= _LONGEST_KEY:
+    if key is None:
+        return None
+    if not key.strip() or len(key) > _LONGEST_KEY:
         raise ConfigurationError(f"an idempotency key is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
+    if "\0" in key or key != key.encode("utf-8", "replace").decode():
+        raise ConfigurationError(f"an idempotency key holds neither NUL nor halves of characters, as does {key!r:.80}")
     return key
 
 
