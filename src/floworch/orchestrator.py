@@ -247,7 +247,7 @@ class FlowOrchestrator:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the store took the last commit."""
+        """Whether the store was there when it was last needed. For readiness probes."""
         return self._engine.is_healthy
 
     def flow(self, reference: FlowReference) -> FlowDefinition:

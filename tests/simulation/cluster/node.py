@@ -128,7 +128,7 @@ class Node:
             "leases": len(engine._leases),
             "waiters": dict(engine._waiters._waiting),
             "queue": list(engine._committer._queue),
-            "fetches": set(engine._committer._fetches),
+            "fetches": set(engine._committer._aside),
         }
         return {name: value for name, value in found.items() if value} | self.runtime.leftovers()
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Protocol
 
 from floworch.core.ports.storage import Batch, BatchResult, Capabilities, LeaseKey, LeaseState, Storage
-from floworch.errors import StorageUnavailable
+from floworch.errors import CommitUnclear, StorageUnavailable
 from floworch.storage.memory import MemoryStorage
 from tests.simulation.cluster.gate import OUTSIDE, Gate
 from tests.simulation.cluster.weather import Weather
@@ -90,7 +90,7 @@ class Database:
             return
         outcome = self._carry_out(caller, verb, args, kwargs)
         if verb == "commit" and self._chance.random() < self._weather.answer_lost:
-            outcome = StorageUnavailable("the connection broke before the answer came (simulated)")
+            outcome = CommitUnclear("the connection broke before the answer came (simulated)")
         self._answer(answer, outcome)
 
     def _carry_out(self, caller: Caller, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

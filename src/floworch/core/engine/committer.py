@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from random import Random
 from traceback import format_exc
 from typing import Any
 from uuid import UUID
 
+from floworch.core.engine.availability import Availability, Backoff
 from floworch.core.engine.batch import RunWork, claim_of, creation_of, start_work
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.settings import EngineSettings
+from floworch.core.engine.unclear import answer_if_it_happened, claim_in
 from floworch.core.machine.apply import claim_step
 from floworch.core.machine.commands import ClaimStep
 from floworch.core.machine.environment import PayloadsNeeded
@@ -28,18 +31,25 @@ from floworch.core.machine.transition import Transition
 from floworch.core.model.payload import PayloadRef
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.clock import Clock
+from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.storage import Batch, BatchResult, Outcome, Storage
 from floworch.errors import (
+    CommitUnclear,
     FloworchError,
     InvalidTransition,
     RunNotFound,
     StepNotFound,
     StorageError,
+    StorageTimeout,
     StorageUnavailable,
 )
 from floworch.observability.logging import get_library_logger
 
 __all__ = ["Committer"]
+
+_USE = "committing"
+_MOST_RUNS_THAT_TIME_OUT = 3
+"""Beyond that many, with nothing committed between, it is not a run that is locked but everything."""
 
 
 class Committer:
@@ -56,6 +66,8 @@ class Committer:
         settings: EngineSettings,
         on_committed: Callable[[RunState, Transition], None],
         leaves_work: Callable[[Iterable[Transition]], bool],
+        availability: Availability,
+        chance: Random,
     ) -> None:
         self._log = get_library_logger("floworch.engine")
         self._store = store
@@ -67,46 +79,56 @@ class Committer:
         self._queue: deque[Request] = deque()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
-        self._fetches: set[asyncio.Task[None]] = set()
-        self._storage_is_down = False
-        self._closing = False
-
-    @property
-    def storage_is_down(self) -> bool:
-        return self._storage_is_down
+        self._aside: set[asyncio.Task[None]] = set()
+        self._availability = availability
+        self._chance = chance
+        self._backoff = Backoff(chance)
+        self._outage: StorageUnavailable | None = None
+        self._kept: list[Request] = []
+        self._timed_out: set[UUID] = set()
+        self._claimed: set[StartedStep] = set()
+        self._is_closing = asyncio.Event()
 
     def start(self) -> None:
         self._loop_task = asyncio.create_task(self._run(), name="floworch-committer")
 
     async def stop(self) -> None:
         """Commit what is queued, then end."""
-        self._closing = True
+        self._is_closing.set()
         self._wake.set()
         if self._loop_task is not None:
             await self._loop_task
 
+    def forget_claim(self, step: StartedStep) -> None:
+        """The attempt is over, for this process."""
+        self._claimed.discard(step)
+
     def put(self, request: Request) -> None:
-        """Queue a request; its future gets the answer."""
+        """Queue a request; its future gets the answer. While the store is away only patient requests are taken."""
         if self._loop_task is None or self._loop_task.done():
             _fail(request, _stopped())
-            return
-        self._queue.append(request)
-        self._wake.set()
+        elif self._outage is not None and not self._may_wait(request):
+            _fail(request, _told(request, self._outage))
+        else:
+            self._queue.append(request)
+            self._wake.set()
 
     async def _run(self) -> None:
         try:
             await self._commit_until_closed()
         finally:  # cancelled with the whole event loop: nobody must wait for an answer that cannot come
-            for request in self._queue:
+            for request in [*self._queue, *self._kept]:
                 _fail(request, _stopped())
 
     async def _commit_until_closed(self) -> None:
         while True:
-            while self._queue:
+            while self._queue and self._outage is None:
                 await self._process(self._take())
-            if self._fetches:
+            if self._outage is not None:
+                await self._wait_for_store(self._outage)
+            elif self._aside:
                 await self._wait_for_more()
-            elif self._closing:
+            elif self._is_closing.is_set():
                 return
             else:
                 await self._wake.wait()
@@ -114,7 +136,7 @@ class Committer:
 
     async def _wait_for_more(self) -> None:
         wake = asyncio.ensure_future(self._wake.wait())
-        await asyncio.wait({wake, *self._fetches}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({wake, *self._aside}, return_when=asyncio.FIRST_COMPLETED)
         wake.cancel()
 
     def _take(self) -> list[Request]:
@@ -131,23 +153,25 @@ class Committer:
             for request in requests:
                 _fail(request, _stopped())
             raise
+        except StorageTimeout as error:
+            self._too_slow(requests, error)
         except StorageUnavailable as error:
-            await self._storage_failed(requests, error)
+            self._storage_failed(requests, error)
         except StorageError as error:
             self._isolate(requests, error)
         except Exception as error:  # noqa: BLE001 - the top of a background loop
             self._log.error("commit_failed", requests=len(requests), traceback=format_exc())
             self._isolate(requests, error)
-        else:
-            self._storage_is_down = False
 
     async def _commit(self, requests: Sequence[Request]) -> None:
-        waiting = [request for request in requests if not request.future.done()]
+        waiting = [request for request in dict.fromkeys(requests) if not request.future.done()]
         runs, fresh = await self._states_for(waiting)
         now = self._clock.now()
         works: dict[UUID, RunWork] = {}
         claims: list[Claiming] = []
         for request in sorted(waiting, key=lambda request: isinstance(request, Claiming)):
+            if request.is_unclear and self._has_happened(request, runs):
+                continue
             if isinstance(request, Starting):
                 works[request.run_id] = start_work(request, now)
             elif isinstance(request, Commanding):
@@ -170,16 +194,26 @@ class Committer:
         )
         try:
             result = await self._store.commit(batch)
-        except BaseException:
+        except BaseException as error:
             for run_id in works:
                 self._runs.drop(run_id)
+            if isinstance(error, CommitUnclear):
+                self._note_unclear(works.values(), claims)
             raise
-        self._answer(creations, advances, claims, result, now)
+        self._availability.succeeded(_USE)
+        self._backoff.reset()
+        self._timed_out.clear()
+        self._answer_all(creations, advances, claims, result, now)
 
     async def _states_for(self, requests: Sequence[Request]) -> tuple[dict[UUID, CachedRun], set[UUID]]:
         """The runs that commands are about, and which of them were loaded just now. Held here while the batch is built:
         the cache may lose any of them meanwhile."""
-        wanted = dict.fromkeys(request.run_id for request in requests if isinstance(request, Commanding))
+        for request in requests:
+            if request.is_unclear:
+                self._runs.drop(request.run_id)
+        wanted = dict.fromkeys(
+            request.run_id for request in requests if isinstance(request, Commanding) or request.is_unclear
+        )
         cached = {run_id: run for run_id in wanted if (run := self._runs.get(run_id)) is not None}
         missing = [run_id for run_id in wanted if run_id not in cached]
         loaded = await self._runs.load(missing) if missing else {}
@@ -205,7 +239,7 @@ class Committer:
         try:
             work.reduce(request, request.command, request.offer, request.payloads, now)
         except PayloadsNeeded as needed:
-            self._fetch(request, needed.refs)
+            self._set_aside(self._fetch_payloads(request, needed.refs))
         except (Fenced, InvalidTransition, StepNotFound) as refusal:
             self._refuse(request, refusal, is_final=is_fresh and not work.done)
         except FloworchError as error:
@@ -226,23 +260,29 @@ class Committer:
         try:
             work.reduce(request, command, request.offer, {}, now)
         except Fenced:
-            _answer(request, False)
+            self._answer(request, False)
 
-    def _fetch(self, request: Commanding, refs: frozenset[PayloadRef]) -> None:
-        task = asyncio.create_task(self._fetch_payloads(request, refs))
-        self._fetches.add(task)
-        task.add_done_callback(self._fetches.discard)
+    def _set_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let the work, which puts its request back in the queue, go on beside the commits."""
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     async def _fetch_payloads(self, request: Commanding, refs: frozenset[PayloadRef]) -> None:
         try:
             request.payloads.update(await self._runs.payloads(request.run_id, refs))
+        except StorageUnavailable as error:
+            await self._try_later(request, error)
         except FloworchError as error:
+            _fail(request, error)
+        except Exception as error:  # noqa: BLE001 - the top of a background task
+            self._log.error("payloads_not_read", run_id=str(request.run_id), traceback=format_exc())
             _fail(request, error)
         else:
             self._queue.append(request)
             self._wake.set()
 
-    def _answer(
+    def _answer_all(
         self,
         creations: Sequence[RunWork],
         advances: Sequence[RunWork],
@@ -260,10 +300,10 @@ class Committer:
     def _answer_creation(self, work: RunWork, run_id: UUID) -> None:
         request, transition = work.done[0]
         if run_id != request.run_id:
-            _answer(request, Started(run_id, duplicate=True, transition=None))
+            self._answer(request, Started(run_id, duplicate=True, transition=None))
             return
         self._committed(work)
-        _answer(request, Started(run_id, duplicate=False, transition=transition))
+        self._answer(request, Started(run_id, duplicate=False, transition=transition))
 
     def _answer_advance(self, work: RunWork, outcome: Outcome) -> None:
         if outcome is Outcome.CONFLICT:
@@ -275,7 +315,7 @@ class Committer:
             return
         self._committed(work)
         for request, transition in work.done:
-            _answer(request, True if isinstance(request, Claiming) else transition)
+            self._answer(request, True if isinstance(request, Claiming) else transition)
 
     def _committed(self, work: RunWork) -> None:
         work.committed()
@@ -293,23 +333,100 @@ class Committer:
             self._runs.drop(request.run_id)
         elif run is not None:
             _note_claim(run, request, now)
-        _answer(request, outcome is Outcome.DONE)
+        self._answer(request, outcome is Outcome.DONE)
 
-    async def _storage_failed(self, requests: Sequence[Request], error: StorageUnavailable) -> None:
-        """Keep what handlers have done until the store is back; tell everybody else at once."""
-        self._storage_is_down = True
-        self._log.warning("storage_unavailable", error=str(error), requests=len(requests))
-        now = self._clock.now()
-        for request in requests:
-            if isinstance(request, Commanding) and request.patient_until is not None and now < request.patient_until:
-                self._queue.append(request)
+    def _answer(self, request: Request, answer: Any) -> None:
+        if request.future.done():
+            return
+        if (claim := claim_in(request, answer)) is not None:
+            self._claimed.add(claim)
+        request.future.set_result(answer)
+
+    # -- trouble
+
+    def _note_unclear(self, works: Iterable[RunWork], claims: Sequence[Claiming]) -> None:
+        """Find out about these before anything else: what they claimed nobody runs, and who asked has no answer."""
+        until = self._clock.now() + timedelta(seconds=self._settings.storage_patience_seconds)
+        for request, transition in [pair for work in works for pair in work.done]:
+            request.is_unclear = True
+            if isinstance(request, Claiming):
+                request.patient_until = until
             else:
-                _fail(request, error)
-        await self._clock.wait(asyncio.Event(), min(1.0, self._settings.poll_interval_seconds))
+                request.tried = transition
+                request.patient_until = request.patient_until or until
+        for claim in claims:
+            claim.is_unclear, claim.patient_until = True, until
+
+    def _has_happened(self, request: Request, runs: Mapping[UUID, CachedRun]) -> bool:
+        run = runs.get(request.run_id)
+        answer = answer_if_it_happened(request, run, self._settings.worker_id, self._claimed)
+        if answer is not None:
+            self._answer(request, answer)
+        # Later on, a claim that is found may be that of another request. A run is always that of its own one.
+        request.is_unclear = isinstance(request, Starting)
+        return answer is not None
+
+    def _storage_failed(self, requests: Sequence[Request], error: StorageUnavailable) -> None:
+        """Keep what handlers have done until the store is back; tell everybody else at once."""
+        self._outage = error
+        self._availability.failed(_USE, error)
+        self._kept += self._patient([*requests, *self._queue], error)
+        self._queue.clear()
+
+    async def _wait_for_store(self, error: StorageUnavailable) -> None:
+        """Pause, and let what was kept try again; when there is nothing, ask the store whether it is there."""
+        await self._clock.wait(self._is_closing, self._backoff.next_seconds())
+        self._queue = deque(self._patient([*self._kept, *self._queue], error))
+        self._kept.clear()
+        if self._queue or self._is_closing.is_set():
+            self._outage = None
+            return
+        try:
+            await self._store.find_run_by_key(UUID(int=0), "is anybody there?")
+        except StorageError as still:
+            self._outage = still if isinstance(still, StorageUnavailable) else error
+        else:
+            self._outage = None
+            self._availability.succeeded(_USE)
+            self._backoff.reset()
+
+    def _patient(self, requests: Iterable[Request], error: StorageUnavailable) -> list[Request]:
+        """Those that may wait for the store; the others fail."""
+        found: list[Request] = []
+        for request in dict.fromkeys(requests):
+            if self._may_wait(request):
+                found.append(request)
+            else:
+                _fail(request, _told(request, error))
+        return found
+
+    def _may_wait(self, request: Request) -> bool:
+        until = request.patient_until
+        return until is not None and self._clock.now() < until and not self._is_closing.is_set()
+
+    def _too_slow(self, requests: Sequence[Request], error: StorageTimeout) -> None:
+        """Something holds locks on one of the runs, or on everything."""
+        if len(requests) > 1:
+            self._isolate(requests, error)
+            return
+        self._timed_out.add(requests[0].run_id)
+        if len(self._timed_out) > _MOST_RUNS_THAT_TIME_OUT:
+            self._storage_failed(requests, error)
+        else:
+            self._log.warning("commit_timed_out", run_id=str(requests[0].run_id), error=str(error))
+            self._set_aside(self._try_later(requests[0], error))
+
+    async def _try_later(self, request: Request, error: StorageUnavailable) -> None:
+        if not self._may_wait(request):
+            _fail(request, _told(request, error))
+            return
+        await self._clock.wait(self._is_closing, self._chance.uniform(0.5, 1.0))
+        self._queue.append(request)
+        self._wake.set()
 
     def _isolate(self, requests: Sequence[Request], error: Exception) -> None:
         """One of them is poison. Commit each by itself, so that it alone fails."""
-        if len(requests) == 1:
+        if len(requests) == 1 and (requests[0].alone or not requests[0].is_unclear):
             _fail(requests[0], error)
             return
         for request in requests:
@@ -327,11 +444,18 @@ def _stopped() -> StorageUnavailable:
     return StorageUnavailable("the engine has stopped")
 
 
-def _answer(request: Request, answer: Any) -> None:
-    if not request.future.done():
-        request.future.set_result(answer)
-
-
 def _fail(request: Request, error: Exception) -> None:
     if not request.future.done():
         request.future.set_exception(error)
+
+
+def _told(request: Request, error: StorageUnavailable) -> StorageUnavailable:
+    """What the caller is told. An error of its own, as each gets another traceback."""
+    told = type(error)(*error.args)
+    if request.is_unclear and isinstance(request, Starting):
+        told = CommitUnclear(
+            f"whether run {request.run_id} was started is not known: {error}. Look for it by its id when the store is "
+            "back, or trigger again with the same idempotency key; without one another run would start"
+        )
+    told.__cause__ = error
+    return told

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from floworch.core.dag.lookup import find_step
+from floworch.core.engine.availability import Availability
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.execution import Executor
 from floworch.core.engine.journal import log_facts
@@ -38,7 +39,7 @@ from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
 from floworch.core.ports.storage import ReadyStep, Storage
-from floworch.errors import FloworchError, RunNotFound, StorageError
+from floworch.errors import FloworchError, RunNotFound, StorageError, StorageUnavailable
 from floworch.observability.logging import get_library_logger, tells_info
 
 __all__ = ["Engine"]
@@ -75,14 +76,35 @@ class Engine:
         self._clock = clock
         self._chance = chance or SystemRandom()
         self._runs = Runs(store, self.plans, settings.cached_runs)
-        self._committer = Committer(store, self._runs, clock, settings, self._committed, self._leaves_work)
-        self._leases = Leases(store, clock, settings)
+        self._availability = Availability(clock)
+        self._committer = Committer(
+            store,
+            self._runs,
+            clock,
+            settings,
+            self._committed,
+            self._leaves_work,
+            self._availability,
+            self._chance,
+        )
+        self._leases = Leases(store, clock, settings, self._availability)
         self._direct = DirectCommits(store, self._runs, clock, settings.worker_id, self._committed, self._leaves_work)
         self._executor = Executor(
             self._runs, self._leases, handlers, services, clock, settings, self._chance, store.begin
         )
-        self._timers = Timers(store, clock, settings, self.submit, self._look_for_work)
-        self._waiters = Waiters(store, clock, lambda run_id: self._runs.get(run_id) is not None)
+        self._timers = Timers(
+            store,
+            clock,
+            settings,
+            self.submit,
+            self._look_for_work,
+            self._leases.is_held,
+            self._availability,
+            self._chance,
+        )
+        self._waiters = Waiters(
+            store, clock, lambda run_id: self._runs.get(run_id) is not None, settings.storage_patience_seconds
+        )
         self._retention = Retention(store, clock, settings, self._chance)
         self._offer = ClaimOffer(
             owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
@@ -119,8 +141,8 @@ class Engine:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the last commit reached the store."""
-        return not self._committer.storage_is_down
+        """Whether the store was there when it was last needed, for commits, heartbeats and polls."""
+        return self._availability.is_up
 
     # -- verbs
 
@@ -203,6 +225,8 @@ class Engine:
         won = await asyncio.gather(*(request.future for request in requests), return_exceptions=True)
         started: list[StartedStep] = []
         for task, answer in zip(tasks, won, strict=True):
+            if isinstance(answer, StorageUnavailable):
+                continue  # found again when the store is back
             if isinstance(answer, BaseException):
                 self._log.warning("claim_failed", run_id=str(task.run_id), step_key=task.step_key, error=str(answer))
             elif answer:
@@ -228,6 +252,9 @@ class Engine:
         except FloworchError as error:
             self._log.error("attempt_lost", error=str(error), **_names(step))
             return None
+        finally:
+            self._executor.done(step)
+            self._committer.forget_claim(step)
         return _started(step.run_id, transition) if transition.claimed else None
 
     async def _execute(self, step: StartedStep) -> Report:
@@ -272,10 +299,12 @@ class Engine:
         try:
             return await asyncio.shield(request.future)
         except asyncio.CancelledError:
-            request.offer = None
+            request.offer = request.patient_until = None
             transition = await request.future
             if transition.claimed:
-                await self._hand_back(_started(step.run_id, transition))
+                claimed = _started(step.run_id, transition)
+                await self._hand_back(claimed)
+                self._committer.forget_claim(claimed)
             raise
 
     async def _hand_back(self, step: StartedStep, patient_until: datetime | None = None) -> None:

@@ -6,10 +6,12 @@ import asyncio
 from collections import ChainMap
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from floworch.core.dag.lookup import find_step
+from floworch.core.engine.availability import Backoff
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.report import Report
 from floworch.core.engine.runs import CachedRun, Runs
@@ -38,6 +40,8 @@ from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import ExpressionError, InvalidPayload, StorageError, StorageUnavailable
 
 __all__ = ["Executor"]
+
+T = TypeVar("T")
 
 _LEFT_OPEN = (
     "The handler ended while its ctx.transaction() block was still open, in a task or thread that it did not wait for. "
@@ -79,17 +83,35 @@ class Executor:
         self._processes.close()
 
     async def run(self, step: StartedStep) -> Report:
-        """Carry the attempt out. A transaction in the report has to be ended by the caller.
+        """Carry the attempt out. A transaction in the report has to be ended by the caller. The lease is held until
+        :meth:`done`.
 
         Raises ``CancelledError`` when the worker stops, StorageError when payloads cannot be read, and Fenced when the
         lease was lost before the handler began.
         """
         run = self._runs.get(step.run_id)
         if run is None or not _is_known(step, run):
-            run = (await self._runs.load([step.run_id]))[step.run_id]
-            _require_known(step, run)
+            self._leases.hold(step, self._settings.lease_seconds, None)
+            run = (await self.patiently(partial(self._runs.load, [step.run_id]))).get(step.run_id)
+            run = _require_known(step, run)
         attempt = _Attempt(self, run, step)
         return await attempt.carry_out()
+
+    def done(self, step: StartedStep) -> None:
+        """The attempt was reported, or given up."""
+        self._leases.let_go(step)
+
+    async def patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+        """What the store answers, once it does: an outage is no fault of the step, and its lease is held meanwhile."""
+        give_up_at = self._clock.now() + timedelta(seconds=self._settings.storage_patience_seconds)
+        backoff = Backoff(self._chance)
+        while True:
+            try:
+                return await read()
+            except StorageUnavailable:
+                if self._clock.now() >= give_up_at:
+                    raise
+            await self._clock.wait(asyncio.Event(), backoff.next_seconds())
 
 
 def _is_known(step: StartedStep, run: CachedRun) -> bool:
@@ -98,9 +120,10 @@ def _is_known(step: StartedStep, run: CachedRun) -> bool:
     return state is not None and state.status is StepStatus.RUNNING and state.attempt == step.attempt
 
 
-def _require_known(step: StartedStep, run: CachedRun) -> None:
-    if not _is_known(step, run):
+def _require_known(step: StartedStep, run: CachedRun | None) -> CachedRun:
+    if run is None or not _is_known(step, run):
         raise Fenced(f"attempt {step.attempt} of step {step.step_key!r} was over before it began")
+    return run
 
 
 class _Attempt:
@@ -134,7 +157,7 @@ class _Attempt:
             return self._report(self._cancelled_outcome(), None, None)
         finally:
             self._has_ended = True
-            self._executor._leases.let_go(self._step)
+            self._executor._leases.hold(self._step, lease_seconds, None)  # until the result is committed
 
     async def _resolve_and_call(self) -> Report:
         given: Payload | None = None
@@ -176,7 +199,8 @@ class _Attempt:
             try:
                 environment.require(references)
             except PayloadsNeeded as needed:
-                self._loaded.update(await self._executor._runs.payloads(self._step.run_id, needed.refs))
+                load = partial(self._executor._runs.payloads, self._step.run_id, needed.refs)
+                self._loaded.update(await self._executor.patiently(load))
             else:
                 return read(environment)
 

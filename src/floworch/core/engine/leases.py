@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from traceback import format_exc
 from uuid import UUID
 
+from floworch.core.engine.availability import Availability
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
@@ -21,17 +22,19 @@ __all__ = ["Leases"]
 @dataclass(frozen=True, slots=True)
 class _Held:
     lease_seconds: float
-    interrupt: Callable[[str], None]
+    interrupt: Callable[[str], None] | None
+    """None once the handler has ended and its result is about to be committed."""
 
 
 class Leases:
     """``interrupt`` of an attempt is called, with the reason, when it should stop."""
 
-    def __init__(self, store: Storage, clock: Clock, settings: EngineSettings) -> None:
+    def __init__(self, store: Storage, clock: Clock, settings: EngineSettings, availability: Availability) -> None:
         self._log = get_library_logger("floworch.engine")
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._availability = availability
         self._held: dict[LeaseKey, _Held] = {}
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -47,7 +50,8 @@ class Leases:
         if self._task is not None:
             await self._task
 
-    def hold(self, step: StartedStep, lease_seconds: float, interrupt: Callable[[str], None]) -> None:
+    def hold(self, step: StartedStep, lease_seconds: float, interrupt: Callable[[str], None] | None) -> None:
+        """Renew the lease from now on, until it is let go of. Without ``interrupt`` nothing is left to be stopped."""
         self._held[_key(step)] = _Held(lease_seconds, interrupt)
 
     def let_go(self, step: StartedStep) -> None:
@@ -57,32 +61,39 @@ class Leases:
         """Ask the attempts of these steps that run here to stop."""
         wanted = set(step_keys)
         for key, held in list(self._held.items()):
-            if key.run_id == run_id and key.step_key in wanted:
+            if key.run_id == run_id and key.step_key in wanted and held.interrupt is not None:
                 held.interrupt(reason)
+
+    def is_held(self, run_id: UUID, step_key: str, attempt: int) -> bool:
+        """Whether this process is at work on the attempt, whatever has become of its lease."""
+        return LeaseKey(run_id, step_key, attempt) in self._held
 
     async def _run(self) -> None:
         while not await self._clock.wait(self._stopping, self._settings.heartbeat_seconds):
             try:
                 await self._renew()
             except StorageError as error:
-                self._log.warning("heartbeat_failed", error=str(error), leases=len(self._held))
+                self._availability.failed("heartbeat", error)
             except Exception:  # noqa: BLE001 - the top of a background loop
                 self._log.error("heartbeat_failed", traceback=format_exc(), leases=len(self._held))
 
     async def _renew(self) -> None:
         held = dict(self._held)
         if not held:
+            self._availability.ceased("heartbeat")
             return
         seconds = {key: lease.lease_seconds for key, lease in held.items()}
         states = await self._store.renew(self._settings.worker_id, seconds)
+        self._availability.succeeded("heartbeat")
         for key, state in states.items():
-            if state is LeaseState.HELD or key not in self._held:
+            interrupt = held[key].interrupt
+            if state is LeaseState.HELD or interrupt is None or self._held.get(key) is not held[key]:
                 continue
             if state is LeaseState.LOST:
                 self._log.warning("lease_lost", run_id=str(key.run_id), step_key=key.step_key, attempt=key.attempt)
-                held[key].interrupt("the lease was lost; another worker may run the step")
+                interrupt("the lease was lost; another worker may run the step")
             else:
-                held[key].interrupt("the run is being stopped")
+                interrupt("the run is being stopped")
 
 
 def _key(step: StartedStep) -> LeaseKey:

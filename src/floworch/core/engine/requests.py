@@ -40,6 +40,10 @@ class Starting:
     future: asyncio.Future[Started]
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     alone: bool = False
+    patient_until: datetime | None = None
+    """Set once it is unclear whether the run was started: then there is no answer before that is known."""
+    is_unclear: bool = False
+    tried: Transition | None = None
 
     @property
     def run_id(self) -> UUID:
@@ -58,6 +62,10 @@ class Commanding:
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     alone: bool = False
     """A batch with this request failed: commit it by itself, so that it can only fail itself."""
+    is_unclear: bool = False
+    """The connection broke during the commit with this request, which may have happened."""
+    tried: Transition | None = None
+    """What was decided for that commit."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +77,8 @@ class Claiming:
     lease_seconds: float
     future: asyncio.Future[bool]
     alone: bool = False
+    patient_until: datetime | None = None
+    is_unclear: bool = False
 
     @property
     def run_id(self) -> UUID:

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from random import Random
 from traceback import format_exc
 from uuid import UUID
 
+from floworch.core.engine.availability import Availability, Backoff
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.machine.commands import Command, LeaseExpired, StopRun, TimerFired
 from floworch.core.machine.reduce import Fenced
 from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.storage import DueWork, Storage
-from floworch.errors import InvalidTransition, StorageError
+from floworch.core.ports.storage import DueWork, LostLease, Storage
+from floworch.errors import InvalidTransition, StorageError, StorageUnavailable
 from floworch.observability.logging import get_library_logger
 
 __all__ = ["Timers"]
 
 _MOST_AT_ONCE = 500
+_SHORTEST_PAUSE_SECONDS = 0.01
+_HARMLESS = (Fenced, InvalidTransition, StorageUnavailable)
+"""It is over already, or it will be found again."""
 
 
 class Timers:
     """``submit`` hands a command to the engine; ``look_for_work`` fetches ready steps into free slots and tells whether
-    there were any."""
+    there were any. ``is_at_work`` tells whether this process runs an attempt."""
 
     def __init__(
         self,
@@ -37,6 +42,9 @@ class Timers:
         settings: EngineSettings,
         submit: Callable[[UUID, Command], Awaitable[object]],
         look_for_work: Callable[[], Awaitable[bool]],
+        is_at_work: Callable[[UUID, str, int], bool],
+        availability: Availability,
+        chance: Random,
     ) -> None:
         self._log = get_library_logger("floworch.engine")
         self._store = store
@@ -44,6 +52,11 @@ class Timers:
         self._settings = settings
         self._submit = submit
         self._look_for_work = look_for_work
+        self._is_at_work = is_at_work
+        self._availability = availability
+        self._backoff = Backoff(chance)
+        self._ours: dict[LostLease, datetime] = {}
+        """Leases of this process that were found to have run out → when that was first seen."""
         self._wake = asyncio.Event()
         self._sleeps_until: datetime | None = None
         self._stopping = False
@@ -76,17 +89,46 @@ class Timers:
             self._wake.clear()
             try:
                 work = await self._store.due(self._clock.now(), _MOST_AT_ONCE)
+                self._availability.succeeded("polling")
+                is_early = self._spare_the_living(work)
                 await self._carry_out(work)
                 has_found_steps = await self._look_for_work()
                 self._idle_pause = self._next_idle_pause(is_idle=not has_found_steps and _is_empty(work))
                 pause = 0.0 if _is_full(work) else self._pause(work.next_at)
+                if is_early:
+                    pause = min(pause, self._settings.poll_interval_seconds)
+                self._backoff.reset()
+            except StorageUnavailable as error:
+                self._availability.failed("polling", error)
+                pause = self._backoff.next_seconds()
             except StorageError as error:
-                self._log.warning("timers_failed", error=str(error))
+                self._log.error("timers_failed", error=str(error))
                 pause = self._settings.poll_interval_seconds
             except Exception:  # noqa: BLE001 - the top of a background loop
                 self._log.error("timers_failed", traceback=format_exc())
                 pause = self._settings.poll_interval_seconds
             await self._sleep(pause)
+
+    def _spare_the_living(self, work: DueWork) -> bool:
+        """Leave out leases that are likely to be renewed although they have run out; whether there are any.
+
+        Those of this process have run out because it was paused. During an outage nobody could renew any. In both cases
+        there is time for one more heartbeat.
+        """
+        now = self._clock.now()
+        grace_seconds = 1.5 * self._settings.heartbeat_seconds
+        has_outage_ended = self._availability.has_just_ended_outage(
+            longer_than_seconds=self._settings.lease_seconds - self._settings.heartbeat_seconds,
+            ago_seconds=grace_seconds,
+        )
+        found = work.lost
+        self._ours = {lease: self._ours.get(lease, now) for lease in found if self._is_ours(lease)}
+        spared = {lease for lease, since in self._ours.items() if now - since < timedelta(seconds=grace_seconds)}
+        work.lost = [] if has_outage_ended else [lease for lease in found if lease not in spared]
+        return len(work.lost) < len(found)
+
+    def _is_ours(self, lease: LostLease) -> bool:
+        return lease.owner == self._settings.worker_id and self._is_at_work(lease.run_id, lease.step_key, lease.attempt)
 
     async def _carry_out(self, work: DueWork) -> None:
         commands = [*_commands(work, self._settings.max_lost_attempts)]
@@ -94,7 +136,7 @@ class Timers:
             *(self._submit(run_id, command) for run_id, command in commands), return_exceptions=True
         )
         for (run_id, command), answer in zip(commands, answers, strict=True):
-            if isinstance(answer, BaseException) and not isinstance(answer, (Fenced, InvalidTransition)):
+            if isinstance(answer, BaseException) and not isinstance(answer, _HARMLESS):
                 self._log.error("timer_failed", run_id=str(run_id), command=type(command).__name__, error=repr(answer))
 
     def _next_idle_pause(self, *, is_idle: bool) -> float:
@@ -106,7 +148,8 @@ class Timers:
         longest = self._idle_pause if self._polls else 3600.0
         if next_at is None:
             return longest
-        return min(max((next_at - self._clock.now()).total_seconds(), 0.0), longest)
+        # Leases are counted on the store's clock. Where that is behind ours, the next one is overdue and not lost yet.
+        return min(max((next_at - self._clock.now()).total_seconds(), _SHORTEST_PAUSE_SECONDS), longest)
 
     @property
     def _polls(self) -> bool:

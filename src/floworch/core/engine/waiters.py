@@ -29,7 +29,8 @@ class Waiters:
     ``is_ours`` tells whether this process advances a run, so that its end will be heard of.
     """
 
-    def __init__(self, store: Storage, clock: Clock, is_ours: Callable[[UUID], bool]) -> None:
+    def __init__(self, store: Storage, clock: Clock, is_ours: Callable[[UUID], bool], patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
         self._store = store
         self._clock = clock
         self._is_ours = is_ours
@@ -60,17 +61,21 @@ class Waiters:
                 del self._waiting[run_id]
 
     async def _wait(self, run_id: UUID, waiter: _Waiter, timeout_seconds: float | None) -> RunRecord:
-        began = self._clock.now()
+        began = seen_at = self._clock.now()
         is_ours = self._is_ours(run_id)
         pause = _LONGEST_LOOK_SECONDS if is_ours else _FIRST_LOOK_SECONDS
         while True:
             if not is_ours:
                 waiter.event.clear()  # before looking: no end is missed
-                record = await self._store.get_run(run_id)
-                if record is None:
-                    raise RunNotFound(f"there is no run {run_id}")
-                if record.status.is_final:
-                    return record
+                try:
+                    record = await self._look(run_id)
+                except StorageUnavailable:
+                    if (self._clock.now() - seen_at).total_seconds() >= self._patience_seconds:
+                        raise
+                else:
+                    seen_at = self._clock.now()
+                    if record.status.is_final:
+                        return record
             is_ours = False
             if self._is_closed:
                 raise StorageUnavailable(f"the engine was stopped before run {run_id} had ended; the run goes on later")
@@ -81,6 +86,12 @@ class Waiters:
             if waiter.record is not None:
                 return waiter.record
             pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
+
+    async def _look(self, run_id: UUID) -> RunRecord:
+        record = await self._store.get_run(run_id)
+        if record is None:
+            raise RunNotFound(f"there is no run {run_id}")
+        return record
 
     def _pause(self, pause: float, left: float | None) -> float | None:
         if not self._store.capabilities.shared_between_processes:

@@ -1,0 +1,63 @@
+"""What became of a commit during which the connection broke: the run itself tells.
+
+What this worker claims in a commit no other one can have claimed, and a run's id is made by who starts it. So a claim
+of ours that is found proves that the commit happened, and so does a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any
+from uuid import UUID
+
+from floworch.core.engine.requests import Claiming, Request, Started, Starting
+from floworch.core.engine.runs import CachedRun
+from floworch.core.machine.transition import Transition
+from floworch.core.model.status import StepStatus
+from floworch.core.ports.runtime import StartedStep
+
+__all__ = ["answer_if_it_happened", "claim_in"]
+
+
+def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: str, claimed: Set[StartedStep]) -> Any:
+    """The answer to a request whose commit was unclear, given the run as it is now; None when it is to be done again.
+
+    ``claimed`` are the attempts that this process knows to be its own: another request has won those. A command that
+    claimed nothing is done again too: if it did happen, it is fenced.
+    """
+    if run is None:
+        return None
+    if isinstance(request, Claiming):
+        claim = claim_in(request, True)
+        return True if _is_found(claim, run, worker_id, claimed) else None
+    is_ours = _is_found(_claim_of(request.run_id, request.tried), run, worker_id, claimed)
+    if isinstance(request, Starting):
+        return Started(request.run_id, duplicate=False, transition=request.tried if is_ours else None)
+    return request.tried if is_ours else None
+
+
+def claim_in(request: Request, answer: Any) -> StartedStep | None:
+    """The attempt that this process has claimed, by that answer to the request."""
+    if isinstance(request, Claiming):
+        return StartedStep(request.run_id, request.task.step_key, request.task.attempt + 1) if answer else None
+    return _claim_of(request.run_id, answer.transition if isinstance(answer, Started) else answer)
+
+
+def _claim_of(run_id: UUID, transition: Transition | None) -> StartedStep | None:
+    if transition is None or not transition.claimed:
+        return None
+    key = transition.claimed[0]
+    return StartedStep(run_id, key, transition.steps[key].state.attempt)
+
+
+def _is_found(claim: StartedStep | None, run: CachedRun, worker_id: str, claimed: Set[StartedStep]) -> bool:
+    """Whether the run has the claim, and it is not that of another request."""
+    if claim is None or claim in claimed:
+        return False
+    step = run.state.steps.get(claim.step_key)
+    return (
+        step is not None
+        and step.status is StepStatus.RUNNING
+        and step.attempt == claim.attempt
+        and step.owner == worker_id
+    )
