@@ -80,4 +80,5 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the worker does not end: {self.printed}") from None
-        assert self._process.returncode == 0, self.printed
+        code = self._process.returncode
+        assert code == 0, f"the worker ended with {code}: {self.printed}"

@@ -41,6 +41,7 @@ async def test_all_runs_end_as_they_should_whatever_dies(
     storm = Storm(chaos_server, Random(seed), WORKERS, start)
     storm.rage([RUNS // 4, RUNS // 2], lambda: _ended(url), RUNS, patience_seconds=60 + RUNS / 5)
     for worker in storm.calm():
+        worker.wait_for("started")  # before that, it does not know how to stop
         worker.terminate()
         worker.finish()
 
