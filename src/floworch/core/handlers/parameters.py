@@ -12,7 +12,6 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
-from typing_extensions import is_typeddict
 
 from floworch.core.handlers.context import StepContext
 from floworch.errors import ConfigurationError
@@ -167,7 +166,7 @@ def _model_of(hint: Any) -> type | None:
 
 
 def _has_fields(candidate: type) -> bool:
-    return issubclass(candidate, BaseModel) or dataclasses.is_dataclass(candidate) or is_typeddict(candidate)
+    return issubclass(candidate, BaseModel) or dataclasses.is_dataclass(candidate) or _is_typed_dict(candidate)
 
 
 def _fields_of(model: type) -> Iterator[tuple[str, str]]:
@@ -175,7 +174,7 @@ def _fields_of(model: type) -> Iterator[tuple[str, str]]:
     if not issubclass(model, BaseModel):
         names = dataclasses.fields(model) if dataclasses.is_dataclass(model) else ()
         yield from ((each.name, each.name) for each in names)
-        yield from ((name, name) for name in (get_type_hints(model) if is_typeddict(model) else ()))
+        yield from ((name, name) for name in (get_type_hints(model) if _is_typed_dict(model) else ()))
         return
     for name, info in model.model_fields.items():
         wire = _field_alias(info) or name
@@ -224,3 +223,8 @@ def _names_of(parameters: Any, where: str) -> dict[str, str]:
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def _is_typed_dict(candidate: Any) -> bool:
+    # typing.is_typeddict knows typing's own only, and pydantic wants the one of typing_extensions before Python 3.12.
+    return isinstance(candidate, type) and issubclass(candidate, dict) and hasattr(candidate, "__required_keys__")
