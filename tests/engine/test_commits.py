@@ -150,3 +150,28 @@ async def test_only_one_of_several_concurrent_cancels_is_accepted_and_the_others
     assert result.status is RunStatus.CANCELLED
     assert sum(answer is None for answer in answers) == 1
     assert all("already" in str(answer) for answer in answers if answer is not None)
+
+
+async def test_work_is_not_looked_for_in_circles_while_only_reading_is_possible() -> None:
+    class ReadOnlyForAWhile(BrittleStore):
+        looks = 0
+
+        async def ready(self, *args: Any) -> Any:
+            self.looks += 1
+            return await super().ready(*args) if self.looks < 1000 else []  # ends the circle, if there is one
+
+    loop = ForEach(for_each=list(range(20)), concurrency_limit=20, steps={"w": Step(type="Work")})
+
+    async def work() -> None:
+        await asyncio.sleep(1)
+
+    async with running({"l": loop}, {"Work": work}, concurrency=2, store=ReadOnlyForAWhile) as flows:
+        run = await flows.trigger(FLOW_ID)
+        store = brittle(flows)
+        assert isinstance(store, ReadOnlyForAWhile)
+        store.is_down = True
+        await asyncio.sleep(30)
+        looks = store.looks
+        store.is_down = False
+        assert (await run.wait()).succeeded
+    assert looks < 100

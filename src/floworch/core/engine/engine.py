@@ -234,7 +234,8 @@ class Engine:
         return started
 
     def has_room(self) -> None:
-        if self._has_backlog:
+        # While the store is away claims fail at once, and looking again at once would go round in circles.
+        if self._has_backlog and self._availability.is_up:
             self._timers.look()
 
     async def run(self, step: StartedStep) -> None:
