@@ -156,9 +156,11 @@ async def test_work_is_not_looked_for_in_circles_while_only_reading_is_possible(
     class ReadOnlyForAWhile(BrittleStore):
         looks = 0
 
-        async def ready(self, *args: Any) -> Any:
+        async def due(self, *args: Any) -> Any:
             self.looks += 1
-            return await super().ready(*args) if self.looks < 1000 else []  # ends the circle, if there is one
+            if self.is_down and self.looks > 1000:
+                raise StorageUnavailable("this ends the circle, if there is one")
+            return await super().due(*args)
 
     loop = ForEach(for_each=list(range(20)), concurrency_limit=20, steps={"w": Step(type="Work")})
 

@@ -27,8 +27,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._patience_seconds = patience_seconds
         super().__init__(_JumpingSelector(self._wait))
         # asyncio runs timers that are due within its clock's resolution. One nanosecond, as of the real clock, vanishes
-        # in the rounding of a time that has jumped by months, and the timer would never be due.
-        self._clock_resolution = 1e-6
+        # in the rounding of a time that has jumped by months, and the timer would never be due. A microsecond would let
+        # those who wait for the next tick of the clock wake up before it.
+        self._clock_resolution = 1e-7
 
     def time(self) -> float:
         return self._seconds

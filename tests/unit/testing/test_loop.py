@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -42,6 +43,21 @@ def test_the_clock_shows_the_time_of_the_loop_and_waits_on_it() -> None:
         return came, clock.now(), await clock.wait(event, 90)
 
     assert run(main()) == (False, start + timedelta(seconds=90), True)
+
+
+def test_waiting_for_the_next_microsecond_of_the_clock_takes_time() -> None:
+    async def main() -> list[datetime]:
+        loop = asyncio.get_running_loop()
+        clock = VirtualClock(loop, datetime(2031, 1, 1, tzinfo=UTC))
+        await asyncio.sleep(1234.5)
+        shown = [clock.now()]
+        for _ in range(100):
+            await asyncio.sleep(1e-6)
+            shown.append(clock.now())
+        return shown
+
+    shown = run(main())
+    assert all(later > earlier for earlier, later in pairwise(shown))
 
 
 def test_a_loop_on_which_nothing_can_happen_any_more_says_so() -> None:
