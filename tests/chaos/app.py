@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -20,19 +21,15 @@ from floworch import FlowOrchestrator, RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.errors import StorageUnavailable
 from tests.chaos.effects import Effects, EffectTable, Ledger
-from tests.chaos.flows import FLOWS, HANDLERS
+from tests.chaos.flows import FLOWS, HANDLERS, Chain, Held
+from tests.chaos.speech import say
 
-__all__ = ["LEASE_SECONDS", "build", "effects_at", "say"]
+__all__ = ["LEASE_SECONDS", "build", "effects_at"]
 
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = float(os.environ.get("FLOWORCH_CHAOS_LEASE_SECONDS", "2"))
 _TRIGGERS_AT_ONCE = 20
+_CROWD = 100
 _LOOK_SECONDS = 0.2
-
-
-def say(line: str) -> None:
-    """To the test that started this process."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def build(target: str, effects: Effects | None) -> FlowOrchestrator:
@@ -46,7 +43,7 @@ def build(target: str, effects: Effects | None) -> FlowOrchestrator:
         builder.add_service(Effects, lambda: effects)
     return (
         builder.use_asyncio_runtime(concurrency=24)
-        .add_flow(*FLOWS)
+        .add_flow(*FLOWS, Held)
         .add_handlers(*HANDLERS)
         .configure(
             lease_seconds=LEASE_SECONDS,
@@ -54,7 +51,7 @@ def build(target: str, effects: Effects | None) -> FlowOrchestrator:
             poll_interval_seconds=0.25,
             cancel_grace_seconds=1.0,
             max_lost_attempts=1000,
-            drain_seconds=5,
+            drain_seconds=1.0,
         )
         .build()
     )
@@ -64,13 +61,15 @@ def effects_at(place: str) -> Effects:
     return EffectTable(place) if place.startswith("postgresql") else Ledger(Path(place))
 
 
-async def main(target: str, effects: str, to_trigger: range, until_done: int | None) -> None:
+async def main(target: str, effects: str, to_trigger: range, until_done: int | None, key: str | None) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     orchestrator = await _started(target, effects)
     try:
         say("started")
         await _trigger(orchestrator, to_trigger)
+        if key is not None:
+            await _crowd(orchestrator, key)
         say("triggered")
         while until_done is None or await _ended(orchestrator) < until_done:
             if await SystemClock().wait(stop, _LOOK_SECONDS):
@@ -102,6 +101,13 @@ async def _trigger(orchestrator: FlowOrchestrator, numbers: range) -> None:
     await asyncio.gather(*map(trigger, numbers))
 
 
+async def _crowd(orchestrator: FlowOrchestrator, key: str) -> None:
+    """A hundred clients with one key."""
+    runs = await asyncio.gather(*(orchestrator.trigger(Chain, idempotency_key=key) for _ in range(_CROWD)))
+    say(f"runs {' '.join(sorted({str(run.run_id) for run in runs}))}")
+    say(f"first {sum(not run.duplicate for run in runs)}")
+
+
 async def _trigger_until_done(orchestrator: FlowOrchestrator, number: int) -> None:
     """Every process of a test may trigger every number: the key makes it one run."""
     flow = FLOWS[number % len(FLOWS)]
@@ -129,5 +135,8 @@ if __name__ == "__main__":
     parser.add_argument("effects")
     parser.add_argument("--trigger", type=lambda text: range(*map(int, text.split(":"))), default=range(0))
     parser.add_argument("--until-done", type=int)
+    parser.add_argument("--key", help="trigger with it a hundred times at once")
     arguments = parser.parse_args()
-    sys.exit(asyncio.run(main(arguments.target, arguments.effects, arguments.trigger, arguments.until_done)))
+    sys.exit(
+        asyncio.run(main(arguments.target, arguments.effects, arguments.trigger, arguments.until_done, arguments.key))
+    )

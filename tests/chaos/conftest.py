@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.chaos.effects import EffectTable
 from tests.chaos.processes import Worker
 from tests.servers.postgresql import PostgresqlServer, find_programs
 
@@ -32,9 +33,17 @@ def start_worker() -> Iterator[Callable[..., Worker]]:
     """Start a process of the application. None of them survives the test."""
     with ExitStack() as stack:
 
-        def start(*arguments: str, module: str = "tests.chaos.app") -> Worker:
-            worker = Worker(*arguments, module=module)
+        def start(*arguments: str, module: str = "tests.chaos.app", **environment: str) -> Worker:
+            worker = Worker(*arguments, module=module, **environment)
             stack.callback(worker.close)
             return worker
 
         yield start
+
+
+@pytest.fixture
+def database(chaos_server: PostgresqlServer) -> str:
+    """URL of an empty database, with the tables for effects."""
+    url = chaos_server.create_database().render_as_string(hide_password=False)
+    EffectTable(url).create()
+    return url

@@ -46,6 +46,13 @@ class Effects:
     def all(self) -> list[Effect]:
         raise NotImplementedError
 
+    def open_gate(self, number: int) -> None:
+        """Let the attempts with this number go on that wait for it."""
+        raise NotImplementedError
+
+    def is_gate_open(self, number: int) -> bool:
+        raise NotImplementedError
+
 
 class Ledger(Effects):
     """A file: one appended line per effect, ``run step attempt process``; small appends are atomic."""
@@ -104,6 +111,13 @@ class EffectTable(Effects):
         with psycopg.connect(self._conninfo) as connection:
             return [Effect(*row) for row in connection.execute(_ALL)]
 
+    def open_gate(self, number: int) -> None:
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute("INSERT INTO chaos.gate VALUES (%s)", [number])
+
+    def is_gate_open(self, number: int) -> bool:
+        return self._connection().execute("SELECT FROM chaos.gate WHERE number = %s", [number]).rowcount > 0
+
     def _connection(self) -> psycopg.Connection:
         connection: psycopg.Connection | None = getattr(self._of_thread, "connection", None)
         if connection is None:
@@ -117,6 +131,7 @@ class EffectTable(Effects):
 
 _TABLES = """
 CREATE SCHEMA chaos;
+CREATE TABLE chaos.gate (number int);
 CREATE TABLE chaos.fence (run_id uuid, step_key text, attempt int NOT NULL, PRIMARY KEY (run_id, step_key));
 CREATE TABLE chaos.effect (
     run_id uuid, step_key text, attempt int, worker text NOT NULL, executions int NOT NULL DEFAULT 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,9 @@ from floworch import (
     step_handler,
 )
 from tests.chaos.effects import Effects, EffectsUnavailable
+from tests.chaos.speech import say
 
-__all__ = ["FLOWS", "HANDLERS", "Expected", "expected_of"]
+__all__ = ["FLOWS", "HANDLERS", "Expected", "Held", "expected_of"]
 
 _UNTIL_THE_EFFECT_IS_HAD = RetryPolicy(
     max_attempts=1000, backoff="exponential", initial=0.05, max=1.0, retry_on=(EffectsUnavailable,)
@@ -71,7 +73,17 @@ async def endless(ctx: StepContext) -> None:
         await asyncio.sleep(0.05)
 
 
-HANDLERS = (effect, blocking_effect, flaky, parked, broken, endless)
+@step_handler("Held")
+async def held(ctx: StepContext) -> dict[str, Any]:
+    """Waits for the gate of its attempt, and does not care whether it is still wanted."""
+    say(f"holds {ctx.attempt}")
+    gates = ctx.service(Effects)
+    while not await asyncio.to_thread(gates.is_gate_open, ctx.attempt):  # noqa: ASYNC110 - the gate is a row
+        await asyncio.sleep(0.02)
+    return {"process": os.getpid(), "attempt": ctx.attempt}
+
+
+HANDLERS = (effect, blocking_effect, flaky, parked, broken, endless, held)
 
 
 class Chain(FlowDefinition):
@@ -157,6 +169,13 @@ class Late(FlowDefinition):
         steps={"endless": Step(type="Endless"), "never": Step(type="Effect", run_after=["endless"])},
         timeout_seconds=1.0,
     )
+
+
+class Held(FlowDefinition):
+    """For tests that decide by themselves when a step ends."""
+
+    id = UUID(int=0xC8)
+    manifest = FlowManifest(steps={"held": Step(type="Held"), "after": Step(type="LogMessage", run_after=["held"])})
 
 
 FLOWS: tuple[type[FlowDefinition], ...] = (Chain, Fan, Loop, Retries, Handled, Unhandled, Late)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,9 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable
 
-__all__ = ["Worker", "wait_until"]
+__all__ = ["Worker", "sleep", "wait_until"]
 
 _PATIENCE_SECONDS = 120.0
+
+
+def sleep(seconds: float) -> None:
+    """Let the other processes go on for so long: what is tested is that nothing happens meanwhile."""
+    time.sleep(seconds)
 
 
 def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = _PATIENCE_SECONDS) -> None:
@@ -25,10 +31,14 @@ def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = _PATIEN
 class Worker:
     """One process. What it prints goes to a file: a full pipe would stop it."""
 
-    def __init__(self, target: str, effects: str, *arguments: str, module: str = "tests.chaos.app") -> None:
+    def __init__(
+        self, target: str, effects: str, *arguments: str, module: str = "tests.chaos.app", **environment: str
+    ) -> None:
         self._output = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - open as long as the process
         command = [sys.executable, "-m", module, target, effects, *arguments]
-        self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(
+            command, stdout=self._output, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
         self.is_paused = False
 
     @property

@@ -13,9 +13,9 @@ from random import Random
 import psycopg
 import pytest
 
-from tests.chaos.app import say
 from tests.chaos.effects import EffectTable
 from tests.chaos.processes import Worker
+from tests.chaos.speech import say
 from tests.chaos.storm import Storm
 from tests.chaos.verdict import check_everything
 from tests.servers.postgresql import PostgresqlServer

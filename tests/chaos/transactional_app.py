@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from floworch import FlowDefinition, FlowManifest, FlowOrchestrator, ManualTrigger, Step, StepContext, step_handler
-from tests.chaos.app import say
+from tests.chaos.speech import say
 
 __all__ = ["FLOW_ID", "build"]
 

@@ -17,6 +17,7 @@ class Trouble(enum.Enum):
 
     LOST_REQUEST = "the server never gets them"
     LOST_ANSWER = "the server gets them, and the client never learns what it made of them"
+    OUTAGE = "the server never gets them, nor anything else from anybody, until the network comes up again"
 
 
 class Network:
@@ -25,16 +26,20 @@ class Network:
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self._trouble: tuple[bytes, Trouble] | None = None
+        self._passes = 0
         self._lock = threading.Lock()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._threads: list[threading.Thread] = []
         self._is_down = False
+        self.connections = 0
+        """How often clients have tried to connect."""
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._spawn(self._accept)
 
-    def cut_off_at(self, words: bytes, trouble: Trouble) -> None:
-        """The next connection on which a client sends these words breaks. Only once."""
+    def cut_off_at(self, words: bytes, trouble: Trouble, *, after: int = 0) -> None:
+        """The next connection on which a client sends these words breaks, after so many times that it did not. Once."""
+        self._passes = after
         self._trouble = words, trouble
 
     @property
@@ -68,6 +73,7 @@ class Network:
                 client, _ = self._listening.accept()
             except OSError:
                 return
+            self.connections += 1
             if self._is_down:
                 client.close()
             else:
@@ -88,7 +94,9 @@ class Network:
         with contextlib.suppress(OSError):
             while data := client.recv(_CHUNK_BYTES):
                 trouble = self._trouble_with(data)
-                if trouble is Trouble.LOST_REQUEST:
+                if trouble is Trouble.OUTAGE:
+                    self.go_down()
+                if trouble in (Trouble.LOST_REQUEST, Trouble.OUTAGE):
                     break
                 if trouble is Trouble.LOST_ANSWER:
                     client.shutdown(socket.SHUT_WR)  # before the server can answer
@@ -107,6 +115,9 @@ class Network:
     def _trouble_with(self, data: bytes) -> Trouble | None:
         with self._lock:
             if self._trouble is None or self._trouble[0] not in data:
+                return None
+            if self._passes > 0:
+                self._passes -= 1
                 return None
             trouble, self._trouble = self._trouble[1], None
             return trouble
