@@ -14,7 +14,7 @@ from tests.simulation.cluster.history import HistoryFailed, play
 from tests.simulation.cluster.logs import listened_logs
 from tests.simulation.cluster.work import work_handlers
 
-_HISTORIES = int(os.environ.get("FLOWORCH_HISTORIES", "2000"))
+_HISTORIES = int(os.environ.get("FLOWORCH_HISTORIES", "1500"))
 _FIRST = int(os.environ.get("FLOWORCH_FIRST_HISTORY", "0"))
 _AT_ONCE = 100
 
