@@ -177,3 +177,19 @@ async def test_work_is_not_looked_for_in_circles_while_only_reading_is_possible(
         store.is_down = False
         assert (await run.wait()).succeeded
     assert looks < 100
+
+
+async def test_a_run_starts_although_a_loop_reads_the_output_of_one_that_ended_at_once() -> None:
+    """The start decides it all: the body of the first loop has nothing to do, and the second goes over its output."""
+    body: dict[str, Step | ForEach] = {
+        "skipped": Step(type="Work", when="false"),
+        "nothing": ForEach(for_each=[], steps=chain("Work")),
+    }
+    steps = {
+        "first": ForEach(for_each=[1, 2], steps=body, concurrency_limit=2),
+        "second": ForEach(for_each="@steps('first').output", steps=chain("Work"), run_after=["first"]),
+    }
+    async with running(steps, {"Work": nothing}) as flows:
+        result = await (await flows.trigger(FLOW_ID)).wait()
+    assert result.succeeded
+    assert result.steps["first"].output == [{"skipped": None, "nothing": []}] * 2

@@ -11,6 +11,7 @@ from floworch.core.engine.requests import Claiming, Commanding, Starting
 from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply, copy_of
 from floworch.core.machine.commands import ClaimOffer, Command, RetryStep
+from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import StepChange, Transition
@@ -101,12 +102,18 @@ class RunWork:
 
 
 def start_work(request: Starting, now: datetime) -> RunWork:
-    """Plan the start of a run. Raises PayloadsNeeded never for entry steps: they can only read the trigger."""
+    """Plan the start of a run."""
     payloads = _trigger_payloads(request)
-    state, transition = start_run(request.facts, request.plan, request.deadline, now, payloads, request.offer)
-    work = RunWork(CachedRun(state))
-    work.start(request, transition)
-    return work
+    while True:
+        try:
+            state, transition = start_run(request.facts, request.plan, request.deadline, now, payloads, request.offer)
+        except PayloadsNeeded as needed:
+            # Of a run that is not stored yet nothing can be loaded: these are the outputs of skipped steps of loops.
+            payloads |= dict.fromkeys(needed.refs)
+        else:
+            work = RunWork(CachedRun(state))
+            work.start(request, transition)
+            return work
 
 
 def claim_of(request: Claiming, now: datetime) -> Claim:
