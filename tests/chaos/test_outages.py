@@ -224,6 +224,23 @@ async def test_no_unclear_commit_after_a_start_forgets_a_claim(
     assert events.calls == [("slow", 2), ("after", 1)]
 
 
+@pytest.mark.parametrize("trouble", [Trouble.LOST_REQUEST, Trouble.LOST_ANSWER])
+async def test_a_cancel_whose_commit_is_unclear_is_answered(
+    start: Start, network: Network, events: Events, trouble: Trouble
+) -> None:
+    """The one that was asked for: that the run is being stopped already is no answer to who has stopped it."""
+    orchestrator = await start(heartbeat_seconds=300.0)
+    run = await orchestrator.trigger(Slowly)
+    await _soon(events.began.wait())
+    network.cut_off_at(b"COMMIT", trouble)
+    await _soon(run.cancel("enough"))
+    assert network.is_cut
+    events.may_end.set()
+    assert (await run.wait(timeout=30)).status is RunStatus.CANCELLED
+    kinds = [event.type async for event in run.events(follow=False)]
+    assert kinds.count("run.stop_requested") == 1
+
+
 async def test_an_outage_while_inputs_are_read_is_waited_for(start: Start, network: Network, events: Events) -> None:
     orchestrator = await start()
     network.cut_off_at(b'"payload"', Trouble.OUTAGE)

@@ -16,8 +16,9 @@ from traceback import format_exc
 from typing import Any
 from uuid import UUID
 
-from floworch.core.engine.availability import Availability, Backoff
+from floworch.core.engine.availability import Availability
 from floworch.core.engine.batch import RunWork, claim_of, creation_of, start_work
+from floworch.core.engine.outage import Outage, fail
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.settings import EngineSettings
@@ -47,7 +48,6 @@ from floworch.observability.logging import get_library_logger
 
 __all__ = ["Committer"]
 
-_USE = "committing"
 _MOST_RUNS_THAT_TIME_OUT = 3
 """Beyond that many, with nothing committed between, it is not a run that is locked but everything."""
 
@@ -80,14 +80,11 @@ class Committer:
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._aside: set[asyncio.Task[None]] = set()
-        self._availability = availability
         self._chance = chance
-        self._backoff = Backoff(chance)
-        self._outage: StorageUnavailable | None = None
-        self._kept: list[Request] = []
         self._timed_out: set[UUID] = set()
         self._claimed: set[StartedStep] = set()
         self._is_closing = asyncio.Event()
+        self._outage = Outage(store, clock, availability, chance, self._is_closing)
 
     def start(self) -> None:
         self._loop_task = asyncio.create_task(self._run(), name="floworch-committer")
@@ -106,10 +103,8 @@ class Committer:
     def put(self, request: Request) -> None:
         """Queue a request; its future gets the answer. While the store is away only patient requests are taken."""
         if self._loop_task is None or self._loop_task.done():
-            _fail(request, _stopped())
-        elif self._outage is not None and not self._may_wait(request):
-            _fail(request, _told(request, self._outage))
-        else:
+            fail(request, _stopped())
+        elif not self._outage.refuses(request):
             self._queue.append(request)
             self._wake.set()
 
@@ -117,15 +112,16 @@ class Committer:
         try:
             await self._commit_until_closed()
         finally:  # cancelled with the whole event loop: nobody must wait for an answer that cannot come
-            for request in [*self._queue, *self._kept]:
-                _fail(request, _stopped())
+            for request in self._queue:
+                fail(request, _stopped())
+            self._outage.abandon(_stopped())
 
     async def _commit_until_closed(self) -> None:
         while True:
-            while self._queue and self._outage is None:
+            while self._queue and not self._outage.is_on:
                 await self._process(self._take())
-            if self._outage is not None:
-                await self._wait_for_store(self._outage)
+            if self._outage.is_on:
+                await self._outlast()
             elif self._aside:
                 await self._wait_for_more()
             elif self._is_closing.is_set():
@@ -151,7 +147,7 @@ class Committer:
             await self._commit(requests)
         except asyncio.CancelledError:
             for request in requests:
-                _fail(request, _stopped())
+                fail(request, _stopped())
             raise
         except StorageTimeout as error:
             self._too_slow(requests, error)
@@ -200,8 +196,7 @@ class Committer:
             if isinstance(error, CommitUnclear):
                 self._note_unclear(works.values(), claims)
             raise
-        self._availability.succeeded(_USE)
-        self._backoff.reset()
+        self._outage.end()
         self._timed_out.clear()
         self._answer_all(creations, advances, claims, result, now)
 
@@ -230,7 +225,7 @@ class Committer:
     ) -> None:
         run = runs.get(request.run_id)
         if run is None:
-            _fail(request, RunNotFound(f"there is no run {request.run_id}"))
+            fail(request, RunNotFound(f"there is no run {request.run_id}"))
             return
         work = works.get(request.run_id) or RunWork(run)
         if not work.takes(request.command):
@@ -243,14 +238,14 @@ class Committer:
         except (Fenced, InvalidTransition, StepNotFound) as refusal:
             self._refuse(request, refusal, is_final=is_fresh and not work.done)
         except FloworchError as error:
-            _fail(request, error)
+            fail(request, error)
         else:
             works[request.run_id] = work
 
     def _refuse(self, request: Commanding, refusal: Exception, *, is_final: bool) -> None:
         """A refusal by a state that may be stale is no answer: look again."""
         if is_final:
-            _fail(request, refusal)
+            fail(request, refusal)
         else:
             self._runs.drop(request.run_id)
             self._queue.appendleft(request)
@@ -274,10 +269,10 @@ class Committer:
         except StorageUnavailable as error:
             await self._try_later(request, error)
         except FloworchError as error:
-            _fail(request, error)
+            fail(request, error)
         except Exception as error:  # noqa: BLE001 - the top of a background task
             self._log.error("payloads_not_read", run_id=str(request.run_id), traceback=format_exc())
-            _fail(request, error)
+            fail(request, error)
         else:
             self._queue.append(request)
             self._wake.set()
@@ -367,42 +362,12 @@ class Committer:
         return answer is not None
 
     def _storage_failed(self, requests: Sequence[Request], error: StorageUnavailable) -> None:
-        """Keep what handlers have done until the store is back; tell everybody else at once."""
-        self._outage = error
-        self._availability.failed(_USE, error)
-        self._kept += self._patient([*requests, *self._queue], error)
+        self._outage.begin(error, [*requests, *self._queue])
         self._queue.clear()
 
-    async def _wait_for_store(self, error: StorageUnavailable) -> None:
-        """Pause, and let what was kept try again; when there is nothing, ask the store whether it is there."""
-        await self._clock.wait(self._is_closing, self._backoff.next_seconds())
-        self._queue = deque(self._patient([*self._kept, *self._queue], error))
-        self._kept.clear()
-        if self._queue or self._is_closing.is_set():
-            self._outage = None
-            return
-        try:
-            await self._store.find_run_by_key(UUID(int=0), "is anybody there?")
-        except StorageError as still:
-            self._outage = still if isinstance(still, StorageUnavailable) else error
-        else:
-            self._outage = None
-            self._availability.succeeded(_USE)
-            self._backoff.reset()
-
-    def _patient(self, requests: Iterable[Request], error: StorageUnavailable) -> list[Request]:
-        """Those that may wait for the store; the others fail."""
-        found: list[Request] = []
-        for request in dict.fromkeys(requests):
-            if self._may_wait(request):
-                found.append(request)
-            else:
-                _fail(request, _told(request, error))
-        return found
-
-    def _may_wait(self, request: Request) -> bool:
-        until = request.patient_until
-        return until is not None and self._clock.now() < until and not self._is_closing.is_set()
+    async def _outlast(self) -> None:
+        queued, self._queue = self._queue, deque()
+        self._queue.extendleft(reversed(await self._outage.wait(queued)))
 
     def _too_slow(self, requests: Sequence[Request], error: StorageTimeout) -> None:
         """Something holds locks on one of the runs, or on everything."""
@@ -417,8 +382,8 @@ class Committer:
             self._set_aside(self._try_later(requests[0], error))
 
     async def _try_later(self, request: Request, error: StorageUnavailable) -> None:
-        if not self._may_wait(request):
-            _fail(request, _told(request, error))
+        if not self._outage.may_wait(request):
+            fail(request, error)
             return
         await self._clock.wait(self._is_closing, self._chance.uniform(0.5, 1.0))
         self._queue.append(request)
@@ -427,7 +392,7 @@ class Committer:
     def _isolate(self, requests: Sequence[Request], error: Exception) -> None:
         """One of them is poison. Commit each by itself, so that it alone fails."""
         if len(requests) == 1 and (requests[0].alone or not requests[0].is_unclear):
-            _fail(requests[0], error)
+            fail(requests[0], error)
             return
         for request in requests:
             request.alone = True
@@ -442,20 +407,3 @@ def _note_claim(run: CachedRun, request: Claiming, now: datetime) -> None:
 
 def _stopped() -> StorageUnavailable:
     return StorageUnavailable("the engine has stopped")
-
-
-def _fail(request: Request, error: Exception) -> None:
-    if not request.future.done():
-        request.future.set_exception(error)
-
-
-def _told(request: Request, error: StorageUnavailable) -> StorageUnavailable:
-    """What the caller is told. An error of its own, as each gets another traceback."""
-    told = type(error)(*error.args)
-    if request.is_unclear and isinstance(request, Starting):
-        told = CommitUnclear(
-            f"whether run {request.run_id} was started is not known: {error}. Look for it by its id when the store is "
-            "back, or trigger again with the same idempotency key; without one another run would start"
-        )
-    told.__cause__ = error
-    return told

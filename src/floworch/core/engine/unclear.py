@@ -10,8 +10,9 @@ from collections.abc import Set
 from typing import Any
 from uuid import UUID
 
-from floworch.core.engine.requests import Claiming, Request, Started, Starting
+from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun
+from floworch.core.machine.commands import RetryStep, StopRun
 from floworch.core.machine.transition import Transition
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.runtime import StartedStep
@@ -22,8 +23,8 @@ __all__ = ["answer_if_it_happened", "claim_in"]
 def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: str, claimed: Set[StartedStep]) -> Any:
     """The answer to a request whose commit was unclear, given the run as it is now; None when it is to be done again.
 
-    ``claimed`` are the attempts that this process knows to be its own: another request has won those. A command that
-    claimed nothing is done again too: if it did happen, it is fenced.
+    ``claimed`` are the attempts that this process knows to be its own: another request has won those. The report of an
+    attempt after which nothing was claimed is done again too: if it did happen, it is fenced.
     """
     if run is None:
         return None
@@ -33,7 +34,7 @@ def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: st
     is_ours = _is_found(_claim_of(request.run_id, request.tried), run, worker_id, claimed)
     if isinstance(request, Starting):
         return Started(request.run_id, duplicate=False, transition=request.tried if is_ours else None)
-    return request.tried if is_ours else None
+    return request.tried if is_ours or _has_left_mark(request, run) else None
 
 
 def claim_in(request: Request, answer: Any) -> StartedStep | None:
@@ -41,6 +42,19 @@ def claim_in(request: Request, answer: Any) -> StartedStep | None:
     if isinstance(request, Claiming):
         return StartedStep(request.run_id, request.task.step_key, request.task.attempt + 1) if answer else None
     return _claim_of(request.run_id, answer.transition if isinstance(answer, Started) else answer)
+
+
+def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
+    """Whether what a person has asked for was done, by the very instant at which it was decided."""
+    tried, command = request.tried, request.command
+    if tried is None:
+        return False
+    if isinstance(command, StopRun):
+        return run.state.stop is not None and run.state.stop == tried.stop
+    if isinstance(command, RetryStep):
+        decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
+        return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None
+    return False
 
 
 def _claim_of(run_id: UUID, transition: Transition | None) -> StartedStep | None:
