@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Any
 from uuid import UUID
 
 from floworch.core.dag.lookup import find_step
+from floworch.core.dag.plan import ScopePlan
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.execution import Executor
@@ -431,5 +432,12 @@ def _started(run_id: UUID, transition: Transition) -> StartedStep:
 
 def _step_types(plans: Plans, handlers: Handlers) -> frozenset[str]:
     """Step types that this process can run, in every spelling that its flows use."""
-    used = {step.type for plan in plans.current.values() for step in plan.root.steps.values()}
+    used = {word for plan in plans.current.values() for word in _types_in(plan.root)}
     return frozenset(word for word in used | handlers.types if word in handlers)
+
+
+def _types_in(scope: ScopePlan) -> Iterator[str]:
+    for step in scope.steps.values():
+        yield step.type
+        if step.loop is not None:
+            yield from _types_in(step.loop.body)
