@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from floworch import ForEach, RunStatus, Step, StepContext, StepStatus, StorageUnavailable
-from floworch.core.ports.storage import Batch
+from floworch.core.ports.storage import Batch, DueWork
 from floworch.errors import StorageError
 from tests.engine.stores import BrittleStore
 from tests.engine.workbench import FLOW_ID, chain, running, seconds
@@ -156,11 +157,11 @@ async def test_work_is_not_looked_for_in_circles_while_only_reading_is_possible(
     class ReadOnlyForAWhile(BrittleStore):
         looks = 0
 
-        async def due(self, *args: Any) -> Any:
+        async def due(self, now: datetime, limit: int) -> DueWork:
             self.looks += 1
             if self.is_down and self.looks > 1000:
                 raise StorageUnavailable("this ends the circle, if there is one")
-            return await super().due(*args)
+            return await super().due(now, limit)
 
     loop = ForEach(for_each=list(range(20)), concurrency_limit=20, steps={"w": Step(type="Work")})
 

@@ -336,9 +336,9 @@ class Storage(ABC):
         A change that conflicts is left out and answered with ``CONFLICT``; the others commit. An advance conflicts when
         the run's revision is not the expected one, or when a step row is not as ``StepChange.before`` says.
 
-        Raises CommitUnclear when the connection breaks while the transaction is being committed: then all of the batch was
-        written, or nothing. After every other error nothing was. StorageTimeout says that something holds locks on what
-        the batch writes.
+        Raises CommitUnclear when the connection breaks while the transaction is being committed: then all of the batch
+        was written, or nothing. After every other error nothing was. StorageTimeout says that something holds locks on
+        what the batch writes.
         """
 
     @abstractmethod
