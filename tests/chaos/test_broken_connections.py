@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from floworch.core.ports.clock import SystemClock
 from floworch.core.ports.storage import Batch, RunFilter
@@ -87,6 +87,20 @@ async def test_a_server_that_has_become_read_only_is_unavailable(store: SqlStora
     _terminate_others(database)
     with pytest.raises(StorageUnavailable, match="read-only"):
         await store.commit(Batch(creations=[creation(1)]))
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+async def test_work_is_done_again_when_another_transaction_was_in_its_way(store: SqlStorage, code: str) -> None:
+    tries = []
+
+    def work(connection: Connection) -> str:
+        tries.append(code)
+        if len(tries) < 3:
+            connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$")
+        return "done"
+
+    assert await store._write(work) == "done"
+    assert len(tries) == 3
 
 
 async def test_a_value_that_the_driver_refuses_is_no_outage(store: SqlStorage) -> None:
