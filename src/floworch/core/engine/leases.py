@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from traceback import format_exc
+from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.engine.availability import Availability
@@ -19,8 +19,7 @@ from floworch.observability.logging import get_library_logger
 __all__ = ["Leases"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     lease_seconds: float
     interrupt: Callable[[str], None] | None
     """None once the handler has ended and its result is about to be committed."""
@@ -52,10 +51,10 @@ class Leases:
 
     def hold(self, step: StartedStep, lease_seconds: float, interrupt: Callable[[str], None] | None) -> None:
         """Renew the lease from now on, until it is let go of. Without ``interrupt`` nothing is left to be stopped."""
-        self._held[_key(step)] = _Held(lease_seconds, interrupt)
+        self._held[step] = _Held(lease_seconds, interrupt)
 
     def let_go(self, step: StartedStep) -> None:
-        self._held.pop(_key(step), None)
+        self._held.pop(step, None)
 
     def interrupt(self, run_id: UUID, step_keys: list[str], reason: str) -> None:
         """Ask the attempts of these steps that run here to stop."""
@@ -94,7 +93,3 @@ class Leases:
                 interrupt("the lease was lost; another worker may run the step")
             else:
                 interrupt("the run is being stopped")
-
-
-def _key(step: StartedStep) -> LeaseKey:
-    return LeaseKey(step.run_id, step.step_key, step.attempt)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
-from uuid import UUID
+from typing import Protocol, TypeAlias
 
-from floworch.core.ports.storage import ReadyStep
+from floworch.core.ports.storage import AttemptKey, ReadyStep
 
 __all__ = ["Runtime", "StartedStep", "StepRunner"]
 
 
-@dataclass(frozen=True, slots=True)
-class StartedStep:
-    """An attempt whose lease this process holds."""
-
-    run_id: UUID
-    step_key: str
-    attempt: int
+StartedStep: TypeAlias = AttemptKey
+"""An attempt whose lease this process holds."""
 
 
 class StepRunner(Protocol):

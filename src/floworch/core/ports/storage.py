@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from floworch.core.machine.state import RunFacts, StepState, StopRequest
@@ -24,6 +25,7 @@ from floworch.errors import ConfigurationError
 
 __all__ = [
     "Advance",
+    "AttemptKey",
     "Batch",
     "BatchResult",
     "Capabilities",
@@ -161,11 +163,16 @@ class StoredRun:
     steps: dict[str, StepState]
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseKey:
+class AttemptKey(NamedTuple):
+    """One attempt of one step. A tuple, because every step that runs is made into keys and hashed several times."""
+
     run_id: UUID
     step_key: str
     attempt: int
+
+
+LeaseKey: TypeAlias = AttemptKey
+"""A running attempt, by which its lease is renewed."""
 
 
 class LeaseState(Enum):
@@ -175,13 +182,8 @@ class LeaseState(Enum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
-class TimerKey:
-    """A pending step whose time has come."""
-
-    run_id: UUID
-    step_key: str
-    attempt: int
+TimerKey: TypeAlias = AttemptKey
+"""A pending step whose time has come."""
 
 
 @dataclass(frozen=True, slots=True)
