@@ -11,6 +11,7 @@ from uuid import UUID
 
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import ScopePlan
+from floworch.core.engine.answers import answer_of
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.execution import Executor
@@ -182,7 +183,7 @@ class Engine:
             future.add_done_callback(self._use_reserved)
         offer = self._offer if has_slot else None
         self._committer.put(Starting(facts, plan, deadline, body, headers, offer, future))
-        return await asyncio.shield(future)  # the caller may go away: a run that starts all the same is run
+        return await answer_of(future)  # the caller may go away: a run that starts all the same is run
 
     def _use_reserved(self, future: asyncio.Future[Started]) -> None:
         """Run the step that was started with the run."""
@@ -299,7 +300,7 @@ class Engine:
         offer = None if self._is_stopping else self._offer
         request = self._request(step.run_id, command, offer, self._patience())
         try:
-            return await asyncio.shield(request.future)
+            return await answer_of(request.future)
         except asyncio.CancelledError:
             request.offer = request.patient_until = None
             transition = await request.future
@@ -314,7 +315,7 @@ class Engine:
         released = StepReleased(step.step_key, step.attempt)
         request = self._request(step.run_id, released, None, patient_until)
         try:
-            await asyncio.shield(request.future)
+            await answer_of(request.future)
         except (FloworchError, Fenced) as error:
             self._log.warning("release_failed", error=str(error), **_names(step))
 

@@ -3,24 +3,55 @@ would act on it: a task that is left by SystemExit stops the event loop, and a f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Ended", "Raised", "Returned", "call", "call_async"]
+__all__ = ["End", "Ended", "Raised", "Returned", "call", "call_async"]
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(NamedTuple):
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(NamedTuple):
     error: BaseException
 
 
 Ended: TypeAlias = Returned | Raised
+
+
+class End:
+    """The end of a call: told once, and waited for by one at a time, who may give up waiting and begin again.
+
+    Everything happens on one event loop.
+    """
+
+    __slots__ = ("_waiter", "ended")
+
+    def __init__(self) -> None:
+        self.ended: Ended | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def tell(self, ended: Ended) -> None:
+        """The call has ended; only the first time counts."""
+        if self.ended is None:
+            self.ended = ended
+            if self._waiter is not None:
+                _wake(self._waiter)
+
+    async def wait(self, timeout_seconds: float | None = None) -> Ended | None:
+        """How the call ended; None when the time is up before."""
+        if self.ended is None:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = None if timeout_seconds is None else loop.call_later(timeout_seconds, _wake, self._waiter)
+            try:
+                await self._waiter
+            finally:
+                if timer is not None:
+                    timer.cancel()
+        return self.ended
 
 
 def call(function: Callable[[], Any]) -> Ended:
@@ -39,3 +70,8 @@ async def call_async(function: Callable[[], Awaitable[Any]]) -> Ended:
         raise
     except BaseException as error:  # noqa: BLE001  (the handler boundary)
         return Raised(error)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

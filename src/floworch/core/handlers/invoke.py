@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from floworch.core.handlers.binding import BindingError, bind
 from floworch.core.handlers.context import StepContext
-from floworch.core.handlers.ended import Ended, Raised, call_async
+from floworch.core.handlers.ended import End, Ended, Raised, call_async
 from floworch.core.handlers.failures import cancelled, failed_by, plain_failure, timed_out
 from floworch.core.handlers.outcomes import outcome_of
 from floworch.core.handlers.processes import HandlerProcesses, ProcessTask
@@ -51,13 +51,13 @@ async def invoke(
         )
     running: _Running = _start(handler, ctx, arguments, threads, processes, max_output_bytes)
     try:
-        is_done = await _settled(running.future, timeout)
+        ended = await running.end.wait(timeout)
     except asyncio.CancelledError:
         ctx.cancelled.set("the worker stops or the run was stopped")
         await _stop(running, ctx, cancel_grace)
         raise
-    if is_done:
-        return _outcome(handler, ctx, running.future.result(), max_output_bytes)
+    if ended is not None:
+        return _outcome(handler, ctx, ended, max_output_bytes)
     assert timeout is not None
     ctx.cancelled.set(f"the timeout of {timeout:g} seconds is over")
     await _stop(running, ctx, cancel_grace)
@@ -66,7 +66,7 @@ async def invoke(
 
 class _Running(Protocol):
     @property
-    def future(self) -> asyncio.Future[Ended]: ...
+    def end(self) -> End: ...
     def request_stop(self) -> None: ...
     def abandon(self) -> None: ...
 
@@ -74,14 +74,24 @@ class _Running(Protocol):
 class _OnLoop:
     """A task of its own: what the handler does to its context variables and to its task stays with it."""
 
+    __slots__ = ("_task", "end")
+
     def __init__(self, function: Callable[[], Any]) -> None:
-        self.future = asyncio.get_running_loop().create_task(call_async(function))
+        self.end = End()
+        self._task = asyncio.get_running_loop().create_task(self._call(function))
+
+    async def _call(self, function: Callable[[], Any]) -> None:
+        self.end.tell(await call_async(function))
 
     def request_stop(self) -> None:
-        self.future.cancel()
+        self._task.cancel()
+        self._task.add_done_callback(self._cancelled)  # one that is cancelled before its first line tells nothing
 
     def abandon(self) -> None:
         """Nothing holds the task but what it waits for."""
+
+    def _cancelled(self, _: object) -> None:
+        self.end.tell(Raised(asyncio.CancelledError()))
 
 
 def _start(
@@ -116,34 +126,12 @@ async def _without_waiting(function: Callable[[], Any]) -> Any:
     return function()
 
 
-async def _settled(future: asyncio.Future[Ended], timeout_seconds: float | None) -> bool:
-    """Wait until the future is done (True) or the time is up (False). Unlike ``wait_for``, cancelling the wait does
-    not cancel the future; and it is half the price of ``asyncio.wait``, which counts with short handlers."""
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[None] = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    future.add_done_callback(wake)
-    timer = None if timeout_seconds is None else loop.call_later(timeout_seconds, wake)
-    try:
-        await waiter
-    finally:
-        future.remove_done_callback(wake)
-        if timer is not None:
-            timer.cancel()
-    return future.done()
-
-
 async def _stop(running: _Running, ctx: StepContext, grace_seconds: float) -> None:
     running.request_stop()
-    is_done = False
     try:
-        is_done = await _settled(running.future, grace_seconds)
+        await running.end.wait(grace_seconds)
     finally:
-        if not is_done:
+        if running.end.ended is None:
             running.abandon()
             ctx.log.warning("handler_abandoned", reason=ctx.cancelled.reason, grace_seconds=grace_seconds)
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from floworch.core.handlers.ended import Ended, Raised
+from floworch.core.handlers.ended import End, Ended, Raised
 from floworch.core.handlers.ended import call as call_and_catch
 
 __all__ = ["HandlerThreads", "ThreadCall"]
@@ -19,17 +19,16 @@ _IDLE_SECONDS = 30.0
 
 
 class ThreadCall:
-    """One call on its way through a thread. ``future`` belongs to the event loop that made the call; it is never
-    cancelled and never fails."""
+    """One call on its way through a thread. ``end`` is told on the event loop that made the call."""
 
-    __slots__ = ("_abandon", "_context", "_function", "_loop", "future", "is_abandoned")
+    __slots__ = ("_abandon", "_context", "_function", "_loop", "end", "is_abandoned")
 
     def __init__(self, function: Callable[[], Any], abandon: Callable[[ThreadCall], None]) -> None:
         self._function = function
         self._abandon = abandon
         self._context = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Ended] = self._loop.create_future()
+        self.end = End()
         self.is_abandoned = False
 
     def request_stop(self) -> None:
@@ -49,13 +48,9 @@ class ThreadCall:
 
     def _answer(self, ended: Ended) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._finish, ended)
+            self._loop.call_soon_threadsafe(self.end.tell, ended)
         except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
             return
-
-    def _finish(self, ended: Ended) -> None:
-        if not self.future.done():
-            self.future.set_result(ended)
 
 
 class HandlerThreads:

@@ -300,7 +300,7 @@ async def test_calls_that_wait_for_a_thread_when_the_pool_closes_fail() -> None:
     threads.close()
     release.set()
 
-    assert (await first.future).value is True  # type: ignore[union-attr]
-    assert "stopped before" in str((await second.future).error)  # type: ignore[union-attr]
+    assert (await first.end.wait()).value is True  # type: ignore[union-attr]
+    assert "stopped before" in str((await second.end.wait()).error)  # type: ignore[union-attr]
     with pytest.raises(RuntimeError, match="closed"):
         threads.start(sys.exit)
