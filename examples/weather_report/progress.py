@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from floworch import FlowManifest, ForEach, HistoryEvent, Step
+from floworch import FlowManifest, ForEach, HistoryEvent
 
 __all__ = ["Progress", "follow"]
 
@@ -82,5 +82,5 @@ class Progress:
         return table
 
 
-def _body_size(step: Step | ForEach) -> int:
+def _body_size(step: object) -> int:
     return len(step.steps) if isinstance(step, ForEach) else 0

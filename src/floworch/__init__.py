@@ -8,12 +8,15 @@ from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.spec import step_handler
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
+    Compensation,
     CronTrigger,
     FlowManifest,
     ForEach,
     ManualTrigger,
     RunAfter,
+    Scope,
     Step,
+    Until,
     WebhookTrigger,
 )
 from floworch.core.model.records import HistoryEvent, RunRecord, StepError, StepRecord
@@ -40,6 +43,7 @@ from floworch.results import RunResult
 __version__ = "0.1.0"
 
 __all__ = [
+    "Compensation",
     "ConfigurationError",
     "CronTrigger",
     "ExpressionError",
@@ -62,6 +66,7 @@ __all__ = [
     "RunRecord",
     "RunResult",
     "RunStatus",
+    "Scope",
     "Step",
     "StepContext",
     "StepError",
@@ -70,6 +75,7 @@ __all__ = [
     "StepResult",
     "StepStatus",
     "StorageUnavailable",
+    "Until",
     "WaitTimeout",
     "WebhookTrigger",
     "expr",

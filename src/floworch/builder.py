@@ -14,7 +14,7 @@ from floworch.core.handlers.builtin import BUILTIN_HANDLERS
 from floworch.core.handlers.registry import HandlerRegistry
 from floworch.core.handlers.services import Services
 from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow, manifest_of
-from floworch.core.model.steps import FOR_EACH
+from floworch.core.model.steps import FOR_EACH, SCOPE, UNTIL
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.runtime import Runtime
 from floworch.core.ports.storage import Storage
@@ -146,7 +146,7 @@ class FlowOrchestratorBuilder:
 
     def problems(self) -> list[FlowProblem]:
         """Everything that :meth:`build` would refuse the flows for; empty when they are valid."""
-        return validate_flows(self._flows, self._handlers.types | {FOR_EACH})
+        return validate_flows(self._flows, self._handlers.types | {FOR_EACH, UNTIL, SCOPE})
 
     def build(self) -> FlowOrchestrator:
         """Check everything and put it together.

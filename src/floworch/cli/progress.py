@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from floworch.core.dag.keys import scope_of, split_scope, static_path
-from floworch.core.model.manifest import FlowManifest, ForEach, Step
+from floworch.core.model.manifest import AnyStep, Block, FlowManifest
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -117,13 +117,15 @@ class RunProgress:
         (final.add if step.is_final else final.discard)(step.key)
         loop.done += (len(final) >= size) - was_done
 
-    def _note_steps(self, steps: Mapping[str, Step | ForEach], around: str) -> None:
+    def _note_steps(self, steps: Mapping[str, AnyStep], around: str) -> None:
         for key, step in steps.items():
             path = f"{around}.{key}" if around else key
             self._types[path] = step.type
-            if isinstance(step, ForEach):
-                self._body_sizes[path] = len(step.steps)
-                self._note_steps(step.steps, path)
+            if isinstance(step, Block):
+                branches = step.branches()
+                self._body_sizes[path] = len(branches["steps"])
+                for steps in branches.values():
+                    self._note_steps(steps, path)
 
 
 def _change(step: StepProgress, event: HistoryEvent) -> None:

@@ -14,7 +14,7 @@ from floworch.cli.opening import opened
 from floworch.cli.screen import stderr_console
 from floworch.cli.storage_words import storage_words
 from floworch.cli.words import plural
-from floworch.core.model.manifest import ForEach, Step
+from floworch.core.model.manifest import AnyStep, Block
 from floworch.orchestrator import FlowOrchestrator
 
 __all__ = ["work_until_stopped"]
@@ -45,10 +45,11 @@ def _about(orchestrator: FlowOrchestrator, target: str) -> dict[str, object]:
     }
 
 
-def _types(steps: Mapping[str, Step | ForEach]) -> Iterator[str]:
+def _types(steps: Mapping[str, AnyStep]) -> Iterator[str]:
     for step in steps.values():
-        if isinstance(step, ForEach):
-            yield from _types(step.steps)
+        if isinstance(step, Block):
+            for branch in step.branches().values():
+                yield from _types(branch)
         else:
             yield step.type
 

@@ -9,12 +9,13 @@ from typing import Literal, TypeAlias
 
 from floworch.core.model.flow import FlowLike, as_flow, manifest_of
 from floworch.core.model.manifest import (
+    AnyStep,
+    Block,
     CronTrigger,
     FlowManifest,
-    ForEach,
     ManualTrigger,
     RunAfter,
-    Step,
+    Scope,
     WebhookTrigger,
 )
 
@@ -23,13 +24,16 @@ __all__ = ["DIRECTIONS", "Direction", "to_mermaid"]
 Direction: TypeAlias = Literal["TD", "TB", "BT", "LR", "RL"]
 DIRECTIONS = ("TD", "TB", "BT", "LR", "RL")
 
-_Steps: TypeAlias = Mapping[str, Step | ForEach]
+_Steps: TypeAlias = Mapping[str, AnyStep]
 _CLASSES = (
     "classDef trigger fill:#e1f5ff,stroke:#0288d1",
     "classDef entry fill:#c8e6c9,stroke:#388e3c",
     "classDef polling fill:#fff9c4,stroke:#f57f17",
     "classDef loop fill:#f3e5f5,stroke:#7b1fa2",
+    "classDef scope fill:#eceff1,stroke:#546e7a",
+    "classDef undo fill:#ffebee,stroke:#c62828,stroke-dasharray:4",
 )
+_ICONS = {"ForEach": "🔁", "Until": "🔂", "Scope": "🗂"}
 # Words that Mermaid's grammar takes for its own when they stand where an id may stand.
 _RESERVED = frozenset(
     ("end", "graph", "flowchart", "subgraph", "direction", "style", "default", "class", "classdef", "linkstyle")
@@ -88,22 +92,30 @@ class _Drawing:
                 if before in steps:
                     yield self.edge(_path(path, before), _path(path, key), demand)
 
-    def step(self, key: str, step: Step | ForEach, scope_path: str) -> Iterator[str]:
+    def step(self, key: str, step: AnyStep, scope_path: str) -> Iterator[str]:
         path = _path(scope_path, key)
         node = self.step_id(path)
         yield f'{node}["{self.label(key, step)}"]{self.style(_style_of(step))}'
-        if isinstance(step, ForEach):
-            yield from self.loop_body(key, step, path, node)
+        if isinstance(step, Block):
+            for branch, steps in step.branches().items():
+                yield from self.branch(key, step, branch, steps, path)
+        elif step.compensate is not None:
+            undo = self.new_id(f"undo_{node}")
+            yield f'{undo}["↩ {_escaped(key)}<br/><i>{_escaped(step.compensate.type)}</i>"]{self.style("undo")}'
+            yield f"{node} -.->|undo| {undo}"
 
-    def loop_body(self, key: str, loop: ForEach, path: str, node: str) -> Iterator[str]:
-        body = self.new_id(f"subgraph_{node}")
-        kind = f" ({loop.type})" if self.show_step_types else ""
-        yield f'subgraph {body}["🔁 {_escaped(key)}{kind}"]'
-        yield from (f"    {line}" for line in self.scope(loop.steps, path))
+    def branch(self, key: str, block: Block, branch: str, steps: _Steps, path: str) -> Iterator[str]:
+        node = self.step_id(path)
+        is_main = branch == "steps"
+        body = self.new_id(f"subgraph_{node}" if is_main else f"subgraph_{node}_{branch}")
+        kind = f" ({block.type})" if self.show_step_types else ""
+        title = f"{_ICONS[block.type]} {_escaped(key)}{kind}" if is_main else branch
+        yield f'subgraph {body}["{title}"]'
+        yield from (f"    {line}" for line in self.scope(steps, path))
         yield "end"
-        yield f"{node} -.-> {body}"
+        yield f"{node} -.-> {body}" if is_main else f"{node} -.->|{branch}| {body}"
 
-    def label(self, key: str, step: Step | ForEach) -> str:
+    def label(self, key: str, step: AnyStep) -> str:
         lines = [_escaped(key)]
         if self.show_step_types and step.type.strip():
             lines.append(f"<i>{_escaped(step.type)}</i>")
@@ -147,9 +159,9 @@ def _escaped(text: str) -> str:
     return "".join(_ENTITIES.get(char, char) for char in text)
 
 
-def _style_of(step: Step | ForEach) -> str | None:
-    if isinstance(step, ForEach):
-        return "loop"
+def _style_of(step: AnyStep) -> str | None:
+    if isinstance(step, Block):
+        return "scope" if isinstance(step, Scope) else "loop"
     if str(step.inputs.get("pollEnabled")).casefold() == "true":
         return "polling"
     return None if step.run_after else "entry"

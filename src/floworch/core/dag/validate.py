@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from floworch.core.dag.rules import expressions, flows, graph, keys, settings
+from floworch.core.dag.rules import blocks, expressions, flows, graph, keys, settings
 from floworch.core.dag.rules.flows import CheckedFlow
 from floworch.core.dag.rules.scopes import Finding, scopes_of
 from floworch.core.model.flow import FlowLike, as_flow
@@ -60,6 +60,8 @@ def _findings(manifest: FlowManifest, known_step_types: Collection[str] | None) 
         yield from graph.dependencies_known(scope, scopes)
         yield from graph.no_cycles(scope)
         yield from graph.nesting(scope)
+        yield from blocks.branches(scope)
+        yield from blocks.compensations(scope)
         yield from settings.step_types(scope, known_step_types)
         yield from settings.limits(scope)
         yield from settings.durations(scope)

@@ -15,28 +15,49 @@ from floworch.core.model.payload import Json, Payload
 from floworch.core.model.problems import problems_of
 from floworch.core.model.retry import RetryLike, RetrySettings
 from floworch.core.model.run_after import RunAfter, RunAfterInput
-from floworch.core.model.steps import FOR_EACH, AnyStep, ForEach, Step, StepBase, is_loop_type
+from floworch.core.model.steps import (
+    FOR_EACH,
+    SCOPE,
+    UNTIL,
+    AnyStep,
+    Block,
+    Compensation,
+    ForEach,
+    OnItemFailure,
+    Scope,
+    Step,
+    StepBase,
+    Until,
+    block_type,
+)
 from floworch.core.model.triggers import AnyTrigger, CronTrigger, ManualTrigger, TriggerBase, WebhookTrigger
 from floworch.core.model.wire import Seconds, WireModel
 from floworch.errors import FlowValidationError
 
 __all__ = [
     "FOR_EACH",
+    "SCOPE",
+    "UNTIL",
     "AnyStep",
     "AnyTrigger",
+    "Block",
+    "Compensation",
     "CronTrigger",
     "FlowManifest",
     "ForEach",
     "ManualTrigger",
+    "OnItemFailure",
     "RetryLike",
     "RetrySettings",
     "RunAfter",
     "RunAfterInput",
+    "Scope",
     "Step",
     "StepBase",
     "TriggerBase",
+    "Until",
     "WebhookTrigger",
-    "is_loop_type",
+    "block_type",
 ]
 
 
@@ -55,7 +76,7 @@ class FlowManifest(WireModel):
         def __init__(
             self,
             *,
-            steps: Mapping[str, Step | ForEach],
+            steps: Mapping[str, AnyStep],
             triggers: Mapping[str, ManualTrigger | CronTrigger | WebhookTrigger] | None = None,
             timeout_seconds: float | None = None,
         ) -> None: ...

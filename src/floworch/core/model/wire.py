@@ -23,11 +23,17 @@ from floworch.core.model.payload import Json, Payload
 from floworch.core.model.spelling import did_you_mean
 from floworch.errors import InvalidPayload
 
-__all__ = ["JsonValue", "Seconds", "WireModel", "expression_text", "mistake", "wire_name"]
+__all__ = ["JsonValue", "Pause", "Seconds", "WireModel", "expression_text", "mistake", "wire_name"]
 
 _MAX_DEPTH = 40
 """Below the limit of stored JSON by what a manifest's own levels need."""
-_NAMES_WITH_UNIT = {"timeout": "timeoutSeconds", "initial": "initialSeconds", "max": "maxSeconds"}
+_WIRE_NAMES = {
+    "timeout": "timeoutSeconds",
+    "initial": "initialSeconds",
+    "max": "maxSeconds",
+    "delay": "delaySeconds",
+    "finally_": "finally",
+}
 
 
 class WireModel(BaseModel):
@@ -59,7 +65,7 @@ class WireModel(BaseModel):
 
 def wire_name(name: str) -> str:
     """JSON name of a Python field: camelCase, and with the unit where the Python name leaves it out."""
-    return _NAMES_WITH_UNIT.get(name) or to_camel(name)
+    return _WIRE_NAMES.get(name) or to_camel(name)
 
 
 def expression_text(value: Any) -> Any:
@@ -147,3 +153,11 @@ Seconds = Annotated[
     Field(allow_inf_nan=False, json_schema_extra={"exclusiveMinimum": 0}),
 ]
 """A duration; a ``timedelta`` is accepted as well."""
+
+Pause = Annotated[
+    float,
+    BeforeValidator(_to_seconds),
+    PlainSerializer(_shortest_number, return_type=int | float, when_used="always"),
+    Field(allow_inf_nan=False, json_schema_extra={"minimum": 0}),
+]
+"""A duration that may be nothing."""

@@ -46,6 +46,8 @@ flowchart TD
     classDef entry fill:#c8e6c9,stroke:#388e3c
     classDef polling fill:#fff9c4,stroke:#f57f17
     classDef loop fill:#f3e5f5,stroke:#7b1fa2
+    classDef scope fill:#eceff1,stroke:#546e7a
+    classDef undo fill:#ffebee,stroke:#c62828,stroke-dasharray:4
     T_manual(["⚡ manual<br/>Manual"]):::trigger
     T_manual --> load
     T_nightly(["⚡ nightly<br/>Cron 0 2 * * * Europe/Berlin"]):::trigger

@@ -11,11 +11,15 @@ from floworch.core.dag.compile import compile_manifest
 from floworch.core.dag.validate import require_valid, validate_flows, validate_manifest
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
+    AnyStep,
+    Compensation,
     CronTrigger,
     FlowManifest,
     ForEach,
     RunAfter,
+    Scope,
     Step,
+    Until,
     WebhookTrigger,
 )
 from floworch.errors import FlowProblem, FlowValidationError
@@ -27,7 +31,7 @@ def step(*after: str, **inputs: Any) -> Step:
     return Step(type="LogMessage", run_after=list(after), inputs=inputs)
 
 
-def loop(body: dict[str, Step | ForEach], *after: str, source: object = (1, 2)) -> ForEach:
+def loop(body: dict[str, AnyStep], *after: str, source: object = (1, 2)) -> ForEach:
     return ForEach(for_each=source, steps=body, run_after=list(after))
 
 
@@ -41,17 +45,17 @@ def made(class_name: str, **attributes: Any) -> type[FlowDefinition]:
     return type(class_name, (FlowDefinition,), attributes)
 
 
-def problems(steps: dict[str, Step | ForEach], **fields: Any) -> list[FlowProblem]:
+def problems(steps: dict[str, AnyStep], **fields: Any) -> list[FlowProblem]:
     return validate_manifest(FlowManifest(steps=steps, **fields), "flow", TYPES)
 
 
-def the_problem(steps: dict[str, Step | ForEach], **fields: Any) -> FlowProblem:
+def the_problem(steps: dict[str, AnyStep], **fields: Any) -> FlowProblem:
     (found,) = problems(steps, **fields)
     return found
 
 
 def test_a_sound_manifest_has_no_problems() -> None:
-    body: dict[str, Step | ForEach] = {
+    body: dict[str, AnyStep] = {
         "first": step(x="@item()", y="@index()", z="@steps('load').output"),
         "second": step("first", x="@steps('first').output", y="@item('each')"),
         "deeper": loop({"x": step(a="@item('each')", b="@item('deeper')", c="@steps('second').output")}, "second"),
@@ -76,7 +80,7 @@ def test_a_sound_manifest_has_no_problems() -> None:
     ("steps", "location", "code", "words"),
     [
         ({}, "steps", "no_steps", "no steps"),
-        ({"l": loop({})}, "steps.l", "empty_loop", "'l' has no steps"),
+        ({"l": loop({})}, "steps.l", "empty_block", "'l' has no steps"),
         ({"a": step(), "b": step("c")}, "steps.b.runAfter.c", "unknown_step", "no such step"),
         ({"fetch": step(), "b": step("fetsh")}, "steps.b.runAfter.fetsh", "unknown_step", "Did you mean 'fetch'?"),
         (
@@ -112,7 +116,7 @@ def test_a_sound_manifest_has_no_problems() -> None:
         ({"a": Step(type="Qqqqq")}, "steps.a.type", "unknown_step_type", "Registered: Charge, Delay, LogMessage."),
         ({"a": Step(type="For_Each")}, "steps.a.type", "unknown_step_type", "Did you mean 'ForEach'?"),
         ({"a": Step(type=" ")}, "steps.a.type", "blank_step_type", "blank"),
-        ({"a": Step(type="foreach")}, "steps.a.type", "loop_as_step", "write ForEach("),
+        ({"a": Step(type="foreach")}, "steps.a.type", "block_as_step", "write ForEach("),
         (
             {"l": ForEach(for_each=[], concurrency_limit=0, steps={"x": step()})},
             "steps.l.concurrencyLimit",
@@ -136,7 +140,7 @@ def test_a_sound_manifest_has_no_problems() -> None:
     ],
 )
 def test_each_mistake_is_reported_once_at_its_place(
-    steps: dict[str, Step | ForEach], location: str, code: str, words: str
+    steps: dict[str, AnyStep], location: str, code: str, words: str
 ) -> None:
     found = [
         problem for problem in problems(steps) if problem.code != "bad_expression" and problem.code != "outside_loop"
@@ -161,7 +165,7 @@ def test_the_body_of_a_loop_needs_an_entry_of_its_own() -> None:
 
 
 def test_loops_may_nest_eight_deep_and_no_deeper() -> None:
-    nested: dict[str, Step | ForEach] = {"x": step()}
+    nested: dict[str, AnyStep] = {"x": step()}
     for depth in range(8, 0, -1):
         nested = {f"l{depth}": loop(nested)}
     assert problems(nested) == []
@@ -228,7 +232,7 @@ def test_loops_may_nest_eight_deep_and_no_deeper() -> None:
             {"l": loop({"x": step()}), "a": step("l", v="@steps('x').output")},
             "steps.a.inputs.v",
             "other_scope",
-            "read the loop's output instead",
+            "read the block's output instead",
         ),
         ({"a": step(x="@item()")}, "steps.a.inputs.x", "outside_loop", "item() has no value"),
         ({"l": loop({"x": step()}, source="@item()")}, "steps.l.forEach", "outside_loop", "not inside a loop"),
@@ -242,7 +246,7 @@ def test_loops_may_nest_eight_deep_and_no_deeper() -> None:
     ],
 )
 def test_expressions_may_only_read_what_is_there(
-    steps: dict[str, Step | ForEach], location: str, code: str, words: str
+    steps: dict[str, AnyStep], location: str, code: str, words: str
 ) -> None:
     problem = the_problem(steps)
     assert (problem.location, problem.code) == (location, code)
@@ -486,3 +490,77 @@ def test_whatever_a_raw_manifest_holds_gives_problems_or_a_plan(changes: list[tu
         manifest = FlowManifest.from_json(raw)
         assert FlowManifest.from_json(manifest.to_json()) == manifest
         compile_manifest(UUID(int=1), "flow", "1.0", manifest)
+
+
+def scope(body: dict[str, Any], **branches: Any) -> Scope:
+    return Scope(steps=body, **branches)
+
+
+def undone(**inputs: Any) -> Step:
+    return Step(type="Charge", compensate=Compensation(type="Charge", inputs=inputs))
+
+
+@pytest.mark.parametrize(
+    ("steps", "location", "code", "words"),
+    [
+        ({"s": scope({})}, "steps.s", "empty_block", "The scope 's' has no steps"),
+        ({"u": Until(until="@true", steps={})}, "steps.u", "empty_block", "The loop 'u' has no steps"),
+        (
+            {"s": scope({"a": step()}, catch={"a": step()})},
+            "steps.s.catch.a",
+            "duplicate_step_key",
+            "also a step of 'steps'",
+        ),
+        ({"a": undone()}, "steps.a.compensate", "compensation_without_scope", "Nothing would run the compensation"),
+        (
+            {"s": scope({"a": step()}, catch={"b": undone()})},
+            "steps.s.catch.b.compensate",
+            "compensation_without_scope",
+            "only the 'steps' of a Scope",
+        ),
+        (
+            {"o": step(), "s": Scope(run_after=["o"], steps={"a": undone(v="@steps('o').output")})},
+            "steps.s.steps.a.compensate.inputs.v",
+            "other_scope",
+            "only steps of that scope can be read",
+        ),
+        (
+            {"u": Until(until="@steps('nope').output", steps={"a": step()})},
+            "steps.u.until",
+            "unknown_reference",
+            "There is no step 'nope'",
+        ),
+        (
+            {"u": Until(until="@true", max_iterations=0, steps={"a": step()})},
+            "steps.u.maxIterations",
+            "not_positive",
+            "at least 1",
+        ),
+        (
+            {"u": Until(until="@true", delay=-1, steps={"a": step()})},
+            "steps.u.delaySeconds",
+            "not_positive",
+            "more than 0",
+        ),
+        (
+            {"s": scope({"a": Step(type="Charge", compensate=Compensation(type="Other"))})},
+            "steps.s.steps.a.compensate.type",
+            "unknown_step_type",
+            "Other",
+        ),
+    ],
+)
+def test_blocks_can_be_carried_out(steps: dict[str, Any], location: str, code: str, words: str) -> None:
+    problem = the_problem(steps)
+    assert (problem.location, problem.code) == (location, code)
+    assert words in problem.message
+
+
+def test_what_a_scope_has_done_can_be_read_by_what_follows_from_it() -> None:
+    read = Step(type="Charge", inputs={"v": "@steps('a').error"})
+    body = {
+        "a": undone(v="@steps('b').output"),
+        "b": step("a"),
+        "u": Until(until="@steps('c').output", steps={"c": step()}),
+    }
+    assert problems({"s": scope(body, catch={"c1": read}, finally_={"f1": read})}) == []

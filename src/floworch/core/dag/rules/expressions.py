@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from floworch.core.dag.rules.scopes import Finding, Scope, is_placed_elsewhere
+from floworch.core.dag.rules.scopes import OUTSIDE, Finding, Scope, is_placed_elsewhere
 from floworch.core.expressions import Reference, Source, compile_condition, expression_problems, located_references
-from floworch.core.model.manifest import ForEach, Step
+from floworch.core.model.manifest import AnyStep, ForEach, Step, Until
 from floworch.core.model.payload import Json
 from floworch.core.model.spelling import did_you_mean
 from floworch.errors import ExpressionError
@@ -26,16 +26,42 @@ class _Use(NamedTuple):
     location: str
     key: str
     scope: Scope
+    views: tuple[tuple[Scope, str | None], ...]
+    """See :meth:`Scope.views`."""
+
+
+class _Reader(NamedTuple):
+    """Who reads, and what is in sight."""
+
+    key: str
+    scope: Scope
+    views: tuple[tuple[Scope, str | None], ...]
+
+    @classmethod
+    def step(cls, key: str, scope: Scope) -> _Reader:
+        return cls(key, scope, tuple(scope.views(key)))
 
 
 def expressions(scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
     """All strings of all steps of the scope: inputs, conditions and loop sources."""
     for key, step in scope.steps.items():
-        yield from _conditions(key, step, scope, scopes)
+        reader, place = _Reader.step(key, scope), scope.at(key)
+        yield from _conditions(reader, step, place, scopes)
         if isinstance(step, ForEach):
-            yield from _values(step.for_each, f"{scope.at(key)}.forEach", key, scope, scopes)
-        else:
-            yield from _values(step.inputs, f"{scope.at(key)}.inputs", key, scope, scopes)
+            yield from _values(step.for_each, f"{place}.forEach", reader, scopes)
+        elif isinstance(step, Until):
+            yield from _condition(step.until, f"{place}.until", _after_iteration(step, reader, scopes), scopes)
+        elif isinstance(step, Step):
+            yield from _values(step.inputs, f"{place}.inputs", reader, scopes)
+            if step.compensate is not None:
+                undoing = _Reader(key, scope, ((scope, None),))
+                yield from _values(step.compensate.inputs, f"{place}.compensate.inputs", undoing, scopes)
+
+
+def _after_iteration(step: Until, reader: _Reader, scopes: list[Scope]) -> _Reader:
+    """The condition sees the steps of the iteration that has just ended."""
+    body = next(scope for scope in scopes if scope.block is step)
+    return _Reader(reader.key, body, ((body, None), *reader.views))
 
 
 def loop_sources(scope: Scope) -> Iterator[Finding]:
@@ -45,26 +71,29 @@ def loop_sources(scope: Scope) -> Iterator[Finding]:
             yield Finding(f"{scope.at(key)}.forEach", "not_a_list", fault)
 
 
-def _conditions(key: str, step: Step | ForEach, scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
-    places = [(f"{scope.at(key)}.when", step.when)]
-    places += [(f"{scope.at(key)}.runAfter.{before}.when", demand.when) for before, demand in step.run_after.items()]
+def _conditions(reader: _Reader, step: AnyStep, place: str, scopes: list[Scope]) -> Iterator[Finding]:
+    places = [(f"{place}.when", step.when)]
+    places += [(f"{place}.runAfter.{before}.when", demand.when) for before, demand in step.run_after.items()]
     for location, text in places:
-        if text is None:
-            continue
-        try:
-            condition = compile_condition(text)
-        except ExpressionError as error:
-            yield Finding(location, "bad_expression", str(error))
-        else:
-            for reference in sorted(condition.references, key=lambda one: one.position):
-                yield from _check(_Use(reference, text, location, key, scope), scopes)
+        if text is not None:
+            yield from _condition(text, location, reader, scopes)
 
 
-def _values(value: Json, location: str, key: str, scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
+def _condition(text: str, location: str, reader: _Reader, scopes: list[Scope]) -> Iterator[Finding]:
+    try:
+        condition = compile_condition(text)
+    except ExpressionError as error:
+        yield Finding(location, "bad_expression", str(error))
+    else:
+        for reference in sorted(condition.references, key=lambda one: one.position):
+            yield from _check(_Use(reference, text, location, *reader), scopes)
+
+
+def _values(value: Json, location: str, reader: _Reader, scopes: list[Scope]) -> Iterator[Finding]:
     for place, error in expression_problems(value, location):
         yield Finding(place, "bad_expression", str(error))
     for place, text, reference in located_references(value, location):
-        yield from _check(_Use(reference, text, place, key, scope), scopes)
+        yield from _check(_Use(reference, text, place, *reader), scopes)
 
 
 def _check(use: _Use, scopes: list[Scope]) -> Iterator[Finding]:
@@ -86,11 +115,10 @@ def _finding(use: _Use, code: str, message: str) -> Finding:
 def _step_fault(use: _Use, scopes: list[Scope]) -> tuple[str, str] | None:
     """Look the step up as the engine does: in the innermost scope that has the key, and not further."""
     name = use.reference.name or ""
-    reader = use.key
-    for scope in use.scope.outwards():
+    for scope, reader in use.views:
         if name in scope.steps:
-            return None if scope.ancestry.is_before(name, reader) else _not_before(use.key, name, reader, scope)
-        reader = scope.loop_key or ""
+            is_before = reader is None or scope.ancestry.is_before(name, reader)
+            return None if is_before else _not_before(use.key, name, reader or "", scope)
     return _unknown_step(name, use, scopes)
 
 
@@ -98,7 +126,7 @@ def _not_before(key: str, name: str, reader: str, scope: Scope) -> tuple[str, st
     if name == reader == key:
         message = f"The step '{key}' reads its own result, which does not exist yet."
     elif name == reader:
-        message = f"'{key}' is inside the loop '{name}', which cannot have finished before it."
+        message = f"'{key}' is inside the {scope.kind_of(name)} '{name}', which cannot have finished before it."
     elif scope.ancestry.is_before(reader, name):
         message = f"'{name}' runs after '{reader}', so it cannot have finished when '{key}' starts."
     else:
@@ -108,16 +136,19 @@ def _not_before(key: str, name: str, reader: str, scope: Scope) -> tuple[str, st
 
 def _unknown_step(name: str, use: _Use, scopes: list[Scope]) -> tuple[str, str]:
     if place := is_placed_elsewhere(name, use.scope, scopes):
+        if use.location.rpartition(".compensate.")[1] and place == OUTSIDE:
+            message = f"'{name}' is outside of the scope that undoes '{use.key}'; only steps of that scope can be read."
+            return "other_scope", message
         return (
             "other_scope",
-            f"'{name}' is {place} and cannot be seen from '{use.key}'; read the loop's output instead.",
+            f"'{name}' is {place} and cannot be seen from '{use.key}'; read the block's output instead.",
         )
-    visible = [key for scope in use.scope.outwards() for key in scope.steps if key != use.key]
+    visible = [key for scope, _ in use.views for key in scope.steps if key != use.key]
     return "unknown_reference", f"There is no step '{name}'.{did_you_mean(name, visible)}"
 
 
 def _loop_fault(use: _Use) -> tuple[str, str] | None:
-    loops = use.scope.loops_around()
+    loops = use.scope.blocks_around(*((ForEach,) if use.reference.source is Source.ITEM else (ForEach, Until)))
     name = use.reference.name
     word = use.reference.source.value
     if not loops:

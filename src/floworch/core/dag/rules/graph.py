@@ -11,7 +11,7 @@ from floworch.core.model.spelling import did_you_mean
 
 __all__ = [
     "MAX_CYCLES_SHOWN",
-    "MAX_LOOP_DEPTH",
+    "MAX_DEPTH",
     "body_present",
     "dependencies_known",
     "entry_present",
@@ -19,24 +19,24 @@ __all__ = [
     "no_cycles",
 ]
 
-MAX_LOOP_DEPTH = 8
+MAX_DEPTH = 8
 MAX_CYCLES_SHOWN = 25
 
 
 def body_present(scope: Scope) -> Iterator[Finding]:
-    """Neither a flow nor a loop may be empty."""
+    """Neither a flow nor a block may be empty."""
     if scope.steps:
         return
-    if scope.outer is None or scope.loop_key is None:
+    if scope.outer is None or scope.block_key is None:
         yield Finding("steps", "no_steps", "The flow has no steps; add at least one.")
     else:
-        yield Finding(scope.outer.at(scope.loop_key), "empty_loop", f"The loop '{scope.loop_key}' has no steps.")
+        yield Finding(scope.outer.at(scope.block_key), "empty_block", f"The {scope.block_words} has no steps.")
 
 
 def entry_present(scope: Scope) -> Iterator[Finding]:
     """Some step must wait for nothing."""
     if scope.steps and all(step.run_after for step in scope.steps.values()):
-        whose = "flow" if scope.loop_key is None else f"loop '{scope.loop_key}'"
+        whose = "flow" if scope.block is None else scope.block_words
         message = f"The {whose} has no entry step: every step runs after another one, so none can start."
         yield Finding(scope.location, "no_entry_step", message)
 
@@ -59,13 +59,11 @@ def no_cycles(scope: Scope) -> Iterator[Finding]:
 
 
 def nesting(scope: Scope) -> Iterator[Finding]:
-    """Loops may nest, within reason."""
+    """Blocks may nest, within reason."""
     # Only the first level that is too deep is worth a line.
-    if scope.depth == MAX_LOOP_DEPTH + 1 and scope.outer is not None and scope.loop_key is not None:
-        message = (
-            f"The loop '{scope.loop_key}' is inside {MAX_LOOP_DEPTH} other loops; at most {MAX_LOOP_DEPTH} may nest."
-        )
-        yield Finding(scope.outer.at(scope.loop_key), "nested_too_deep", message)
+    if scope.depth == MAX_DEPTH + 1 and scope.outer is not None and scope.block_key is not None:
+        message = f"The {scope.block_words} is inside {MAX_DEPTH} other blocks; at most {MAX_DEPTH} may nest."
+        yield Finding(scope.outer.at(scope.block_key), "nested_too_deep", message)
 
 
 def _unknown_dependency(location: str, key: str, before: str, scope: Scope, scopes: list[Scope]) -> Finding:

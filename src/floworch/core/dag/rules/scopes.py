@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from floworch.core.dag.reachability import Ancestry
-from floworch.core.model.manifest import FlowManifest, ForEach, Step
+from floworch.core.model import manifest as model
+from floworch.core.model.manifest import AnyStep, Block, FlowManifest
 
-__all__ = ["Finding", "Scope", "is_placed_elsewhere", "scopes_of"]
+__all__ = ["OUTSIDE", "Finding", "Scope", "is_placed_elsewhere", "scopes_of"]
+
+
+OUTSIDE = "outside of this block"
 
 
 class Finding(NamedTuple):
@@ -22,19 +26,32 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """The steps of the flow, or of the body of one loop."""
+    """The steps of the flow, or of one branch of a block."""
 
     location: str
-    steps: Mapping[str, Step | ForEach]
+    steps: Mapping[str, AnyStep]
     ancestry: Ancestry
     outer: Scope | None = None
-    loop_key: str | None = None
-    """Key of the loop in ``outer`` whose body this is."""
+    block_key: str | None = None
+    """Key of the block in ``outer`` that the steps belong to."""
+    block: Block | None = None
+    beside: Scope | None = None
+    """Steps that have ended before these begin, whatever becomes of them: those of the scope whose ``catch`` or
+    ``finally`` this is."""
 
     @property
     def depth(self) -> int:
-        """Number of loops around the steps."""
+        """Number of blocks around the steps."""
         return 0 if self.outer is None else self.outer.depth + 1
+
+    @property
+    def block_words(self) -> str:
+        """The block for people, e.g. ``loop 'months'``."""
+        return f"{_kind(self.block)} '{self.block_key}'"
+
+    def kind_of(self, key: str) -> str:
+        """``loop``, ``scope`` or ``step``."""
+        return _kind(self.steps[key])
 
     def at(self, key: str) -> str:
         """Location of one step."""
@@ -47,14 +64,24 @@ class Scope:
             yield scope
             scope = scope.outer
 
-    def loops_around(self) -> list[str]:
-        """Keys of the loops around the steps, innermost first."""
-        return [scope.loop_key for scope in self.outwards() if scope.loop_key is not None]
+    def views(self, key: str) -> Iterator[tuple[Scope, str | None]]:
+        """Where the step ``key`` finds other steps, and what runs after those there: itself or the block around it.
+        None where all have ended."""
+        reader: str | None = key
+        for scope in self.outwards():
+            yield scope, reader
+            if scope.beside is not None:
+                yield scope.beside, None
+            reader = scope.block_key
+
+    def blocks_around(self, *kinds: type[Block]) -> list[str]:
+        """Keys of the blocks of these kinds around the steps, innermost first."""
+        return [scope.block_key for scope in self.outwards() if scope.block_key and isinstance(scope.block, kinds)]
 
 
 def scopes_of(manifest: FlowManifest) -> list[Scope]:
     """All scopes, each one before the scopes inside it."""
-    return list(_walk(_scope("steps", manifest.steps, None, None)))
+    return list(_walk(_scope("steps", manifest.steps)))
 
 
 def is_placed_elsewhere(key: str, here: Scope, scopes: list[Scope]) -> str | None:
@@ -69,16 +96,33 @@ def is_placed_elsewhere(key: str, here: Scope, scopes: list[Scope]) -> str | Non
 def _walk(scope: Scope) -> Iterator[Scope]:
     yield scope
     for key, step in scope.steps.items():
-        if isinstance(step, ForEach):
-            yield from _walk(_scope(f"{scope.at(key)}.steps", step.steps, scope, key))
+        if isinstance(step, Block):
+            body = None
+            for name, steps in step.branches().items():
+                branch = _scope(f"{scope.at(key)}.{name}", steps, scope, key, step, body)
+                body = body or branch
+                yield from _walk(branch)
 
 
-def _scope(location: str, steps: Mapping[str, Step | ForEach], outer: Scope | None, loop_key: str | None) -> Scope:
+def _scope(
+    location: str,
+    steps: Mapping[str, AnyStep],
+    outer: Scope | None = None,
+    block_key: str | None = None,
+    block: Block | None = None,
+    beside: Scope | None = None,
+) -> Scope:
     ancestry = Ancestry({key: step.run_after.keys() for key, step in steps.items()})
-    return Scope(location, steps, ancestry, outer, loop_key)
+    return Scope(location, steps, ancestry, outer, block_key, block, beside)
+
+
+def _kind(step: object) -> str:
+    if isinstance(step, model.Scope):
+        return "scope"
+    return "loop" if isinstance(step, Block) else "step"
 
 
 def _place(scope: Scope, around: bool) -> str:
     if around:
-        return "outside of this loop"
-    return f"inside the loop '{scope.loop_key}'" if scope.loop_key is not None else "at the top level"
+        return OUTSIDE
+    return "at the top level" if scope.block is None else f"inside the {scope.block_words}"

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from floworch.core.dag.rules.scopes import Finding, Scope
-from floworch.core.model.manifest import FOR_EACH, CronTrigger, FlowManifest, ForEach, Step, is_loop_type
+from floworch.core.model.manifest import (
+    FOR_EACH,
+    SCOPE,
+    UNTIL,
+    CronTrigger,
+    FlowManifest,
+    ForEach,
+    RetrySettings,
+    Step,
+    Until,
+    block_type,
+)
 from floworch.core.model.spelling import did_you_mean
 from floworch.core.policy.cron import cron_problem, time_zone_problem
 from floworch.core.policy.retry import RetryPolicy
@@ -14,21 +25,29 @@ __all__ = ["MAX_SECONDS", "cron_triggers", "durations", "limits", "retries", "ru
 
 MAX_SECONDS = 100 * 365 * 24 * 3600
 _LISTED_TYPES = 8
+_FIRST = {FOR_EACH: "for_each=...", UNTIL: "until=...", SCOPE: "catch=..."}
 
 
 def step_types(scope: Scope, known: Collection[str] | None) -> Iterator[Finding]:
     """``known`` are the registered types; None leaves only the form to be checked."""
     for key, step in scope.steps.items():
-        if isinstance(step, Step) and (fault := _type_fault(step.type, known)):
+        if not isinstance(step, Step):
+            continue
+        if fault := _type_fault(step.type, known):
             yield Finding(f"{scope.at(key)}.type", *fault)
+        if step.compensate is not None and (fault := _type_fault(step.compensate.type, known)):
+            yield Finding(f"{scope.at(key)}.compensate.type", *fault)
 
 
 def limits(scope: Scope) -> Iterator[Finding]:
-    """Concurrency limits of loops."""
+    """How much loops may do."""
     for key, step in scope.steps.items():
         if isinstance(step, ForEach) and step.concurrency_limit < 1:
             message = f"concurrencyLimit must be at least 1, got {step.concurrency_limit}."
             yield Finding(f"{scope.at(key)}.concurrencyLimit", "not_positive", message)
+        if isinstance(step, Until) and step.max_iterations < 1:
+            message = f"maxIterations must be at least 1, got {step.max_iterations}."
+            yield Finding(f"{scope.at(key)}.maxIterations", "not_positive", message)
 
 
 def durations(scope: Scope) -> Iterator[Finding]:
@@ -37,16 +56,29 @@ def durations(scope: Scope) -> Iterator[Finding]:
         if isinstance(step, Step):
             yield from _duration(f"{scope.at(key)}.timeoutSeconds", step.timeout)
             yield from _duration(f"{scope.at(key)}.leaseSeconds", step.lease_seconds)
+            if step.compensate is not None:
+                place = f"{scope.at(key)}.compensate"
+                yield from _duration(f"{place}.timeoutSeconds", step.compensate.timeout)
+                yield from _duration(f"{place}.leaseSeconds", step.compensate.lease_seconds)
+        elif isinstance(step, Until) and step.delay != 0:
+            yield from _duration(f"{scope.at(key)}.delaySeconds", step.delay)
 
 
 def retries(scope: Scope) -> Iterator[Finding]:
     """What the single fields cannot tell, such as a first delay above the longest one."""
     for key, step in scope.steps.items():
-        if isinstance(step, Step) and step.retry is not None:
-            try:
-                RetryPolicy(**step.retry.policy_fields())
-            except ValueError as error:
-                yield Finding(f"{scope.at(key)}.retry", "bad_retry", f"Bad retry settings: {error}.")
+        if isinstance(step, Step):
+            yield from _retry(f"{scope.at(key)}.retry", step.retry)
+            if step.compensate is not None:
+                yield from _retry(f"{scope.at(key)}.compensate.retry", step.compensate.retry)
+
+
+def _retry(location: str, retry: RetrySettings | None) -> Iterator[Finding]:
+    try:
+        if retry is not None:
+            RetryPolicy(**retry.policy_fields())
+    except ValueError as error:
+        yield Finding(location, "bad_retry", f"Bad retry settings: {error}.")
 
 
 def run_deadline(manifest: FlowManifest) -> Iterator[Finding]:
@@ -68,11 +100,11 @@ def cron_triggers(manifest: FlowManifest) -> Iterator[Finding]:
 def _type_fault(word: str, known: Collection[str] | None) -> tuple[str, str] | None:
     if not word.strip():
         return "blank_step_type", "The step type is blank; name the handler that does the work."
-    if is_loop_type(word):
-        return "loop_as_step", f"A step of type {FOR_EACH} is a loop: write ForEach(for_each=..., steps=...)."
+    if (block := block_type(word)) is not None:
+        return "block_as_step", f"A step of type {block} is made of steps: write {block}({_FIRST[block]}, steps=...)."
     if known is None or word.casefold() in {name.casefold() for name in known}:
         return None
-    hint = did_you_mean(word, [*known, FOR_EACH]) or _registered(known)
+    hint = did_you_mean(word, [*known, FOR_EACH, UNTIL, SCOPE]) or _registered(known)
     return "unknown_step_type", f"No handler is registered for the step type {word!r}.{hint}"
 
 
