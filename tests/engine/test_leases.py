@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,7 +69,7 @@ async def test_a_worker_learns_that_its_lease_was_lost_and_asks_its_handler_to_s
         run = await flows.trigger(FLOW_ID)
         await asyncio.sleep(1)
         row = store(flows._clock)._runs[run.run_id].steps["s0"]
-        row.state = replace(row.state, owner="somebody else")
+        row.state = row.state._replace(owner="somebody else")
         await asyncio.sleep(20)
     assert reasons == ["the lease was lost; another worker may run the step"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from floworch.core.machine.state import StepState
-from floworch.core.machine.transition import Fact, StepChange, Transition
+from floworch.core.machine.transition import Fact, Rarities, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
@@ -47,18 +47,19 @@ class Ledger:
         """Commit a transition. Raises :class:`Conflict`."""
         for key, change in transition.steps.items():
             self._compare(key, change)
-        for key in transition.removed:
+        rarities = transition.rarities or Rarities()
+        for key in rarities.removed:
             assert key not in transition.steps, f"{key} is both written and removed"
             self._forget(key)
         for key, change in transition.steps.items():
             self._put(key, change)
-        for key, items in transition.loop_items.items():
+        for key, items in rarities.loop_items.items():
             self.items[key] = items
-        assert not set(transition.settled) & set(transition.revived), "settled and revived at once"
-        self.settled |= set(transition.settled)
-        self.settled -= set(transition.revived)
-        self.reopened |= set(transition.revived)
-        self.reopened -= set(transition.settled)
+        assert not set(rarities.settled) & set(rarities.revived), "settled and revived at once"
+        self.settled |= set(rarities.settled)
+        self.settled -= set(rarities.revived)
+        self.reopened |= set(rarities.revived)
+        self.reopened -= set(rarities.settled)
         self.facts += transition.facts
 
     def claim(self, key: str, owner: str, started: StepState) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,8 +36,8 @@ async def test_a_claim_starts_the_next_attempt(storage: Storage) -> None:
     await create(storage, creation(steps={"a": insert(ready)}))
     at = START + timedelta(seconds=3, microseconds=5)
     assert await commit_claim(storage, claim(attempt=2, owner="w7", at=at)) is Outcome.DONE
-    assert (await storage.load([run_id(1)]))[run_id(1)].steps["a"] == replace(
-        ready, status=StepStatus.RUNNING, attempt=3, owner="w7", started_at=at
+    assert (await storage.load([run_id(1)]))[run_id(1)].steps["a"] == ready._replace(
+        status=StepStatus.RUNNING, attempt=3, owner="w7", started_at=at
     )
 
 

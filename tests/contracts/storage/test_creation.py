@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -194,4 +193,4 @@ async def test_one_of_a_hundred_racing_creations_wins(storage: Storage) -> None:
 async def test_a_lease_is_owned_by_the_worker_that_commits(storage: Storage) -> None:
     started = state(StepStatus.RUNNING, 1, owner=WORKER)
     await create(storage, creation(steps={"a": insert(started, lease_seconds=30.0)}))
-    assert (await storage.load([run_id(1)]))[run_id(1)].steps["a"] == replace(started, owner=WORKER)
+    assert (await storage.load([run_id(1)]))[run_id(1)].steps["a"] == started._replace(owner=WORKER)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest
+from floworch.core.machine.transition import Rarities
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunWrite
 from tests.simulation.laws import check_beginnings
@@ -156,9 +157,11 @@ def _as_transition(write: RunWrite) -> Any:
         stop=write.stop,
         ended_at=write.ended_at,
         steps=write.steps,
-        removed=list(write.removed),
-        loop_items=write.loop_items,
-        settled=write.settled,
-        revived=write.revived,
+        rarities=Rarities(
+            loop_items=dict(write.loop_items),
+            removed=set(write.removed),
+            settled=list(write.settled),
+            revived=list(write.revived),
+        ),
         facts=list(write.facts),
     )

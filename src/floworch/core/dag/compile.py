@@ -51,7 +51,7 @@ def _is_on_error_path(step: StepPlan, plans: Mapping[str, StepPlan]) -> bool:
     return any(
         StepStatus.SUCCEEDED not in accepted
         or (StepStatus.SKIPPED not in accepted and _is_on_error_path(plans[before], plans))
-        for before, accepted in step.run_after
+        for before, accepted in step.run_after.items()
     )
 
 
@@ -70,7 +70,7 @@ def _step(key: str, step: Step | ForEach, scope_path: str, dependents: tuple[str
         key=key,
         path=path,
         type=plain.type if plain else FOR_EACH,
-        run_after=tuple((before, demand.accepted) for before, demand in step.run_after.items()),
+        run_after={before: demand.accepted for before, demand in step.run_after.items()},
         conditions=_conditions(step),
         dependents=dependents,
         inputs=compile_template(plain.inputs if plain else {}),

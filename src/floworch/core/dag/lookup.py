@@ -19,6 +19,8 @@ def scope_plan(plan: FlowPlan, scope: str) -> ScopePlan:
 
 def find_step(plan: FlowPlan, step_key: str) -> StepPlan | None:
     """Plan of a run-time step key; None when the manifest has no such step."""
+    if "." not in step_key:
+        return plan.root.steps.get(step_key)
     try:
         return scope_plan(plan, scope_of(step_key)).steps.get(own_key(step_key))
     except KeyError:

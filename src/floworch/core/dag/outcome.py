@@ -52,7 +52,7 @@ def _effective_leaves(
         key = unneeded.pop()
         gone.add(key)
         leaves.discard(key)
-        for before, _ in scope.steps[key].run_after:
+        for before in scope.steps[key].run_after:
             if gone.issuperset(scope.steps[before].dependents):
                 leaves.add(before)
                 if _stands_aside(scope, before, status_of, was_blocked):
@@ -67,5 +67,5 @@ def _stands_aside(
     return was_blocked(key) and any(
         status_of(before) not in accepted
         and (StepStatus.SUCCEEDED not in accepted or _stands_aside(scope, before, status_of, was_blocked))
-        for before, accepted in scope.steps[key].run_after
+        for before, accepted in scope.steps[key].run_after.items()
     )

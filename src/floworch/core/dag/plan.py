@@ -24,7 +24,7 @@ class StepPlan:
     path: str
     """Static path without iteration indexes, e.g. ``months.charge``."""
     type: str
-    run_after: tuple[tuple[str, frozenset[StepStatus]], ...]
+    run_after: Mapping[str, frozenset[StepStatus]]
     """Sibling key and the final statuses that satisfy the edge, in manifest order."""
     conditions: tuple[Condition, ...]
     """All ``when`` clauses that guard the step, in declaration order; all must hold."""
@@ -39,7 +39,7 @@ class StepPlan:
     @property
     def waits_only_for_trouble(self) -> bool:
         """Whether some edge does not accept ``Succeeded``: an error handler, by the outcome rules."""
-        return any(StepStatus.SUCCEEDED not in accepted for _, accepted in self.run_after)
+        return any(StepStatus.SUCCEEDED not in accepted for accepted in self.run_after.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

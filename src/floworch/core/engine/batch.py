@@ -14,7 +14,7 @@ from floworch.core.machine.commands import ClaimOffer, Command, RetryStep
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.state import RunState
-from floworch.core.machine.transition import StepChange, Transition
+from floworch.core.machine.transition import Rarities, StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.ports.storage import Advance, Claim, Creation
 
@@ -95,10 +95,14 @@ class RunWork:
         for ref, payload in self.payloads.items():
             self.run.keep(ref, payload)
         for _, transition in self.done:
-            if transition.settled:
-                self.run.forget_scopes(transition.settled)
-            if transition.revived or transition.removed:
-                self.run.payloads.clear()
+            if transition.rarities is not None:
+                self._forget(transition.rarities)
+
+    def _forget(self, rarities: Rarities) -> None:
+        if rarities.settled:
+            self.run.forget_scopes(rarities.settled)
+        if rarities.revived or rarities.removed:
+            self.run.payloads.clear()
 
 
 def start_work(request: Starting, now: datetime) -> RunWork:
@@ -143,6 +147,7 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
     last = transitions[-1]
     facts = work.run.state.facts
     only = len(transitions) == 1
+    rarities = [transition.rarities for transition in transitions if transition.rarities is not None]
     return {
         "run_id": facts.run_id,
         "flow_id": facts.flow_id,
@@ -152,13 +157,13 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
         "stop": last.stop,
         "ended_at": last.ended_at,
         "steps": last.steps if only else _fold_steps(transitions),
-        "loop_items": last.loop_items if only else _merged(t.loop_items for t in transitions),
+        "loop_items": _merged(each.loop_items for each in rarities) if rarities else {},
         "facts": last.facts if only else [fact for t in transitions for fact in t.facts],
         "at": now,
         "owner": owner,
-        "removed": [key for t in transitions for key in t.removed],
-        "settled": [scope for t in transitions for scope in t.settled],
-        "revived": [scope for t in transitions for scope in t.revived],
+        "removed": [key for each in rarities for key in each.removed],
+        "settled": [scope for each in rarities for scope in each.settled],
+        "revived": [scope for each in rarities for scope in each.revived],
     }
 
 

@@ -10,7 +10,7 @@ from floworch.core.dag.lookup import scope_plan
 from floworch.core.dag.plan import FlowPlan, ScopePlan
 from floworch.core.machine.state import RunFacts, RunState, StepState, StopRequest
 from floworch.core.machine.transition import Transition
-from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.model.status import RunStatus
 
 __all__ = ["apply", "claim_step", "copy_of", "rebuild"]
 
@@ -21,16 +21,19 @@ def apply(state: RunState, transition: Transition) -> None:
     state.deadline = transition.deadline
     state.stop = transition.stop
     state.ended_at = transition.ended_at
-    state.steps.update(transition.restored)
-    for key in transition.removed:
-        state.steps.pop(key, None)
+    rarities = transition.rarities
+    if rarities is not None:
+        state.steps.update(rarities.restored)
+        for key in rarities.removed:
+            state.steps.pop(key, None)
     state.open_steps.update(transition.open_steps)
     state.unmet.update(transition.unmet)
     for key, change in transition.steps.items():
         state.steps[key] = change.state
         state.unmet.pop(key, None)
-    for scope in transition.settled:
-        _forget(state, scope)
+    if rarities is not None:
+        for scope in rarities.settled:
+            _forget(state, scope)
 
 
 def copy_of(state: RunState) -> RunState:
@@ -40,10 +43,7 @@ def copy_of(state: RunState) -> RunState:
 
 def claim_step(state: RunState, step_key: str, owner: str, now: datetime) -> StepState:
     """What the store's claim does to the step; returns its new state."""
-    step = state.steps[step_key]
-    started = replace(
-        step, status=StepStatus.RUNNING, attempt=step.attempt + 1, owner=owner, started_at=now, due_at=None, wait=None
-    )
+    started = state.steps[step_key].claimed(owner, now)
     state.steps[step_key] = started
     return started
 
@@ -72,7 +72,7 @@ def _count(state: RunState, scope: str, plan: ScopePlan) -> None:
     for key, step in plan.steps.items():
         step_key = child_key(scope, key)
         if step_key not in state.steps and step.run_after:
-            unmet = sum(1 for dependency, _ in step.run_after if dependency not in final)
+            unmet = sum(1 for dependency in step.run_after if dependency not in final)
             if unmet < len(step.run_after):
                 state.unmet[step_key] = unmet
 

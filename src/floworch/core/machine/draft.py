@@ -14,7 +14,7 @@ from floworch.core.dag.plan import FlowPlan, StepPlan
 from floworch.core.machine.commands import ClaimOffer
 from floworch.core.machine.environment import Payloads, RunEnvironment
 from floworch.core.machine.state import RunFacts, RunState, StepState
-from floworch.core.machine.transition import StepChange, Transition
+from floworch.core.machine.transition import Rarities, StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
@@ -24,6 +24,8 @@ __all__ = ["Draft"]
 
 class Draft:
     """Reads fall through to ``state``; writes collect in ``transition``. ``state`` itself is never changed."""
+
+    __slots__ = ("_given", "_restored", "now", "offer", "state", "transition")
 
     def __init__(
         self,
@@ -35,12 +37,10 @@ class Draft:
     ) -> None:
         self.state = state
         self.now = now
-        self.payloads = payloads
         self.offer = offer
-        self.transition = Transition(
-            status=state.status, deadline=state.deadline, stop=state.stop, ended_at=state.ended_at
-        )
-        self._restored = restored or {}
+        self.transition = Transition(state.status, state.deadline, state.stop, state.ended_at)
+        self._given = payloads
+        self._restored = restored
 
     @property
     def facts(self) -> RunFacts:
@@ -54,13 +54,20 @@ class Draft:
     def is_stopping(self) -> bool:
         return self.transition.stop is not None
 
+    @property
+    def rarities(self) -> Rarities:
+        """Where to write what few transitions have."""
+        if self.transition.rarities is None:
+            self.transition.rarities = Rarities()
+        return self.transition.rarities
+
     def step(self, key: str) -> StepState | None:
         change = self.transition.steps.get(key)
         if change is not None:
             return change.state
-        if key in self.transition.removed:
+        if self.transition.rarities is not None and key in self.transition.rarities.removed:
             return None
-        return self.state.steps.get(key) or self._restored.get(key)
+        return self._before(key)
 
     def plan_of(self, key: str) -> StepPlan:
         found = find_step(self.plan, key)
@@ -70,13 +77,11 @@ class Draft:
 
     def add_payload(self, ref: PayloadRef, payload: Payload) -> None:
         """Make a payload that this transition writes readable for the decisions that follow from it."""
-        written = self.transition.payloads
-        if not written:
-            self.payloads = ChainMap(written, self.payloads)  # type: ignore[arg-type]
-        written[ref] = payload
+        self.transition.payloads[ref] = payload
 
     def environment(self, key: str) -> RunEnvironment:
-        return RunEnvironment(self, key, self.payloads, self.now)
+        known: Payloads = ChainMap(self.transition.payloads, self._given)  # type: ignore[arg-type]
+        return RunEnvironment(self, key, known, self.now)
 
     def put(
         self,
@@ -91,38 +96,42 @@ class Draft:
         trace: Any = None,
     ) -> None:
         """Write the whole row of a step."""
-        earlier = self.transition.steps.get(key)
-        self.transition.steps[key] = StepChange(
-            state=state,
-            before=earlier.before if earlier is not None else self._stored(key),
-            type=step_type,
-            lease_seconds=lease_seconds,
-            input=inputs,
-            output=output,
-            error=error,
-            trace=trace,
-        )
-        self.transition.removed.discard(key)
+        transition = self.transition
+        earlier = transition.steps.get(key)
+        before = earlier.before if earlier is not None else self._stored(key)
+        transition.steps[key] = StepChange(state, before, step_type, lease_seconds, inputs, output, error, trace)
+        if transition.rarities is not None:
+            transition.rarities.removed.discard(key)
 
     def update_loop(self, key: str, **changes: Any) -> StepState:
         """Change the progress of a running loop."""
         state = self.step(key)
         assert state is not None
         assert state.loop is not None
-        changed = replace(state, loop=replace(state.loop, **changes))
+        changed = state._replace(loop=replace(state.loop, **changes))
         self.put(key, changed, step_type=self.plan_of(key).type)
         return changed
 
-    def finish(self, key: str, state: StepState, **payloads: Any) -> None:
+    def finish(
+        self,
+        key: str,
+        state: StepState,
+        *,
+        step_type: str,
+        inputs: Payload | None = None,
+        output: Payload | None = None,
+        error: StepError | None = None,
+        trace: Any = None,
+    ) -> None:
         """Write the final row of a step and take it off its scope's count."""
-        self.put(key, state, **payloads)
+        self.put(key, state, step_type=step_type, inputs=inputs, output=output, error=error, trace=trace)
         scope = scope_of(key)
         self.set_open(scope, self.open_steps(scope) - 1)
 
     def remove(self, key: str) -> None:
         """Delete the row of a step that waits for its dependencies again."""
         self.transition.steps.pop(key, None)
-        self.transition.removed.add(key)
+        self.rarities.removed.add(key)
         self.fact("step.reset", key)
 
     def open_steps(self, scope: str) -> int:
@@ -141,24 +150,21 @@ class Draft:
 
     def revive(self, scope: str) -> None:
         """Bring the steps of an ended iteration back."""
-        self.transition.revived.append(scope)
+        self.rarities.revived.append(scope)
         self.set_open(scope, 0)
-        back = {key: state for key, state in self._restored.items() if scope_of(key) == scope}
-        self.transition.restored.update(back)
+        back = {key: state for key, state in (self._restored or {}).items() if scope_of(key) == scope}
+        self.rarities.restored.update(back)
 
     def settle(self, scope: str) -> None:
         """Put the steps of an iteration away that has ended, also when it was brought back by this very decision."""
-        if scope in self.transition.revived:
-            self.transition.revived.remove(scope)
-        self.transition.settled.append(scope)
+        if scope in self.rarities.revived:
+            self.rarities.revived.remove(scope)
+        self.rarities.settled.append(scope)
 
     def fact(self, kind_of_fact: str, step: str | None = None, **data: Any) -> None:
         """Append to the history."""
-        entry: dict[str, Any] = {"type": kind_of_fact}
-        if step is not None:
-            entry["step"] = step
-        entry.update(data)
-        self.transition.facts.append(entry)
+        named = {"type": kind_of_fact} if step is None else {"type": kind_of_fact, "step": step}
+        self.transition.facts.append({**named, **data})
 
     def end_run(self, status: RunStatus) -> None:
         self.transition.status = status
@@ -166,5 +172,9 @@ class Draft:
         self.fact("run.completed", status=str(status))
 
     def _stored(self, key: str) -> tuple[StepStatus, int] | None:
-        stored = self.state.steps.get(key) or self._restored.get(key)
+        stored = self._before(key)
         return None if stored is None else (stored.status, stored.attempt)
+
+    def _before(self, key: str) -> StepState | None:
+        found = self.state.steps.get(key)
+        return found if found is not None or self._restored is None else self._restored.get(key)

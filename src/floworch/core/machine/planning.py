@@ -5,8 +5,6 @@ All of it works off a list instead of recursing, and touches only what the chang
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from floworch.core.dag.keys import child_key, iteration_scope, own_key, scope_of, split_scope
 from floworch.core.dag.lookup import loop_plan, scope_plan
 from floworch.core.dag.outcome import scope_outcome
@@ -18,7 +16,7 @@ from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.errors import ExpressionError, InvalidPayload
 
-__all__ = ["accepted_statuses", "continue_from", "enter", "enter_scope", "make_ready", "reopen_iteration", "skip"]
+__all__ = ["continue_from", "enter", "enter_scope", "make_ready", "reopen_iteration", "skip"]
 
 _RUN_STATUS = {
     StepStatus.SUCCEEDED: RunStatus.SUCCEEDED,
@@ -37,11 +35,12 @@ def continue_from(draft: Draft, final: list[str]) -> None:
     while queue or touched:
         while queue:
             key = queue.pop()
-            touched[scope_of(key)] = None
-            queue.extend(_release_dependents(draft, key))
+            scope = scope_of(key)
+            touched[scope] = None
+            queue += _release_dependents(draft, scope, key)
         scope, _ = touched.popitem()
         if draft.open_steps(scope) == 0:
-            queue.extend(_end_scope(draft, scope))
+            queue += _end_scope(draft, scope)
 
 
 def enter_scope(draft: Draft, scope: str, plan: ScopePlan) -> list[str]:
@@ -68,7 +67,7 @@ def enter(draft: Draft, key: str, plan: StepPlan) -> list[str]:
         return _fail(draft, key, plan, StepError("ExpressionError", str(error), retryable=False), trace)
     if plan.loop is not None:
         return _start_loop(draft, key, plan, trace)
-    make_ready(draft, key, plan, StepState(StepStatus.READY), trace)
+    make_ready(draft, key, plan, StepState(StepStatus.READY, ready_at=draft.now), trace)
     return []
 
 
@@ -77,23 +76,14 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
     offer = draft.offer
     claimed = draft.transition.claimed
     if offer is not None and len(claimed) < offer.limit and offer.accepts(plan.type):
-        started = replace(
-            state,
-            status=StepStatus.RUNNING,
-            attempt=state.attempt + 1,
-            owner=offer.owner,
-            ready_at=state.ready_at if state.status is StepStatus.READY and state.ready_at else draft.now,
-            started_at=draft.now,
-            ended_at=None,
-            due_at=None,
-            wait=None,
-        )
+        started = state.claimed(offer.owner, draft.now)
+        if state.status is not StepStatus.READY:
+            started = started._replace(ready_at=draft.now, ended_at=None)
         draft.put(key, started, step_type=plan.type, lease_seconds=plan.lease_seconds or offer.lease_seconds)
         draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, **_when(trace))
         claimed.append(key)
         return
-    ready = replace(
-        state,
+    ready = state._replace(
         status=StepStatus.READY,
         owner=None,
         ready_at=draft.now,
@@ -123,32 +113,28 @@ def skip(draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, tr
     return [key]
 
 
-def _release_dependents(draft: Draft, key: str) -> list[str]:
+def _release_dependents(draft: Draft, scope: str, key: str) -> list[str]:
     """Start or skip the steps that waited for ``key``; returns those that are final already."""
-    scope = scope_of(key)
     plan = scope_plan(draft.plan, scope)
     state = draft.step(key)
     assert state is not None
+    own = own_key(key)
     final: list[str] = []
-    for name in plan.steps[own_key(key)].dependents:
+    for name in plan.steps[own].dependents:
         dependent_key = child_key(scope, name)
         if draft.step(dependent_key) is not None:
             continue
         dependent = plan.steps[name]
-        if state.status not in accepted_statuses(dependent, own_key(key)):
-            reason = f"{own_key(key)!r} ended {state.status}"
+        if state.status not in dependent.run_after[own]:
+            reason = f"{own!r} ended {state.status}"
             final += skip(draft, dependent_key, dependent, SkipKind.PREREQUISITES_UNMET, reason)
             continue
         left = draft.unmet(dependent_key, len(dependent.run_after)) - 1
-        draft.set_unmet(dependent_key, left)
         if left == 0:
             final += enter(draft, dependent_key, dependent)
+        else:
+            draft.set_unmet(dependent_key, left)
     return final
-
-
-def accepted_statuses(step: StepPlan, dependency: str) -> frozenset[StepStatus]:
-    """Final statuses of ``dependency`` that let ``step`` run."""
-    return next(statuses for key, statuses in step.run_after if key == dependency)
 
 
 def _end_scope(draft: Draft, scope: str) -> list[str]:
@@ -192,7 +178,7 @@ def _start_loop(draft: Draft, key: str, plan: StepPlan, trace: Json) -> list[str
         loop=LoopProgress(total=len(items)),
     )
     draft.put(key, state, step_type=plan.type)
-    draft.transition.loop_items[key] = snapshot
+    draft.rarities.loop_items[key] = snapshot
     draft.add_payload(PayloadRef(PayloadKind.ITEMS, key), snapshot)
     draft.fact("step.started", key, attempt=attempt, iterations=len(items), **_when(trace))
     return _go_on_with_loop(draft, key, plan)
@@ -252,7 +238,7 @@ def reopen_iteration(draft: Draft, scope: str) -> None:
         changes["first_failure"] = None
     state = draft.update_loop(loop_key, **changes)
     if state.is_final:
-        running = replace(state, status=StepStatus.RUNNING, skip=None, reason=None, ended_at=None)
+        running = state._replace(status=StepStatus.RUNNING, skip=None, reason=None, ended_at=None)
         draft.put(loop_key, running, step_type=draft.plan_of(loop_key).type)
         draft.fact("step.reopened", loop_key, attempt=state.attempt)
 
@@ -284,17 +270,16 @@ def _finish_loop(
         draft.fact("step.skipped", key, attempt=state.attempt, kind=skip_kind and str(skip_kind), reason=reason)
     else:
         draft.fact("step.completed", key, attempt=state.attempt)
-    draft.finish(
-        key, replace(state, status=status, skip=skip_kind, reason=reason, ended_at=draft.now), step_type=plan.type
-    )
+    ended = state._replace(status=status, skip=skip_kind, reason=reason, ended_at=draft.now)
+    draft.finish(key, ended, step_type=plan.type)
     return [key]
 
 
 def _fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json = None) -> list[str]:
     """Record a step that the planner itself finds to have failed."""
     earlier = draft.step(key) or StepState(StepStatus.READY, ready_at=draft.now)
-    state = replace(
-        earlier, status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, ended_at=draft.now
+    state = earlier._replace(
+        status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, ended_at=draft.now
     )
     draft.finish(key, state, step_type=plan.type, error=error, trace=trace or None)
     draft.add_payload(PayloadRef(PayloadKind.ERROR, key), Payload.of(error.to_json()))

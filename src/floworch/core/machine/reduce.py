@@ -8,7 +8,6 @@ payloads that were not given, :class:`Fenced` for a report of an attempt that is
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -114,8 +113,8 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
 
 
 def _fail(draft: Draft, command: StepFailed) -> None:
-    state = replace(_running(draft, command.step_key, command.attempt))
-    state = replace(state, failures=state.failures + 1)
+    state = _running(draft, command.step_key, command.attempt)
+    state = state._replace(failures=state.failures + 1)
     if command.retry_after is None or draft.is_stopping:
         _fail_for_good(draft, command, state)
         return
@@ -133,7 +132,7 @@ def _fail(draft: Draft, command: StepFailed) -> None:
 def _fail_for_good(draft: Draft, command: StepFailed, state: StepState) -> None:
     draft.finish(
         command.step_key,
-        replace(_ended(draft, state, StepStatus.FAILED), reason=command.error.message),
+        _ended(draft, state, StepStatus.FAILED, command.error.message),
         step_type=draft.plan_of(command.step_key).type,
         inputs=command.input,
         error=command.error,
@@ -149,7 +148,7 @@ def _defer(draft: Draft, command: StepDeferred) -> None:
         _skip_as_stopped(draft, command.step_key)
         return
     due_at = draft.now + max(command.after, timedelta(0))
-    state = replace(state, waiting_since=state.waiting_since or state.started_at)
+    state = state._replace(waiting_since=state.waiting_since or state.started_at)
     _park(draft, command, state, WaitKind.DEFERRED, due_at, reason=None)
     draft.fact("step.pending", command.step_key, attempt=command.attempt, until=due_at.isoformat())
 
@@ -162,8 +161,8 @@ def _park(
     due_at: datetime,
     reason: str | None,
 ) -> None:
-    parked = replace(
-        state, status=StepStatus.PENDING, wait=wait, due_at=due_at, owner=None, ended_at=draft.now, reason=reason
+    parked = state._replace(
+        status=StepStatus.PENDING, wait=wait, due_at=due_at, owner=None, ended_at=draft.now, reason=reason
     )
     draft.put(
         command.step_key,
@@ -190,7 +189,7 @@ def _release(draft: Draft, command: StepReleased) -> None:
 
 def _lose(draft: Draft, command: LeaseExpired) -> None:
     state = _running(draft, command.step_key, command.attempt)
-    state = replace(state, lost=state.lost + 1)
+    state = state._replace(lost=state.lost + 1)
     draft.fact("step.lost", command.step_key, attempt=command.attempt, worker=state.owner)
     if state.lost < command.max_lost:
         _again(draft, command.step_key, state)
@@ -242,7 +241,7 @@ def _stop(draft: Draft, command: StopRun) -> None:
         if state.status in (StepStatus.READY, StepStatus.PENDING):
             final += _stopped(draft, key)
         elif state.status is StepStatus.RUNNING and state.loop is None:
-            draft.transition.interrupted.append(key)
+            draft.rarities.interrupted.append(key)
     continue_from(draft, final)
 
 
@@ -266,5 +265,5 @@ def _running(draft: Draft, step_key: str, attempt: int) -> StepState:
     return state
 
 
-def _ended(draft: Draft, state: StepState, status: StepStatus) -> StepState:
-    return replace(state, status=status, due_at=None, wait=None, reason=None, ended_at=draft.now)
+def _ended(draft: Draft, state: StepState, status: StepStatus, reason: str | None = None) -> StepState:
+    return state._replace(status=status, due_at=None, wait=None, reason=reason, ended_at=draft.now)

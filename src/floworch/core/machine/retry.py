@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
 from floworch.core.dag.lookup import scope_plan
 from floworch.core.machine.commands import RetryStep
 from floworch.core.machine.draft import Draft
-from floworch.core.machine.planning import accepted_statuses, continue_from, enter, make_ready, reopen_iteration, skip
+from floworch.core.machine.planning import continue_from, enter, make_ready, reopen_iteration, skip
 from floworch.core.machine.state import SkipKind, StepState
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.errors import InvalidTransition, StepNotFound
@@ -39,7 +37,7 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
         draft.remove(key)
         waiting.append(key)
     else:
-        fresh = replace(state, failures=0, lost=0, waiting_since=None, skip=None, reason=None)
+        fresh = state._replace(failures=0, lost=0, waiting_since=None, skip=None, reason=None)
         make_ready(draft, key, draft.plan_of(key), fresh)
     _plan_again(draft, waiting)
 
@@ -126,7 +124,7 @@ def _reset_stopped(draft: Draft, inner_scope: str) -> list[str]:
                 waiting.append(key)
             else:
                 draft.set_open(scope, draft.open_steps(scope) + 1)
-                make_ready(draft, key, plan, replace(state, skip=None, reason=None))
+                make_ready(draft, key, plan, state._replace(skip=None, reason=None))
     return waiting
 
 
@@ -159,10 +157,10 @@ def _dependencies(draft: Draft, key: str) -> tuple[str | None, int]:
     """Why the step is blocked for good, if it is, and how many of its dependencies are not final."""
     plan = draft.plan_of(key)
     unmet = 0
-    for name, _ in plan.run_after:
+    for name, accepted in plan.run_after.items():
         state = draft.step(child_key(scope_of(key), name))
         if state is None or not state.is_final:
             unmet += 1
-        elif state.status not in accepted_statuses(plan, name):
+        elif state.status not in accepted:
             return f"{name!r} ended {state.status}", unmet
     return None, unmet

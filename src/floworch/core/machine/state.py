@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
@@ -50,12 +51,13 @@ class LoopProgress:
         return self.started - self.done
 
 
-@dataclass(frozen=True, slots=True)
-class StepState:
+class StepState(NamedTuple):
     """One step of one run. A step that waits for its dependencies has no state at all.
 
     ``attempt`` counts the starts and is the fencing token: it goes up when the step is claimed.
     ``failures`` and ``lost`` count since the step was last made ready by its dependencies or by hand.
+
+    A named tuple, because every transition makes two of them, and a frozen dataclass takes four times as long.
     """
 
     status: StepStatus
@@ -76,6 +78,12 @@ class StepState:
     @property
     def is_final(self) -> bool:
         return self.status.is_final
+
+    def claimed(self, owner: str, at: datetime) -> StepState:
+        """The next attempt, by that worker."""
+        return self._replace(
+            status=StepStatus.RUNNING, attempt=self.attempt + 1, owner=owner, started_at=at, due_at=None, wait=None
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
 
-__all__ = ["Fact", "StepChange", "Transition"]
+__all__ = ["Fact", "Rarities", "StepChange", "Transition"]
 
 
 Fact = dict[str, Any]
@@ -35,29 +35,13 @@ class StepChange:
 
 
 @dataclass(slots=True)
-class Transition:
-    """Changes of one run that commit together.
+class Rarities:
+    """What only loops, stops and retries by hand bring about."""
 
-    ``steps`` maps run-time keys to whole new rows. ``claimed`` are the steps among them that the offering
-    worker has started and must now run; ``ready`` are the ones that any worker may take.
-    ``interrupted`` are running steps whose handlers should stop.
-    """
-
-    status: RunStatus
-    deadline: datetime | None
-    stop: StopRequest | None
-    ended_at: datetime | None
-    steps: dict[str, StepChange] = field(default_factory=dict)
     loop_items: dict[str, Payload] = field(default_factory=dict)
     """Snapshots of loop sources, by loop key; written once, when the loop starts."""
-    payloads: dict[PayloadRef, Payload] = field(default_factory=dict)
-    """What this transition writes that expressions can refer to."""
-    facts: list[Fact] = field(default_factory=list)
-    claimed: list[str] = field(default_factory=list)
-    ready: list[str] = field(default_factory=list)
     interrupted: list[str] = field(default_factory=list)
-    next_due: datetime | None = None
-    """Earliest ``due_at`` among the steps that this transition parked."""
+    """Running steps whose handlers should stop."""
     removed: set[str] = field(default_factory=set)
     """Rows to delete: steps that wait for their dependencies again after a retry."""
     settled: list[str] = field(default_factory=list)
@@ -66,10 +50,39 @@ class Transition:
     """Scopes of ended iterations that a retry opens again: the reverse of ``settled``."""
     restored: dict[str, StepState] = field(default_factory=dict)
     """States of the steps of revived scopes, as the store has them."""
+
+
+@dataclass(slots=True)
+class Transition:
+    """Changes of one run that commit together.
+
+    ``steps`` maps run-time keys to whole new rows. ``claimed`` are the steps among them that the offering
+    worker has started and must now run; ``ready`` are the ones that any worker may take.
+    """
+
+    status: RunStatus
+    deadline: datetime | None
+    stop: StopRequest | None
+    ended_at: datetime | None
+    steps: dict[str, StepChange] = field(default_factory=dict)
+    payloads: dict[PayloadRef, Payload] = field(default_factory=dict)
+    """What this transition writes that expressions can refer to."""
+    facts: list[Fact] = field(default_factory=list)
+    claimed: list[str] = field(default_factory=list)
+    ready: list[str] = field(default_factory=list)
+    next_due: datetime | None = None
+    """Earliest ``due_at`` among the steps that this transition parked."""
     open_steps: dict[str, int] = field(default_factory=dict)
     unmet: dict[str, int] = field(default_factory=dict)
     """New values of the derived counters of :class:`~floworch.core.machine.state.RunState`."""
+    rarities: Rarities | None = None
+    """None in nearly all transitions, which so have six containers fewer to make and to collect."""
 
     @property
     def ended(self) -> bool:
         return self.status.is_final
+
+    @property
+    def interrupted(self) -> list[str]:
+        """Running steps whose handlers should stop."""
+        return [] if self.rarities is None else self.rarities.interrupted

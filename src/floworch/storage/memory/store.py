@@ -148,19 +148,10 @@ class MemoryStorage(Storage):
             or row.state.attempt != claim.attempt
         ):
             return Outcome.CONFLICT
-        attempt = claim.attempt + 1
-        row.state = replace(
-            row.state,
-            status=StepStatus.RUNNING,
-            attempt=attempt,
-            owner=claim.owner,
-            started_at=claim.at,
-            due_at=None,
-            wait=None,
-        )
+        row.state = row.state.claimed(claim.owner, claim.at)
         row.input = row.output = row.error = row.trace = None
-        row.lease_until = self._clock.now() + timedelta(seconds=claim.lease_seconds)
-        fact = {"type": "step.started", "step": claim.step_key, "attempt": attempt, "worker": claim.owner}
+        row.lease_until = self._lease_until(claim.lease_seconds)
+        fact = {"type": "step.started", "step": claim.step_key, "attempt": row.state.attempt, "worker": claim.owner}
         self._append(run, claim.at, [fact])
         return Outcome.DONE
 
@@ -180,11 +171,7 @@ class MemoryStorage(Storage):
                 row = run.steps[key] = StepRow(change.state, change.type, run.written)
             row.state, row.trace = change.state, change.trace
             row.input, row.output, row.error = change.input, change.output, change.error
-            row.lease_until = (
-                self._clock.now() + timedelta(seconds=change.lease_seconds)
-                if change.lease_seconds is not None
-                else None
-            )
+            row.lease_until = self._lease_until(change.lease_seconds)
         run.items.update(write.loop_items)
         for settled, scopes in ((True, write.settled), (False, write.revived)):
             self._mark(run, scopes, settled=settled)

@@ -64,11 +64,11 @@ def test_a_scope_knows_its_entries_its_leaves_and_the_order_of_its_steps() -> No
 def test_edges_are_known_in_both_directions() -> None:
     steps = compiled().root.steps
     assert steps["load"].dependents == ("each", "rescue")
-    assert steps["each"].run_after == (("load", frozenset({StepStatus.SUCCEEDED})),)
-    assert steps["rescue"].run_after == (
+    assert steps["each"].run_after == {"load": frozenset({StepStatus.SUCCEEDED})}
+    assert list(steps["rescue"].run_after.items()) == [
         ("each", frozenset({StepStatus.FAILED})),
         ("load", FINAL_STEP_STATUSES),
-    )
+    ]
     assert [key for key, step in steps.items() if step.waits_only_for_trouble] == ["rescue"]
 
 
