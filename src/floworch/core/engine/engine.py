@@ -41,6 +41,7 @@ from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
 from floworch.core.ports.storage import ReadyStep, Storage
+from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import FloworchError, RunNotFound, StorageError, StorageUnavailable
 from floworch.observability.logging import get_library_logger, tells_info
 
@@ -112,6 +113,7 @@ class Engine:
             owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
         )
         self._step_types = _step_types(self.plans, handlers)
+        self._storage_patience = timedelta(seconds=settings.storage_patience_seconds)
         self._works = False
         self._is_stopping = False
         self._has_backlog = False
@@ -248,7 +250,11 @@ class Engine:
     async def _run_one(self, step: StartedStep) -> StartedStep | None:
         """Run one attempt and report it; returns the step that was started in its place."""
         try:
-            transition = await self._complete(step, await self._execute(step))
+            report = await self._execute(step)
+            if report.transaction is None:
+                transition = await self._report(step, report.command)
+            else:
+                transition = await self._complete(step, report, report.transaction)
         except Fenced as refusal:
             self._log.warning("completion_fenced", reason=str(refusal), **_names(step))
             return None
@@ -271,11 +277,10 @@ class Engine:
             await self._hand_back(step, self._patience())
             raise
 
-    async def _complete(self, step: StartedStep, report: Report) -> Transition:
-        if report.transaction is None:
-            return await self._report(step, report.command)
+    async def _complete(self, step: StartedStep, report: Report, transaction: StoreTransaction) -> Transition:
+        """Commit the result in the handler's transaction."""
         offer = None if self._is_stopping else self._offer
-        committing = asyncio.ensure_future(self._direct.commit(report.transaction, step.run_id, report.command, offer))
+        committing = asyncio.ensure_future(self._direct.commit(transaction, step.run_id, report.command, offer))
         try:
             return await asyncio.shield(committing)
         except asyncio.CancelledError:
@@ -414,7 +419,7 @@ class Engine:
         return (step.lease_seconds if step else None) or self.settings.lease_seconds
 
     def _patience(self) -> datetime:
-        return self._clock.now() + timedelta(seconds=self.settings.storage_patience_seconds)
+        return self._clock.now() + self._storage_patience
 
     @staticmethod
     def _deadline(now: datetime, asked: timedelta | None, of_flow: float | None) -> datetime | None:

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from floworch.core.dag.lookup import find_step
+from floworch.core.dag.plan import StepPlan
 from floworch.core.engine.availability import Backoff
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.report import Report
@@ -28,7 +29,7 @@ from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.threads import HandlerThreads
 from floworch.core.handlers.transactions import AttemptTransaction
 from floworch.core.machine.commands import Command, StepDeferred, StepFailed, StepSkipped, StepSucceeded
-from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
+from floworch.core.machine.environment import PayloadsNeeded, RunEnvironment
 from floworch.core.machine.reduce import Fenced
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
@@ -50,7 +51,8 @@ _LEFT_OPEN = (
 _UNDONE = "What the handler wrote in its transaction could not be committed with the step, and is undone."
 _FREE_RETRIES = 5
 _FIRST_FREE_RETRY = timedelta(seconds=0.1)
-_TRIGGER = (Reference(Source.TRIGGER_BODY), Reference(Source.TRIGGER_HEADERS))
+_TRIGGER = frozenset({Reference(Source.TRIGGER_BODY), Reference(Source.TRIGGER_HEADERS)})
+_BODY, _HEADERS = PayloadRef(PayloadKind.BODY), PayloadRef(PayloadKind.HEADERS)
 
 
 class Executor:
@@ -77,6 +79,7 @@ class Executor:
         self._chance = chance
         self._threads = HandlerThreads(settings.handler_threads)
         self._processes = HandlerProcesses(settings.handler_processes)
+        self._literals: dict[StepPlan, Payload] = {}
 
     def close(self) -> None:
         self._threads.close()
@@ -94,12 +97,20 @@ class Executor:
             self._leases.hold(step, self._settings.lease_seconds, None)
             run = (await self.patiently(partial(self._runs.load, [step.run_id]))).get(step.run_id)
             run = _require_known(step, run)
-        attempt = _Attempt(self, run, step)
-        return await attempt.carry_out()
+        return await _Attempt(self, run, step).carry_out()
 
     def done(self, step: StartedStep) -> None:
         """The attempt was reported, or given up."""
         self._leases.let_go(step)
+
+    def given(self, plan: StepPlan, inputs: Json) -> Payload:
+        """The inputs as they are kept; those without expressions are encoded once. Raises InvalidPayload."""
+        known = self._literals.get(plan)
+        if known is None:
+            known = Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
+            if plan.inputs.is_literal:
+                self._literals[plan] = known
+        return known
 
     async def patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """What the store answers, once it does: an outage is no fault of the step, and its lease is held meanwhile."""
@@ -139,20 +150,23 @@ class _Attempt:
         self._handler = executor._handlers.get(plan.type)
         self._state = run.state.steps.get(step.step_key)
         self._loaded: dict[PayloadRef, Payload | None] = {}
-        self._transaction = AttemptTransaction(step.step_key, executor._begin, asyncio.get_running_loop())
+        self._transaction: AttemptTransaction | None = None
+        """None where the handler takes no context: it cannot ask for one."""
+        if self._handler.takes_context:
+            self._transaction = AttemptTransaction(step.step_key, executor._begin, asyncio.get_running_loop())
         self._cancelled = CancelSignal()
+        self._task = asyncio.current_task()
         self._is_interrupted = False
         self._has_ended = False
 
     async def carry_out(self) -> Report:
         """Holds the lease from now on: loading what the inputs read may take a while."""
         lease_seconds = self._plan.lease_seconds or self._settings.lease_seconds
-        self._executor._leases.hold(self._step, lease_seconds, self._interrupter())
+        self._executor._leases.hold(self._step, lease_seconds, self._interrupt)
         try:
             return await self._resolve_and_call()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not self._is_interrupted or task is None or task.uncancel() > 0:
+            if not self._is_interrupted or self._task is None or self._task.uncancel() > 0:
                 raise
             return self._report(self._cancelled_outcome(), None, None)
         finally:
@@ -163,28 +177,33 @@ class _Attempt:
         given: Payload | None = None
         try:
             inputs = await self._inputs()
-            given = Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
+            given = self._executor.given(self._plan, inputs)
         except (ExpressionError, InvalidPayload) as error:
             return self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)), given, None)
+        if self._transaction is None:
+            return self._report(await self._call(inputs), given, None)
+        return await self._call_in(self._transaction, inputs, given)
+
+    async def _call_in(self, transaction: AttemptTransaction, inputs: Json, given: Payload) -> Report:
         try:
             outcome = await self._call(inputs)
         except BaseException:
-            await self._transaction.end(keep=False)
+            await transaction.end(keep=False)
             raise
-        if self._transaction.is_open and not isinstance(outcome, Failed):
+        if transaction.is_open and not isinstance(outcome, Failed):
             outcome = plain_failure("TransactionLeftOpen", _LEFT_OPEN, retryable=False)
-        transaction = await self._transaction.end(keep=not isinstance(outcome, Failed))
-        return self._report(outcome, given, transaction)
+        kept = await transaction.end(keep=not isinstance(outcome, Failed))
+        return self._report(outcome, given, kept)
 
     @property
     def _settings(self) -> EngineSettings:
         return self._executor._settings
 
     async def _inputs(self) -> Json:
-        wanted = self._plan.inputs.references
+        template = self._plan.inputs
         if self._handler.takes_context:
-            wanted = wanted | frozenset(_TRIGGER)
-        return await self._read(wanted, self._resolve)
+            return await self._read(template.references | _TRIGGER, self._resolve)
+        return template.evaluate(None) if template.is_literal else await self._read(template.references, self._resolve)
 
     def _resolve(self, environment: RunEnvironment) -> Json:
         """The inputs; refused when the attempt was lost while they were loaded, and with it what they read."""
@@ -193,9 +212,10 @@ class _Attempt:
 
     async def _read(self, references: frozenset[Reference], read: Callable[[RunEnvironment], Json]) -> Json:
         """Load what the references need, then read."""
-        known: Payloads = cast(Any, ChainMap(self._loaded, self._run.payloads))
-        environment = RunEnvironment(self._run.state, self._step.step_key, known, self._executor._clock.now())
+        now = self._executor._clock.now()
         while True:
+            known: Any = ChainMap(self._loaded, self._run.payloads) if self._loaded else self._run.payloads
+            environment = RunEnvironment(self._run.state, self._step.step_key, known, now)
             try:
                 environment.require(references)
             except PayloadsNeeded as needed:
@@ -227,22 +247,16 @@ class _Attempt:
     def _cancelled_outcome(self) -> Failed:
         return Failed(StepError("Cancelled", self._cancelled.reason or "cancelled", retryable=False))
 
-    def _interrupter(self) -> Callable[[str], None]:
-        """Asks the handler to stop, and cancels it after the grace period."""
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
+    def _interrupt(self, reason: str) -> None:
+        """Ask the handler to stop, and cancel it after the grace period."""
+        if not self._cancelled.is_set():
+            self._cancelled.set(reason)
+            asyncio.get_running_loop().call_later(self._settings.cancel_grace_seconds, self._cancel)
 
-        def cancel() -> None:
-            if task is not None and not self._has_ended:
-                self._is_interrupted = True
-                task.cancel()
-
-        def interrupt(reason: str) -> None:
-            if not self._cancelled.is_set():
-                self._cancelled.set(reason)
-                loop.call_later(self._settings.cancel_grace_seconds, cancel)
-
-        return interrupt
+    def _cancel(self) -> None:
+        if self._task is not None and not self._has_ended:
+            self._is_interrupted = True
+            self._task.cancel()
 
     def _context(self) -> StepContext:
         facts = self._run.state.facts
@@ -254,8 +268,8 @@ class _Attempt:
             step_type=self._plan.type,
             attempt=self._step.attempt,
             trigger_key=facts.trigger_key,
-            trigger_body=self._payload(PayloadKind.BODY),
-            trigger_headers=self._payload(PayloadKind.HEADERS),
+            trigger_body=self._payload(_BODY),
+            trigger_headers=self._payload(_HEADERS),
             first_started_at=self._state.waiting_since if self._state else None,
             now=self._executor._clock.now,
             outputs=self._output_of,
@@ -264,8 +278,7 @@ class _Attempt:
             transaction=self._transaction,
         )
 
-    def _payload(self, kind: PayloadKind) -> Payload | None:
-        ref = PayloadRef(kind)
+    def _payload(self, ref: PayloadRef) -> Payload | None:
         return self._loaded.get(ref) or self._run.payloads.get(ref)
 
     async def _output_of(self, key: str) -> Json:
@@ -274,10 +287,7 @@ class _Attempt:
         )
 
     def _report(self, outcome: StepOutcome, given: Payload | None, transaction: StoreTransaction | None) -> Report:
-        def instead_of(error: StorageError) -> Command:
-            return self._transaction_failed(error, given)
-
-        return Report(self._command(outcome, given), transaction, instead_of)
+        return Report(self._command(outcome, given), transaction, partial(self._transaction_failed, given))
 
     def _command(self, outcome: StepOutcome, given: Payload | None) -> Command:
         key, attempt = self._step.step_key, self._step.attempt
@@ -285,17 +295,21 @@ class _Attempt:
             case Succeeded():
                 return StepSucceeded(key, attempt, outcome.output, given)
             case Failed():
-                retry_after = self._retry_after(outcome, is_excused=self._transaction.was_in_the_way)
+                retry_after = self._retry_after(outcome, is_excused=self._was_in_the_way)
                 return StepFailed(key, attempt, outcome.error, retry_after, given)
             case Deferred():
                 return StepDeferred(key, attempt, outcome.after, outcome.output, given)
             case Skipped():
                 return StepSkipped(key, attempt, outcome.reason, given)
 
-    def _transaction_failed(self, error: StorageError, given: Payload | None) -> Command:
+    @property
+    def _was_in_the_way(self) -> bool:
+        return self._transaction is not None and self._transaction.was_in_the_way
+
+    def _transaction_failed(self, given: Payload | None, error: StorageError) -> Command:
         """The handler has done its part, but its transaction cannot be committed."""
         failure = Failed(StepError("TransactionFailed", f"{_UNDONE} {error}"))
-        is_excused = isinstance(error, StorageUnavailable) or self._transaction.was_in_the_way
+        is_excused = isinstance(error, StorageUnavailable) or self._was_in_the_way
         retry_after = self._retry_after(failure, is_excused=is_excused)
         return StepFailed(self._step.step_key, self._step.attempt, failure.error, retry_after, given)
 

@@ -30,15 +30,15 @@ _LEVELS = {
     "step.reset": "debug",
     "step.reopened": "debug",
 }
+_TROUBLE = frozenset(fact_type for fact_type, level in _LEVELS.items() if level in ("warning", "error"))
 _TOLD = ("attempt", "status", "kind", "reason", "retry_at", "until", "trigger")
 
 
 def log_facts(log: FilteringBoundLogger, state: RunState, transition: Transition, *, everything: bool) -> None:
     """Tell what was committed; only warnings and errors unless ``everything`` is wanted."""
     for fact in transition.facts:
-        level = _LEVELS[fact["type"]]
-        if everything or level in ("warning", "error"):
-            getattr(log, level)(fact["type"].replace(".", "_"), **_fields(state, fact))
+        if everything or fact["type"] in _TROUBLE:
+            getattr(log, _LEVELS[fact["type"]])(fact["type"].replace(".", "_"), **_fields(state, fact))
 
 
 def _fields(state: RunState, fact: Fact) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from floworch.core.machine.commands import Command
 from floworch.core.ports.transactions import StoreTransaction
@@ -12,8 +12,7 @@ from floworch.errors import StorageError
 __all__ = ["Report"]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """``transaction`` holds what the handler wrote, if it wrote anything that is to commit with ``command``;
     ``instead_of`` makes the command that reports that this commit failed."""
 

@@ -43,11 +43,23 @@ def bind(parameters: Parameters, inputs: Json, written: Json = None) -> dict[str
     ``written`` are the inputs as they stand in the manifest: messages tell the expression that a value came from.
     Raises :class:`BindingError`.
     """
+    named = _as_object(inputs)
+    if _fit_as_they_are(parameters, named):
+        return dict(named)
     problems: list[_Problem] = []
-    arguments = _arguments(parameters, _as_object(inputs), problems)
+    arguments = _arguments(parameters, named, problems)
     if problems:
         raise BindingError(_message(problems, written))
     return arguments
+
+
+def _fit_as_they_are(parameters: Parameters, inputs: Mapping[str, Json]) -> bool:
+    """Whether every input has the very name and type of a parameter and none is missing: that is so for most steps."""
+    for name, value in inputs.items():
+        parameter = parameters.inputs.get(name)
+        if parameter is None or not (type(value) is parameter.exact_type or parameter.adapter is None):
+            return False
+    return parameters.required <= inputs.keys()
 
 
 def _as_object(inputs: Json) -> Mapping[str, Json]:

@@ -50,6 +50,7 @@ class Parameters:
     whole: Parameter | None
     names: Mapping[str, str] = field(default_factory=dict)
     """Name as written, in camelCase, or folded → name of the parameter."""
+    required: frozenset[str] = frozenset()
 
 
 def read_parameters(function: Callable[..., object], where: str, *, is_method: bool = False) -> Parameters:
@@ -74,6 +75,7 @@ def read_parameters(function: Callable[..., object], where: str, *, is_method: b
         takes_rest=len(inputs) < len(taking),
         whole=models[0] if len(models) == 1 else None,
         names=_names_of(inputs.values(), where),
+        required=frozenset(each.name for each in inputs.values() if each.default is NO_DEFAULT),
     )
 
 
