@@ -53,6 +53,8 @@ def _environment() -> ValuesEnvironment:
         errors={key: step["error"] for key, step in steps.items() if "error" in step},
         items={None: innermost["item"], **{key: loop["item"] for key, loop in loops.items()}},
         indexes={None: innermost["index"], **{key: loop["index"] for key, loop in loops.items()}},
+        variables=facts["env"],
+        polled=facts["result"],
         now=datetime.fromisoformat(facts["now"]),
     )
 

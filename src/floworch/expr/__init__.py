@@ -43,7 +43,19 @@ from floworch.expr.functions import (
     upper,
     utc_now,
 )
-from floworch.expr.sources import StepReference, flow, index, item, run, steps, trigger, trigger_body, trigger_headers
+from floworch.expr.sources import (
+    StepReference,
+    env,
+    flow,
+    index,
+    item,
+    result,
+    run,
+    steps,
+    trigger,
+    trigger_body,
+    trigger_headers,
+)
 
 __all__ = [
     "Expr",
@@ -54,6 +66,7 @@ __all__ = [
     "concat",
     "contains",
     "ends_with",
+    "env",
     "equals",
     "first",
     "float_",
@@ -72,6 +85,7 @@ __all__ = [
     "not_",
     "or_",
     "range_",
+    "result",
     "run",
     "split",
     "starts_with",

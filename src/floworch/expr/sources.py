@@ -6,7 +6,19 @@ from floworch.core.expressions.references import Source
 from floworch.core.expressions.syntax import Read
 from floworch.expr.expression import Expr
 
-__all__ = ["StepReference", "flow", "index", "item", "run", "steps", "trigger", "trigger_body", "trigger_headers"]
+__all__ = [
+    "StepReference",
+    "env",
+    "flow",
+    "index",
+    "item",
+    "result",
+    "run",
+    "steps",
+    "trigger",
+    "trigger_body",
+    "trigger_headers",
+]
 
 
 class StepReference:
@@ -74,3 +86,13 @@ def run() -> Expr:
 def flow() -> Expr:
     """The flow, e.g. ``flow().version``."""
     return Expr(Read(Source.FLOW))
+
+
+def env(name: str) -> Expr:
+    """An environment variable of the worker that runs the step. Its value is kept out of the history and of logs."""
+    return Expr(Read(Source.ENV, name))
+
+
+def result() -> Expr:
+    """What a polled handler has just returned; only in ``pollCondition``."""
+    return Expr(Read(Source.RESULT))

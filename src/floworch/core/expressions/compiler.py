@@ -11,7 +11,7 @@ from floworch.core.expressions.lazy import LAZY, Evaluate, all_of, any_of
 from floworch.core.expressions.operators import COMPARISONS, require_boolean
 from floworch.core.expressions.origin import Fault, Origin
 from floworch.core.expressions.readers import Path, Reader, follow, reader
-from floworch.core.expressions.references import Environment
+from floworch.core.expressions.references import Environment, Source
 from floworch.core.expressions.syntax import And, Call, Comparison, Literal, Member, Node, Not, Or, Read
 from floworch.core.model.payload import Json
 
@@ -45,6 +45,8 @@ class Compiler:
         match node:
             case Literal(value=value):
                 return lambda scope: value
+            case Read(source=Source.ENV):
+                return self._guarded(self.on_read(node, reader(node)), node.start)
             case Read():
                 return self.on_read(node, reader(node))
             case Member(target=target, path=path):

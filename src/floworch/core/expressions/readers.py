@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+from floworch.core.expressions.origin import Fault
 from floworch.core.expressions.references import Environment, Source
 from floworch.core.expressions.syntax import Read, Segment
 from floworch.core.model.payload import Json
@@ -26,6 +27,8 @@ def reader(node: Read) -> Reader:
             return lambda env: env.index(node.name)
         case Source.TRIGGER_HEADERS:
             return _header_reader(node.path)
+        case Source.ENV:
+            return _variable_reader(node.name or "")
         case _:
             return _with_path(_root(node.source), node.path)
 
@@ -61,6 +64,8 @@ def _root(source: Source) -> Reader:
             return lambda env: env.trigger()
         case Source.RUN:
             return lambda env: env.run()
+        case Source.RESULT:
+            return lambda env: env.result()
         case _:
             return lambda env: env.flow()
 
@@ -73,6 +78,16 @@ def _step_reader(source: Source, key: str, path: Path) -> Reader:
             return lambda env: _plain_text(env.step_status(key))
         case _:
             return _with_path(lambda env: env.step_error(key), path or ("message",))
+
+
+def _variable_reader(name: str) -> Reader:
+    def read(env: Environment) -> Json:
+        value = env.variable(name)
+        if value is None:
+            raise Fault(f"the environment variable {name!r} is not set where the step runs")
+        return value
+
+    return read
 
 
 def _plain_text(status: str | None) -> str | None:

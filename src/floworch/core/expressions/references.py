@@ -26,14 +26,16 @@ class Source(StrEnum):
     INDEX = "index"
     RUN = "run"
     FLOW = "flow"
+    ENV = "env"
+    RESULT = "result"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """One thing that an expression reads, known before it is evaluated.
 
-    ``name`` is the step key of ``steps(...)``, the loop key of ``item('loop')`` and ``index('loop')``,
-    and None for everything else.
+    ``name`` is the step key of ``steps(...)``, the loop key of ``item('loop')`` and ``index('loop')``, the variable of
+    ``env(...)``, and None for everything else.
     """
 
     source: Source
@@ -69,3 +71,10 @@ class Environment(Protocol):
         ...
 
     def index(self, loop: str | None) -> int: ...
+    def variable(self, name: str) -> str | None:
+        """Environment variable of the worker; None when it is not set."""
+        ...
+
+    def result(self) -> Json:
+        """What a polled handler has just returned."""
+        ...

@@ -53,6 +53,8 @@ ROOTS: Final[Mapping[str, Root]] = MappingProxyType(
             Root("index", "index() or index('loop')", RootArgument.OPTIONAL, Source.INDEX),
             Root("run", "run()", source=Source.RUN),
             Root("flow", "flow()", source=Source.FLOW),
+            Root("env", "env('NAME')", RootArgument.REQUIRED, Source.ENV),
+            Root("result", "result()", source=Source.RESULT),
         )
     }
 )
@@ -91,6 +93,8 @@ def _check_path(origin: Origin, source: Source, path: Sequence[PathPart]) -> Non
             _forbid(origin, path, "a status is text; nothing may follow it")
         case Source.INDEX:
             _forbid(origin, path, "an index is a number; nothing may follow it")
+        case Source.ENV:
+            _forbid(origin, path, "an environment variable is text; nothing may follow it")
         case Source.TRIGGER_HEADERS:
             _check_header(origin, path)
         case Source.STEP_ERROR:

@@ -78,6 +78,14 @@ class RunEnvironment:
         plan = self._view.plan
         return {"id": str(plan.flow_id), "name": plan.flow_name, "version": plan.version}
 
+    def variable(self, name: str) -> str | None:
+        """None: the planner decides the same everywhere, and variables differ between workers."""
+        return None
+
+    def result(self) -> Json:
+        """None: the planner sees no handler's result before it is the step's output."""
+        return None
+
     def step_output(self, key: str) -> Json:
         ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
         if ref is None:

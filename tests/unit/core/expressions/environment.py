@@ -26,6 +26,8 @@ class ValuesEnvironment:
     errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     items: Mapping[str | None, Json] = field(default_factory=dict)
     indexes: Mapping[str | None, int] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    polled: Json = None
     now: datetime = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
     asked: list[str] = field(default_factory=list)
 
@@ -60,3 +62,9 @@ class ValuesEnvironment:
 
     def index(self, loop: str | None) -> int:
         return self.indexes[loop]
+
+    def variable(self, name: str) -> str | None:
+        return self.variables.get(name)
+
+    def result(self) -> Json:
+        return self.polled

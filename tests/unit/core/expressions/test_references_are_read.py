@@ -9,6 +9,7 @@ import pytest
 from floworch.core.expressions import Reference, Source, compile_condition, compile_template
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
+from floworch.errors import ExpressionError
 from tests.unit.core.expressions.environment import ValuesEnvironment
 
 RUN = ValuesEnvironment(
@@ -134,3 +135,16 @@ def test_a_condition_knows_the_references_that_short_circuit_may_never_reach() -
         (Source.TRIGGER, None),
         (Source.STEP_OUTPUT, "b"),
     }
+
+
+def test_an_environment_variable_is_read_where_the_step_runs() -> None:
+    template = compile_template("Bearer @{env('TOKEN')}")
+    assert template.resolve(ValuesEnvironment(variables={"TOKEN": "s3cret"})) == "Bearer s3cret"
+    with pytest.raises(ExpressionError, match="the environment variable 'TOKEN' is not set where the step runs"):
+        template.resolve(ValuesEnvironment())
+
+
+def test_a_result_is_read_by_its_path() -> None:
+    condition = compile_condition("@result().job.state == 'done'")
+    assert condition.evaluate(ValuesEnvironment(polled={"job": {"state": "done"}})).result
+    assert not condition.evaluate(ValuesEnvironment(polled={"job": {}})).result

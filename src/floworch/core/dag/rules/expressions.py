@@ -104,6 +104,10 @@ def _check(use: _Use, scopes: list[Scope]) -> Iterator[Finding]:
 def _fault(use: _Use, scopes: list[Scope]) -> tuple[str, str] | None:
     if use.reference.source in _STEP_SOURCES:
         return _step_fault(use, scopes)
+    if use.reference.source is Source.ENV and ".inputs" not in use.location:
+        return "env_outside_inputs", "env() can only be read by the inputs of a step, where its value stays secret."
+    if use.reference.source is Source.RESULT:
+        return "result_outside_poll", "result() is what a polled handler has returned; only pollCondition can read it."
     return _loop_fault(use) if use.reference.source in _LOOP_SOURCES else None
 
 
