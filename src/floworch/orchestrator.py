@@ -172,7 +172,9 @@ class FlowOrchestrator:
 
     async def wait(self, run_id: UUID | str, *, timeout: float | None = None) -> RunResult:
         """The result once the run has ended, whichever process runs it. Raises RunNotFound, WaitTimeout."""
-        record = await self._engine.wait(_run_id(run_id), timeout)
+        record, steps = await self._engine.wait(_run_id(run_id), timeout)
+        if steps is not None:
+            return RunResult(record, steps)
         return await add_steps(self._store, self._engine.plans, record)
 
     async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:

@@ -83,7 +83,7 @@ class Clients:
         patience = self._chance.choice([None, 1.0, 30.0])
         node = await self._some_node()
         try:
-            record = await self._ask(node, lambda: node.engine.wait(run_id, patience))
+            record, _ = await self._ask(node, lambda: node.engine.wait(run_id, patience))
         except (StorageUnavailable, _NoAnswer, WaitTimeout):
             return
         if not record.status.is_final:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Any
@@ -14,6 +14,7 @@ from floworch.core.dag.plan import ScopePlan
 from floworch.core.engine.answers import answer_of
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.committer import Committer
+from floworch.core.engine.endings import EndedRun, Endings
 from floworch.core.engine.execution import Executor
 from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases
@@ -36,7 +37,7 @@ from floworch.core.machine.transition import Transition
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.ids import uuid7
 from floworch.core.model.payload import Payload
-from floworch.core.model.records import RunRecord
+from floworch.core.model.records import StepRecord
 from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
@@ -105,6 +106,7 @@ class Engine:
             self._availability,
             self._chance,
         )
+        self._endings = Endings()
         self._waiters = Waiters(
             store, clock, lambda run_id: self._runs.get(run_id) is not None, settings.storage_patience_seconds
         )
@@ -211,7 +213,7 @@ class Engine:
             except Fenced:
                 self._log.debug("retry_repeated", run_id=str(run_id), step_key=step_key)
 
-    async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> RunRecord:
+    async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> EndedRun:
         """The run once it has ended. Raises RunNotFound, WaitTimeout."""
         return await self._waiters.wait(run_id, timeout_seconds)
 
@@ -368,14 +370,17 @@ class Engine:
             for due_at in (transition.next_due, transition.deadline):
                 if due_at is not None:
                     self._timers.arm(due_at)
+        self._endings.note(state, transition)
         if transition.ended:
-            self._waiters.ended(facts.run_id, self._record(state))
+            steps = self._endings.take(state)
+            if self._waiters.expects(facts.run_id):
+                self._waiters.ended(facts.run_id, self._ended(state, steps))
 
-    def _record(self, state: RunState) -> RunRecord | None:
+    def _ended(self, state: RunState, steps: Mapping[str, StepRecord] | None) -> EndedRun | None:
         """The run as the store has it now; None for a run of an older manifest, whose version label is only there."""
         if state.plan is not self.plans.current.get(state.facts.flow_id):
             return None
-        return run_record(state)
+        return EndedRun(run_record(state), steps)
 
     def _leaves_work(self, transitions: Iterable[Transition]) -> bool:
         """Whether these transitions make more steps ready than this process can take now."""

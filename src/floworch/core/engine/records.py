@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from floworch.core.machine.state import RunState
-from floworch.core.model.records import RunRecord
+import copy
+from dataclasses import asdict
 
-__all__ = ["run_record"]
+from floworch.core.machine.state import RunState
+from floworch.core.machine.transition import StepChange
+from floworch.core.model.json_decode import decode
+from floworch.core.model.payload import Json, Payload
+from floworch.core.model.records import RunRecord, StepRecord
+
+__all__ = ["run_record", "step_record"]
 
 
 def run_record(state: RunState) -> RunRecord:
@@ -28,3 +34,28 @@ def run_record(state: RunState) -> RunRecord:
         idempotency_key=facts.idempotency_key,
         source_run_id=facts.source_run_id,
     )
+
+
+def step_record(key: str, change: StepChange) -> StepRecord:
+    """The step row that the store has after this change. Values are its own: callers may change them."""
+    state = change.state
+    return StepRecord(
+        key=key,
+        type=change.type,
+        status=state.status,
+        attempt=state.attempt,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        due_at=state.due_at,
+        reason=state.reason,
+        owner=state.owner,
+        input=_decoded(change.input),
+        output=_decoded(change.output),
+        error=change.error.to_json() if change.error else None,
+        trace=copy.deepcopy(change.trace),
+        loop=asdict(state.loop) if state.loop else None,
+    )
+
+
+def _decoded(payload: Payload | None) -> Json:
+    return None if payload is None else decode(payload.text)

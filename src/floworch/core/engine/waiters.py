@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+from floworch.core.engine.endings import EndedRun
 from floworch.core.model.records import RunRecord
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import Storage
@@ -20,7 +21,7 @@ _LONGEST_LOOK_SECONDS = 2.0
 class _Waiter:
     def __init__(self) -> None:
         self.event = asyncio.Event()
-        self.record: RunRecord | None = None
+        self.ended: EndedRun | None = None
 
 
 class Waiters:
@@ -37,10 +38,14 @@ class Waiters:
         self._waiting: dict[UUID, list[_Waiter]] = {}
         self._is_closed = False
 
-    def ended(self, run_id: UUID, record: RunRecord | None) -> None:
-        """The run has ended; without its record, who waits reads it."""
+    def expects(self, run_id: UUID) -> bool:
+        """Whether anybody waits for the run."""
+        return run_id in self._waiting
+
+    def ended(self, run_id: UUID, ended: EndedRun | None) -> None:
+        """The run has ended; who waits and is not told how reads it."""
         for waiter in self._waiting.get(run_id, ()):
-            waiter.record = record
+            waiter.ended = ended
             waiter.event.set()
 
     def close(self) -> None:
@@ -49,7 +54,7 @@ class Waiters:
         for run_id in self._waiting:
             self.ended(run_id, None)
 
-    async def wait(self, run_id: UUID, timeout_seconds: float | None) -> RunRecord:
+    async def wait(self, run_id: UUID, timeout_seconds: float | None) -> EndedRun:
         waiter = _Waiter()
         waiting = self._waiting.setdefault(run_id, [])
         waiting.append(waiter)
@@ -60,7 +65,7 @@ class Waiters:
             if not waiting:
                 del self._waiting[run_id]
 
-    async def _wait(self, run_id: UUID, waiter: _Waiter, timeout_seconds: float | None) -> RunRecord:
+    async def _wait(self, run_id: UUID, waiter: _Waiter, timeout_seconds: float | None) -> EndedRun:
         began = seen_at = self._clock.now()
         is_ours = self._is_ours(run_id)
         pause = _LONGEST_LOOK_SECONDS if is_ours else _FIRST_LOOK_SECONDS
@@ -75,7 +80,7 @@ class Waiters:
                 else:
                     seen_at = self._clock.now()
                     if record.status.is_final:
-                        return record
+                        return EndedRun(record)
             is_ours = False
             if self._is_closed:
                 raise StorageUnavailable(f"the engine was stopped before run {run_id} had ended; the run goes on later")
@@ -83,8 +88,8 @@ class Waiters:
             if left is not None and left <= 0:
                 raise WaitTimeout(f"run {run_id} has not ended after {timeout_seconds:g} seconds; it goes on")
             await self._clock.wait(waiter.event, self._pause(pause, left))
-            if waiter.record is not None:
-                return waiter.record
+            if waiter.ended is not None:
+                return waiter.ended
             pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
 
     async def _look(self, run_id: UUID) -> RunRecord:
