@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -29,3 +30,5 @@ def main(order_file: str, answer_file: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    # At once: threads of a peer would try for minutes to tell their server, which has ended, what they have left.
+    os._exit(0)

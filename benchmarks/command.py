@@ -16,11 +16,13 @@ from rich.markup import escape
 
 from benchmarks.contender import Contender, Kind, Store
 from benchmarks.contenders import CONTENDERS
+from benchmarks.environments import REQUIREMENTS, install
 from benchmarks.machine import hardware, versions
+from benchmarks.presence import why_absent
 from benchmarks.readme import keep_figures
 from benchmarks.report import show, write_json
 from benchmarks.rounds import Measured, Order, orders, perform
-from benchmarks.server import Databases, why_no_postgresql
+from benchmarks.server import Databases
 from benchmarks.workload import WORKLOADS
 
 __all__ = ["main"]
@@ -34,6 +36,9 @@ _QUICK_FLOORS = ("asyncio", "sqlite3-batch")
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
+    if options.install_peers:
+        install(REQUIREMENTS)
+        return 0
     # As Ctrl-C: servers are stopped, and what was measured is shown.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Wide enough for every table where the output is kept in a file.
@@ -65,6 +70,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--workload", nargs="+", choices=WORKLOADS, help=f"default: {' '.join(_USUAL)}")
     parser.add_argument("--contender", nargs="+", choices=CONTENDERS, help="default: all that are installed")
+    parser.add_argument(
+        "--install-peers", action="store_true", help="make the environments of peers that need their own, and end"
+    )
     parser.add_argument("--rounds", type=_positive, help=f"default: {_USUAL_ROUNDS}, or {_QUICK_ROUNDS} with --quick")
     parser.add_argument("--postgresql", metavar="URL", help="a server to use instead of a private one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round of every figure there")
@@ -110,16 +118,13 @@ def _is_quick(contender: Contender) -> bool:
 
 def _present(console: Console, contenders: Iterable[Contender], given_url: str | None) -> list[Contender]:
     """Those that can run here; says why the others cannot."""
-    no_postgresql = why_no_postgresql(given_url)
     present: list[Contender] = []
     for contender in contenders:
-        missing = contender.missing()
-        if missing:
-            console.print(f"without {contender.name}: pip install {escape(' '.join(map(repr, missing)))}")
-        elif contender.store is Store.POSTGRESQL and no_postgresql:
-            console.print(f"without {contender.name}: {escape(no_postgresql)}")
-        else:
+        reason = why_absent(contender, given_url)
+        if reason is None:
             present.append(contender)
+        else:
+            console.print(f"without {contender.name}: {escape(reason)}", highlight=False, soft_wrap=True)
     return present
 
 

@@ -25,6 +25,7 @@ class Store(StrEnum):
     MEMORY = "memory"
     SQLITE = "SQLite"
     POSTGRESQL = "PostgreSQL"
+    REDIS = "Redis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class Contender:
     about: str
     most_runs: int | None = None
     """Slow contenders do this many runs where others do more; rates remain comparable."""
+    environment: str | None = None
+    """Where its packages are: one of :mod:`benchmarks.environments`, or, without a name, where ours are."""
+    programs: tuple[str, ...] = ()
+    """Servers that it starts, which must be on the PATH."""
 
     def missing(self) -> list[str]:
         """Distributions that would have to be installed."""

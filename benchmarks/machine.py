@@ -6,11 +6,12 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contender import Contender
+from benchmarks.environments import versions_in
+from benchmarks.presence import plain, program_versions
 
 __all__ = ["hardware", "memory_mib", "versions"]
 
@@ -31,16 +32,15 @@ def hardware() -> str:
     return ", ".join(part for part in parts if part)
 
 
-def versions(contenders: Iterable[Contender]) -> dict[str, str]:
-    """Versions of Python, of SQLite and of every distribution that takes part."""
-    names = dict.fromkeys([*_ALWAYS, *_ALSO, *(_plain(name) for c in contenders for name in c.needs.values())])
+def versions(contenders: Sequence[Contender]) -> dict[str, str]:
+    """Versions of Python, of SQLite, and of every distribution and program that takes part."""
+    names: dict[str | None, dict[str, None]] = {None: dict.fromkeys([*_ALWAYS, *_ALSO])}
+    for contender in contenders:
+        names.setdefault(contender.environment, {}).update(dict.fromkeys(map(plain, contender.needs.values())))
     found = {"Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    for environment, distributions in names.items():
+        found |= versions_in(environment, distributions)
+    return found | program_versions(contenders)
 
 
 def memory_mib() -> float:
@@ -54,10 +54,6 @@ def memory_mib() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (_MIB if sys.platform == "darwin" else 1024)
-
-
-def _plain(requirement: str) -> str:
-    return requirement.partition("[")[0]
 
 
 def _processor() -> str:

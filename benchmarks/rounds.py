@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contender import Contender, Store
+from benchmarks.environments import interpreter_of
 from benchmarks.workload import Workload
 
 __all__ = ["Measured", "Order", "orders", "perform"]
@@ -68,17 +72,33 @@ def perform(
             ),
             encoding="utf-8",
         )
-        _run_child([str(order_file), str(answer_file)], patience_seconds)
+        interpreter = interpreter_of(order.contender.environment)
+        _run_child([str(interpreter), "-m", "benchmarks.child", str(order_file), str(answer_file)], patience_seconds)
         answer: dict[str, float] = json.loads(answer_file.read_text(encoding="utf-8"))
         return answer
 
 
-def _run_child(arguments: Sequence[str], patience_seconds: float) -> None:
-    command = [sys.executable, "-m", "benchmarks.child", *arguments]
+def _run_child(command: Sequence[str], patience_seconds: float) -> None:
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(
+        command, cwd=_ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=patience_seconds)
+        said, _ = child.communicate(timeout=patience_seconds)
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"it took longer than {patience_seconds:.0f} seconds") from None
-    if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_LAST_LINES:])
-        raise RuntimeError(said or f"the process ended with {done.returncode}")
+    finally:
+        _end_with_children(child)
+    if child.returncode != 0:
+        last = "\n".join(said.strip().splitlines()[-_LAST_LINES:])
+        raise RuntimeError(last or f"the process ended with {child.returncode}")
+
+
+def _end_with_children(child: subprocess.Popen[str]) -> None:
+    """A measurement that is interrupted, or dies, leaves no servers or workers behind."""
+    if sys.platform == "win32":
+        child.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

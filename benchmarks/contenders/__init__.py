@@ -133,6 +133,44 @@ def _peers() -> list[Contender]:
             "Procrastinate, each job defers the next one; 64 at once",
             most_runs=50,
         ),
+        *_peers_with_servers(),
+    ]
+
+
+def _peers_with_servers() -> list[Contender]:
+    celery = {"celery": "celery", "redis": "redis"}
+    runner = "benchmarks.contenders.celery_canvas:CeleryCanvas"
+    return [
+        Contender(
+            f"celery{suffix}",
+            Kind.PEER,
+            Store.REDIS,
+            runner,
+            _BASIC,
+            celery,
+            {"redis_options": options},
+            f"Celery, chain and chord, one worker; Redis {durability}",
+            most_runs=100,
+            environment="celery",
+            programs=("redis-server",),
+        )
+        for suffix, options, durability in (
+            ("", "", "as it comes: a crash loses up to an hour"),
+            ("-durable", "--appendonly yes --appendfsync always", "with appendfsync always"),
+        )
+    ] + [
+        Contender(
+            "prefect",
+            Kind.PEER,
+            Store.SQLITE,
+            "benchmarks.contenders.prefect_flows:PrefectFlows",
+            _BASIC,
+            {"prefect": "prefect"},
+            {},
+            "Prefect 3, flows called in one process, its own server on SQLite in another",
+            most_runs=10,
+            environment="prefect",
+        )
     ]
 
 
@@ -142,9 +180,9 @@ _FLOOR = {Store.MEMORY: "asyncio", Store.SQLITE: "sqlite3-batch", Store.POSTGRES
 _RIVAL = {Store.SQLITE: "dbos-sqlite", Store.POSTGRESQL: "dbos-postgresql"}
 
 
-def floor_of(store: Store) -> str:
+def floor_of(store: Store) -> str | None:
     """Name of the contender that does the least that such a store allows."""
-    return _FLOOR[store]
+    return _FLOOR.get(store)
 
 
 def rival_of(store: Store) -> str | None:

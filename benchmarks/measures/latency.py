@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 async def measure(bench: Bench) -> dict[str, float]:
     async with bench.opened() as runner:
-        await latencies_ms(runner, bench["warm_up_runs"], bench["steps"])
+        await latencies_ms(runner, min(bench["warm_up_runs"], bench.runs), bench["steps"])
         taken = await latencies_ms(runner, bench.runs, bench["steps"])
     return {"median_ms": percentile(taken, 50), "p95_ms": percentile(taken, 95), "p99_ms": percentile(taken, 99)}
 

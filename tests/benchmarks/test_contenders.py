@@ -17,10 +17,15 @@ def test_a_contender_names_modules_and_workloads_that_exist(contender: Contender
 
 @pytest.mark.parametrize("contender", CONTENDERS.values(), ids=lambda each: each.name)
 def test_a_contender_is_compared_within_its_kind_of_store(contender: Contender) -> None:
-    floor, rival = CONTENDERS[floor_of(contender.store)], rival_of(contender.store)
+    floor, rival = floor_of(contender.store), rival_of(contender.store)
 
-    assert (floor.kind, floor.store) == (Kind.FLOOR, contender.store)
+    assert floor is None or (CONTENDERS[floor].kind, CONTENDERS[floor].store) == (Kind.FLOOR, contender.store)
     assert rival is None or CONTENDERS[rival].store is contender.store
+
+
+@pytest.mark.parametrize("store", {each.store for each in CONTENDERS.values() if each.kind is Kind.OURS})
+def test_wherever_floworch_keeps_its_runs_there_is_a_floor(store: Store) -> None:
+    assert floor_of(store) is not None
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
