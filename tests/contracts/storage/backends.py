@@ -20,13 +20,14 @@ from floworch.storage.sql import SqlStorage
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from tests.servers import postgresql
 
-__all__ = ["BACKENDS", "Backend", "is_required"]
+__all__ = ["BACKENDS", "WAYS", "Backend", "is_required"]
 
 
 class Backend(ABC):
     """One database of a test. ``make`` may be called again for another store on the same database."""
 
     name: str
+    variant: str = ""
 
     @classmethod
     def why_absent(cls) -> str | None:
@@ -103,7 +104,22 @@ class Postgresql(Backend):
         engine.dispose()
 
 
+class PostgresqlOnThreads(Postgresql):
+    """As where the event loop cannot watch sockets: commits go over threads, as everything else does."""
+
+    variant = "-on-threads"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.dialect = PostgresqlDialect(schema=self.schema, commits_on_loop=False)
+
+    def count_leases_on_clock(self) -> None:
+        self.dialect = PostgresqlDialect(schema=self.schema, commits_on_loop=False, leases_on_database_clock=False)
+
+
 BACKENDS: tuple[type[Backend], ...] = (Memory, Sqlite, Postgresql)
+WAYS: tuple[type[Backend], ...] = (*BACKENDS, PostgresqlOnThreads)
+"""Backends, and the other ways that they may have to take."""
 
 
 def is_required(name: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from floworch.core.ports.storage import Storage
-from tests.contracts.storage.backends import BACKENDS, Backend, is_required
+from tests.contracts.storage.backends import WAYS, Backend, is_required
 from tests.contracts.storage.builders import StillClock
 
 
@@ -15,7 +15,7 @@ def clock() -> StillClock:
     return StillClock()
 
 
-@pytest.fixture(params=BACKENDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=WAYS, ids=lambda kind: kind.name + kind.variant)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     kind: type[Backend] = request.param
     reason = kind.why_absent()

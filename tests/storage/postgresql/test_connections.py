@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from sqlalchemy import URL, text
 
-from floworch.core.ports.storage import RunFilter
+from floworch.core.ports.storage import LeaseKey, RunFilter
 from floworch.errors import StorageTimeout, StorageUnavailable
 from floworch.storage.sql import SqlStorage
-from tests.contracts.storage.builders import create, creation, run_id
+from tests.contracts.storage.builders import WORKER, create, creation, run_id
 from tests.servers.postgresql import PostgresqlServer
 from tests.storage.postgresql.databases import opened, until
 
@@ -60,7 +60,8 @@ async def test_the_first_of_several_hosts_that_answers_is_used(database: URL) ->
 async def test_statements_are_prepared_when_they_come_back(database: URL) -> None:
     async with opened(database, pool_size=3) as store:
         for number in range(1, 40):
-            await create(store, creation(number))
+            await store.get_run(run_id(number))
+            await store.renew(WORKER, {LeaseKey(run_id(number), "a", 1): 1.0})
         assert await _prepared(store) > 0
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from floworch.core.model.payload import Payload
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.storage import Batch, LeaseKey
 from floworch.storage.sql import SqlStorage
+from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+from floworch.storage.sql.pipe import Answer, Order, Pipe, Pipes
 from tests.contracts.storage.builders import (
     START,
     WORKER,
@@ -24,23 +27,56 @@ from tests.contracts.storage.builders import (
     run_id,
     state,
 )
-from tests.storage.postgresql.databases import opened
 
 MANY = 200
 LONG = Payload(f'"{"x" * 20_000}"')
 READY, RUNNING = state(), state(StepStatus.RUNNING, 1, owner=WORKER)
 
 
-@pytest.fixture
-async def store(database: URL) -> AsyncIterator[SqlStorage]:
-    async with opened(database) as store:
-        yield store
+@pytest.fixture(params=[True, False], ids=["on the event loop", "on threads"])
+async def store(database: URL, request: pytest.FixtureRequest) -> AsyncIterator[SqlStorage]:
+    store = SqlStorage(database, dialect=PostgresqlDialect(commits_on_loop=request.param))
+    await store.open()
+    yield store
+    await store.close()
+
+
+class CountingPipe(Pipe):
+    def __init__(self, pipe: Pipe, texts: list[str]) -> None:
+        self.pipe = pipe
+        self._texts = texts
+
+    async def exchange(self, orders: Sequence[Order]) -> list[Answer]:
+        self._texts.append("round trip")
+        self._texts.extend(order.text for order in orders)
+        return await self.pipe.exchange(orders)
+
+
+class CountingPipes(Pipes):
+    def __init__(self, pipes: Pipes, texts: list[str]) -> None:
+        self.most, self.errors = pipes.most, pipes.errors
+        self._pipes = pipes
+        self._texts = texts
+
+    async def take(self) -> Pipe | None:
+        pipe = await self._pipes.take()
+        return None if pipe is None else CountingPipe(pipe, self._texts)
+
+    def give_back(self, pipe: Pipe) -> None:
+        assert isinstance(pipe, CountingPipe)
+        self._pipes.give_back(pipe.pipe)
+
+    async def close(self) -> None:
+        await self._pipes.close()
 
 
 @contextmanager
 def counted(store: SqlStorage) -> Iterator[list[str]]:
-    """The statements that are executed inside."""
+    """The statements that are executed inside, and on the event loop the round trips."""
     texts: list[str] = []
+    express = store._express
+    if express is not None:
+        store._express = replace(express, pipes=CountingPipes(express.pipes, texts))
 
     def note(_connection: object, _cursor: object, text: str, *_: Any) -> None:
         texts.append(text)
@@ -51,13 +87,15 @@ def counted(store: SqlStorage) -> Iterator[list[str]]:
         yield texts
     finally:
         event.remove(engine, "before_cursor_execute", note)
+        store._express = express
 
 
 async def statements_of(store: SqlStorage, batch: Batch) -> int:
     with counted(store) as texts:
         result = await store.commit(batch)
     assert {outcome.value for outcome in (*result.advances, *result.claims)} <= {"done"}
-    return len(texts)
+    assert texts.count("round trip") == (2 if store._express else 0)
+    return len([text for text in texts if text not in ("round trip", "BEGIN", "COMMIT")])
 
 
 def creations(first: int, count: int) -> Batch:

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Column, Connection, Table
 
+from floworch.storage.sql.pipe import Order
+
 __all__ = ["Delete", "Insert", "Match", "Row", "RowSet", "Statement", "Update"]
 
 Row: TypeAlias = tuple[Any, ...]
@@ -82,3 +84,8 @@ class Statement(ABC):
     @abstractmethod
     def apply_each(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:
         """Which of the rows wrote something, in their order. For updates that match at most one table row each."""
+
+    def order(self, rows: Sequence[Row], *, tells_which: bool = False) -> Order:
+        """The same for a pipe. The values of the answer are, if asked for, the places of the rows that wrote something,
+        counted from 1. Only for databases that have pipes."""
+        raise NotImplementedError(self.sql)

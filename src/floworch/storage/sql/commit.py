@@ -14,19 +14,17 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, or_, select
 
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.storage import Batch, BatchResult, Claim, Creation, Outcome
+from floworch.core.ports.storage import Batch, BatchResult, Creation, Outcome
 from floworch.errors import StorageError
-from floworch.storage.sql.bulk import Row, Statement
 from floworch.storage.sql.dialects.base import SqlDialect
-from floworch.storage.sql.rows import Rows, RowWriter, in_order
-from floworch.storage.sql.statements import RUN_CHANGE, STEP_CHANGE, Statements
+from floworch.storage.sql.rows import RowWriter
+from floworch.storage.sql.statements import Statements
 from floworch.storage.sql.survey import conflicting
 from floworch.storage.sql.tables import Tables
 from floworch.storage.sql.transaction import Transactions
+from floworch.storage.sql.writes import Write, claims_in_order, key_of, key_rows, new_keys, outcome, outcomes, writes_of
 
 __all__ = ["Committer"]
-
-_CHANGED_STEP = (len(STEP_CHANGE), len(STEP_CHANGE) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +70,24 @@ class Committer:
         for advance in batch.advances:
             if advance.run_id not in lost:
                 writer.advance(advance)
-        self._write_rows(connection, writer.rows)
+        for write in writes_of(self.statements, writer.rows):
+            _carry_out(write, connection)
         claims = self._claim(connection, batch, writer)
         self.statements.insert_event.apply(connection, writer.rows.insert_event)
         if batch.caller is not None:
             self.dialect.call(connection, batch.caller)
-        return BatchResult(created, [_outcome(a.run_id not in lost) for a in batch.advances], claims)
+        return BatchResult(created, [outcome(a.run_id not in lost) for a in batch.advances], claims)
 
     def _reserve_keys(self, connection: Connection, creations: Sequence[Creation]) -> list[UUID]:
-        first: dict[tuple[UUID, str], Creation] = {}
-        for creation in creations:
-            if (key := _key_of(creation)) is not None:
-                first.setdefault(key, creation)
+        first = new_keys(creations)
         owners = {key: creation.run_id for key, creation in first.items()}
-        rows = [self._key_row(key, creation) for key, creation in first.items()]
-        if self.statements.insert_key.apply(connection, in_order(rows, 0, 1)) != len(rows):
+        rows = key_rows(self.dialect, first)
+        if self.statements.insert_key.apply(connection, rows) != len(rows):
             owners = self._owners_of(connection, list(first))
             if len(owners) != len(first):
                 raise _RowsMoved("a key was deleted after it had been in the way")
-        keys = [(creation, _key_of(creation)) for creation in creations]
+        keys = [(creation, key_of(creation)) for creation in creations]
         return [creation.run_id if key is None else owners[key] for creation, key in keys]
-
-    def _key_row(self, key: tuple[UUID, str], creation: Creation) -> Row:
-        return (str(key[0]), key[1], str(creation.run_id), self.dialect.instant(creation.at))
 
     def _owners_of(self, connection: Connection, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
         table = self.tables.idempotency_key
@@ -107,28 +100,14 @@ class Committer:
             owners.update({(row.flow_id, row.key): row.run_id for row in found})
         return owners
 
-    def _write_rows(self, connection: Connection, rows: Rows) -> None:
-        run = self.statements
-        run.insert_run.apply(connection, rows.insert_run)
-        _expect(run.advance_run, connection, in_order(rows.advance_run, len(RUN_CHANGE)))
-        run.remove_step.apply(connection, in_order(rows.remove_step, 0, 1))
-        _expect(run.change_step, connection, in_order(rows.change_step, *_CHANGED_STEP))
-        _expect(run.insert_step, connection, in_order(rows.insert_step, 0, 1))
-        run.settle_scope.apply(connection, rows.settle_scope)
-        run.revive_scope.apply(connection, rows.revive_scope)
-        run.remove_payload.apply(connection, [row[:3] for row in rows.payload])
-        run.insert_payload.apply(connection, rows.payload)
-
     def _claim(self, connection: Connection, batch: Batch, writer: RowWriter) -> list[Outcome]:
-        # Sorted for the locks, and once per step: which of two rows a database takes is its own choice.
-        first = {_order_of(claim): claim for claim in reversed(batch.claims)}
-        claims = [first[key] for key in sorted(first)]
+        claims = claims_in_order(batch.claims)
         won = self.statements.claim_step.apply_each(connection, [writer.claim(claim) for claim in claims])
         winners = {id(claim) for claim, is_won in zip(claims, won, strict=True) if is_won}
         for claim in batch.claims:
             if id(claim) in winners:
                 writer.started(claim)
-        return [_outcome(id(claim) in winners) for claim in batch.claims]
+        return outcomes(batch.claims, winners)
 
 
 class _RowsMoved(Exception):
@@ -138,20 +117,7 @@ class _RowsMoved(Exception):
 _KEYS_PER_QUERY = 100
 
 
-def _expect(statement: Statement, connection: Connection, rows: Sequence[Row]) -> None:
-    written = statement.apply(connection, rows)
-    if written != len(rows):
-        raise _RowsMoved(f"{written} of {len(rows)} rows were as expected")
-
-
-def _order_of(claim: Claim) -> tuple[str, str, int]:
-    return (str(claim.run_id), claim.step_key, claim.attempt)
-
-
-def _key_of(creation: Creation) -> tuple[UUID, str] | None:
-    key = creation.facts_of_run.idempotency_key
-    return None if key is None else (creation.facts_of_run.flow_id, key)
-
-
-def _outcome(is_done: bool) -> Outcome:
-    return Outcome.DONE if is_done else Outcome.CONFLICT
+def _carry_out(write: Write, connection: Connection) -> None:
+    written = write.statement.apply(connection, write.rows)
+    if write.is_exact and written != len(write.rows):
+        raise _RowsMoved(f"{written} of {len(write.rows)} rows were as expected")

@@ -43,6 +43,7 @@ from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.postgresql_connection import Connections
 from floworch.storage.sql.dialects.postgresql_url import is_postgresql_url, read_url
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.express import Express
 from floworch.storage.sql.migrations.runner import check_schema, migrate
 from floworch.storage.sql.schema import SqlSchema
 from floworch.storage.sql.session import Session
@@ -85,6 +86,7 @@ class SqlStorage(Storage):
         self._inline_chars = inline_chars
         self._retry_seconds = retry_seconds
         self._session: Session | None = None
+        self._express: Express | None = None
         self._is_closed = False
 
     @classmethod
@@ -162,12 +164,15 @@ class SqlStorage(Storage):
         try:
             if not await self._read(partial(check_schema, dialect=self._dialect, tables=self._tables)):
                 await self._require_migration()
+            self._express = self._make_express()
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         self._is_closed = True
+        if self._express is not None:
+            await self._express.close()
         if self._session is not None:
             if self._session.listener is not None:
                 await self._session.listener.stop()
@@ -202,6 +207,10 @@ class SqlStorage(Storage):
 
     async def commit(self, batch: Batch) -> BatchResult:
         session = self._open_session
+        if self._express is not None:
+            result = await self._express.commit(batch)
+            if result is not None:
+                return result
         return await session.writer.run(partial(self._committer(session).commit, batch))
 
     async def begin(self) -> SqlTransaction:
@@ -281,6 +290,15 @@ class SqlStorage(Storage):
 
     async def count_runs(self) -> dict[RunStatus, int]:
         return await self._read(lambda c: runs.count_runs(c, self._tables))
+
+    # -- the event loop
+
+    def _make_express(self) -> Express | None:
+        pipes = self._dialect.pipes(self._url)
+        if pipes is None:
+            return None
+        target = self._dialect.describe(self._url)
+        return Express(pipes, self._dialect, self._statements, self._clock, self._inline_chars, target)
 
     # -- threads
 

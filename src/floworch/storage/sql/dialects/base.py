@@ -14,6 +14,7 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine
 from floworch.core.ports.clock import Clock
 from floworch.storage.sql.bulk import Delete, Insert, Statement, Update
 from floworch.storage.sql.listener import Listener
+from floworch.storage.sql.pipe import Order, Pipes
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["SqlDialect", "Trouble"]
@@ -105,6 +106,17 @@ class SqlDialect(ABC):
         """Execution options for a connection on which single statements are asked outside of a transaction; empty where
         that is not worth having."""
         return {}
+
+    # -- pipes
+
+    def pipes(self, url: URL) -> Pipes | None:
+        """Connections for commits on the event loop, none of them made yet; None if the database or its settings have
+        no such thing."""
+        return None
+
+    def call_order(self, caller: str) -> Order:
+        """:meth:`call` for a pipe. Only for databases that have pipes."""
+        raise NotImplementedError(self.name)
 
     # -- waking other processes
 

@@ -10,10 +10,11 @@ from sqlalchemy import URL, Engine, create_engine
 
 from floworch.errors import ConfigurationError
 
-__all__ = ["Connections"]
+__all__ = ["RECYCLE_SECONDS", "Connections"]
 
 _FEWEST = 3
-_RECYCLE_SECONDS = 1800
+RECYCLE_SECONDS = 1800
+"""How long a connection is used."""
 _NETWORK = {
     # A firewall that forgets a quiet connection, or a machine that lost its power, is noticed after a minute.
     "connect_timeout": "10",
@@ -32,8 +33,9 @@ class Connections:
     Raises ConfigurationError for values that make no sense.
     """
 
-    pool_size: int = 5
-    """Connections of one process: two that write, the others read. The pool never grows beyond it."""
+    pool_size: int = 6
+    """Connections of one process: two that commit, two for what else is written, the others read; fewer than six make
+    do with one that commits or writes. The pool never grows beyond it."""
     handler_connections: int = 10
     """More connections, made when they are first needed, for the transactions of handlers; further ones wait."""
     statement_timeout_seconds: float = 30.0
@@ -67,7 +69,7 @@ class Connections:
             hide_parameters=True,  # among them are payloads, and errors are logged
             # Moves to another server behind the same name, sooner or later. Not a ping before each use, which would be
             # a round trip per transaction: a broken connection empties the pool, and the work is done again.
-            pool_recycle=_RECYCLE_SECONDS,
+            pool_recycle=RECYCLE_SECONDS,
             connect_args=self.arguments(url.query),
         )
 

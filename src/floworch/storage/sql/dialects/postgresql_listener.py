@@ -15,8 +15,9 @@ from sqlalchemy import URL, Connection
 
 from floworch.observability.logging import get_library_logger
 from floworch.storage.sql.listener import Listener
+from floworch.storage.sql.pipe import Order
 
-__all__ = ["PostgresqlListener", "call"]
+__all__ = ["PostgresqlListener", "call", "call_order"]
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -25,6 +26,10 @@ _LONGEST_PAUSE_SECONDS = 30.0
 def call(connection: Connection, channel: str, caller: str) -> None:
     """Wake up who listens on the channel, once the transaction has committed."""
     connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (channel, caller))
+
+
+def call_order(channel: str, caller: str) -> Order:
+    return Order("SELECT pg_notify($1, $2)", (channel.encode(), caller.encode()))
 
 
 class PostgresqlListener(Listener):

@@ -1,0 +1,56 @@
+"""Connections that take many statements at once and are used on the event loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["Answer", "Order", "Pipe", "PipeBroken", "Pipes"]
+
+
+class Order(NamedTuple):
+    """A statement and its parameters, in the words of the database's protocol."""
+
+    text: str
+    parameters: Sequence[bytes] = ()
+
+
+class Answer(NamedTuple):
+    """What became of an order: the number of rows written, and the first column of those that it returned."""
+
+    written: int
+    values: Sequence[bytes | None] = ()
+
+
+class PipeBroken(Exception):
+    """The connection is. Whether the last order was carried out nobody knows."""
+
+
+class Pipe(ABC):
+    @abstractmethod
+    async def exchange(self, orders: Sequence[Order]) -> list[Answer]:
+        """Send all orders, then wait for all answers: one round trip. Orders after one that fails are not carried out.
+
+        Raises PipeBroken or the driver's error for the order that failed. After that, and when it is cancelled, the
+        pipe is closed and its transaction undone.
+        """
+
+
+class Pipes(ABC):
+    """A few pipes, connected when they are needed. Who comes when all are in use waits."""
+
+    most: int
+    errors: type[Exception]
+    """The driver's."""
+
+    @abstractmethod
+    async def take(self) -> Pipe | None:
+        """None where pipes do not work. Raises the driver's error when the database does not answer."""
+
+    @abstractmethod
+    def give_back(self, pipe: Pipe) -> None: ...
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Wait for exchanges under way and close the connections. Safe to call twice."""
