@@ -44,6 +44,10 @@ class FlowOrchestrator:
         self._engine = engine
         self._store = store
         self._flows = list(flows)
+        self._by_reference: dict[UUID | str, FlowDefinition] = {}
+        for flow in self._flows:
+            for reference in (flow.id, flow.name, str(flow.id)):
+                self._by_reference.setdefault(reference, flow)
         self._clock = clock
         self._is_started = False
         self._sync: SyncOrchestrator | None = None
@@ -255,10 +259,10 @@ class FlowOrchestrator:
     def flow(self, reference: FlowReference) -> FlowDefinition:
         """The registered flow with that class, id or name. Raises FlowNotFound."""
         wanted = reference.id if isinstance(reference, (type, FlowDefinition)) else reference
-        for flow in self._flows:
-            if wanted in (flow.id, flow.name, str(flow.id)):
-                return flow
-        raise FlowNotFound(_unknown("flow", str(wanted), [flow.name for flow in self._flows]))
+        found = self._by_reference.get(wanted)
+        if found is None:
+            raise FlowNotFound(_unknown("flow", str(wanted), [flow.name for flow in self._flows]))
+        return found
 
 
 def _record(flow: FlowDefinition) -> FlowRecord:

@@ -17,7 +17,7 @@ from floworch.core.engine.committer import Committer
 from floworch.core.engine.endings import EndedRun, Endings
 from floworch.core.engine.execution import Executor
 from floworch.core.engine.journal import log_facts
-from floworch.core.engine.leases import Leases
+from floworch.core.engine.leases import Lease, Leases
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
 from floworch.core.engine.report import Report
@@ -93,9 +93,7 @@ class Engine:
         )
         self._leases = Leases(store, clock, settings, self._availability)
         self._direct = DirectCommits(store, self._runs, clock, settings.worker_id, self._committed, self._leaves_work)
-        self._executor = Executor(
-            self._runs, self._leases, handlers, services, clock, settings, self._chance, store.begin
-        )
+        self._executor = Executor(self._runs, handlers, services, clock, settings, self._chance, store.begin)
         self._timers = Timers(
             store,
             clock,
@@ -251,8 +249,9 @@ class Engine:
 
     async def _run_one(self, step: StartedStep) -> StartedStep | None:
         """Run one attempt and report it; returns the step that was started in its place."""
+        lease = self._leases.hold(step)
         try:
-            report = await self._execute(step)
+            report = await self._execute(lease)
             if report.transaction is None:
                 transition = await self._report(step, report.command)
             else:
@@ -264,19 +263,19 @@ class Engine:
             self._log.error("attempt_lost", error=str(error), **_names(step))
             return None
         finally:
-            self._executor.done(step)
+            self._leases.let_go(lease)
             self._committer.forget_claim(step)
         return _started(step.run_id, transition) if transition.claimed else None
 
-    async def _execute(self, step: StartedStep) -> Report:
+    async def _execute(self, lease: Lease) -> Report:
         """Run one attempt. When the worker stops, or cannot read its inputs, another one may have the step at once."""
         try:
-            return await self._executor.run(step)
+            return await self._executor.run(lease)
         except asyncio.CancelledError:
-            await self._hand_back(step)
+            await self._hand_back(lease.step)
             raise
         except StorageError:
-            await self._hand_back(step, self._patience())
+            await self._hand_back(lease.step, self._patience())
             raise
 
     async def _complete(self, step: StartedStep, report: Report, transaction: StoreTransaction) -> Transition:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import StepPlan
 from floworch.core.engine.availability import Backoff
-from floworch.core.engine.leases import Leases
+from floworch.core.engine.leases import Lease
 from floworch.core.engine.report import Report
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.settings import EngineSettings
@@ -61,7 +61,6 @@ class Executor:
     def __init__(
         self,
         runs: Runs,
-        leases: Leases,
         handlers: Handlers,
         services: ServiceResolver,
         clock: Clock,
@@ -71,7 +70,6 @@ class Executor:
     ) -> None:
         self._runs = runs
         self._begin = begin
-        self._leases = leases
         self._handlers = handlers
         self._services = services
         self._clock = clock
@@ -85,23 +83,18 @@ class Executor:
         self._threads.close()
         self._processes.close()
 
-    async def run(self, step: StartedStep) -> Report:
-        """Carry the attempt out. A transaction in the report has to be ended by the caller. The lease is held until
-        :meth:`done`.
+    async def run(self, lease: Lease) -> Report:
+        """Carry out the attempt that the lease is for. A transaction in the report has to be ended by the caller.
 
         Raises ``CancelledError`` when the worker stops, StorageError when payloads cannot be read, and Fenced when the
         lease was lost before the handler began.
         """
+        step = lease.step
         run = self._runs.get(step.run_id)
         if run is None or not _is_known(step, run):
-            self._leases.hold(step, self._settings.lease_seconds, None)
             run = (await self.patiently(partial(self._runs.load, [step.run_id]))).get(step.run_id)
             run = _require_known(step, run)
-        return await _Attempt(self, run, step).carry_out()
-
-    def done(self, step: StartedStep) -> None:
-        """The attempt was reported, or given up."""
-        self._leases.let_go(step)
+        return await _Attempt(self, run, lease).carry_out()
 
     def given(self, plan: StepPlan, inputs: Json) -> Payload:
         """The inputs as they are kept; those without expressions are encoded once. Raises InvalidPayload."""
@@ -140,11 +133,14 @@ def _require_known(step: StartedStep, run: CachedRun | None) -> CachedRun:
 class _Attempt:
     """One attempt of one step, and everything that is looked up for it."""
 
-    def __init__(self, executor: Executor, run: CachedRun, step: StartedStep) -> None:
+    def __init__(self, executor: Executor, run: CachedRun, lease: Lease) -> None:
+        step = lease.step
         plan = find_step(run.state.plan, step.step_key)
         assert plan is not None
         self._executor = executor
+        self._settings = executor._settings
         self._run = run
+        self._lease = lease
         self._step = step
         self._plan = plan
         self._handler = executor._handlers.get(plan.type)
@@ -160,9 +156,9 @@ class _Attempt:
         self._has_ended = False
 
     async def carry_out(self) -> Report:
-        """Holds the lease from now on: loading what the inputs read may take a while."""
-        lease_seconds = self._plan.lease_seconds or self._settings.lease_seconds
-        self._executor._leases.hold(self._step, lease_seconds, self._interrupt)
+        """Can be interrupted from now on: loading what the inputs read may take a while."""
+        self._lease.seconds = self._plan.lease_seconds or self._settings.lease_seconds
+        self._lease.interrupt = self._interrupt
         try:
             return await self._resolve_and_call()
         except asyncio.CancelledError:
@@ -171,7 +167,7 @@ class _Attempt:
             return self._report(self._cancelled_outcome(), None, None)
         finally:
             self._has_ended = True
-            self._executor._leases.hold(self._step, lease_seconds, None)  # until the result is committed
+            self._lease.interrupt = None
 
     async def _resolve_and_call(self) -> Report:
         given: Payload | None = None
@@ -194,10 +190,6 @@ class _Attempt:
             outcome = plain_failure("TransactionLeftOpen", _LEFT_OPEN, retryable=False)
         kept = await transaction.end(keep=not isinstance(outcome, Failed))
         return self._report(outcome, given, kept)
-
-    @property
-    def _settings(self) -> EngineSettings:
-        return self._executor._settings
 
     async def _inputs(self) -> Json:
         template = self._plan.inputs
@@ -260,6 +252,7 @@ class _Attempt:
 
     def _context(self) -> StepContext:
         facts = self._run.state.facts
+        reads_trigger = self._handler.takes_context
         return StepContext(
             run_id=facts.run_id,
             flow_id=facts.flow_id,
@@ -268,8 +261,8 @@ class _Attempt:
             step_type=self._plan.type,
             attempt=self._step.attempt,
             trigger_key=facts.trigger_key,
-            trigger_body=self._payload(_BODY),
-            trigger_headers=self._payload(_HEADERS),
+            trigger_body=self._payload(_BODY) if reads_trigger else None,
+            trigger_headers=self._payload(_HEADERS) if reads_trigger else None,
             first_started_at=self._state.waiting_since if self._state else None,
             now=self._executor._clock.now,
             outputs=self._output_of,

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from traceback import format_exc
-from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
-from floworch.core.ports.storage import LeaseKey, LeaseState, Storage
+from floworch.core.ports.storage import LeaseState, Storage
 from floworch.errors import StorageError
 from floworch.observability.logging import get_library_logger
 
-__all__ = ["Leases"]
+__all__ = ["Lease", "Leases"]
 
 
-class _Held(NamedTuple):
-    lease_seconds: float
-    interrupt: Callable[[str], None] | None
-    """None once the handler has ended and its result is about to be committed."""
+class Lease:
+    """The lease of one attempt. ``interrupt`` is called, with the reason, when the attempt should stop; it is None while
+    there is nothing to stop: before the handler begins, and once its result is about to be committed."""
+
+    __slots__ = ("interrupt", "seconds", "step")
+
+    def __init__(self, step: StartedStep, seconds: float) -> None:
+        self.step = step
+        self.seconds = seconds
+        self.interrupt: Callable[[str], None] | None = None
 
 
 class Leases:
-    """``interrupt`` of an attempt is called, with the reason, when it should stop."""
+    """Renews what it holds, all at once."""
 
     def __init__(self, store: Storage, clock: Clock, settings: EngineSettings, availability: Availability) -> None:
         self._log = get_library_logger("floworch.engine")
@@ -34,7 +39,8 @@ class Leases:
         self._clock = clock
         self._settings = settings
         self._availability = availability
-        self._held: dict[LeaseKey, _Held] = {}
+        self._held: dict[Lease, None] = {}
+        """Ordered, and told apart by identity: leases are not looked up by their step, whose key is costly to hash."""
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,23 +55,25 @@ class Leases:
         if self._task is not None:
             await self._task
 
-    def hold(self, step: StartedStep, lease_seconds: float, interrupt: Callable[[str], None] | None) -> None:
-        """Renew the lease from now on, until it is let go of. Without ``interrupt`` nothing is left to be stopped."""
-        self._held[step] = _Held(lease_seconds, interrupt)
+    def hold(self, step: StartedStep) -> Lease:
+        """Renew the lease from now on, until it is let go of."""
+        lease = Lease(step, self._settings.lease_seconds)
+        self._held[lease] = None
+        return lease
 
-    def let_go(self, step: StartedStep) -> None:
-        self._held.pop(step, None)
+    def let_go(self, lease: Lease) -> None:
+        self._held.pop(lease, None)
 
     def interrupt(self, run_id: UUID, step_keys: list[str], reason: str) -> None:
         """Ask the attempts of these steps that run here to stop."""
         wanted = set(step_keys)
-        for key, held in list(self._held.items()):
-            if key.run_id == run_id and key.step_key in wanted and held.interrupt is not None:
-                held.interrupt(reason)
+        for lease in list(self._held):
+            if lease.step.run_id == run_id and lease.step.step_key in wanted and lease.interrupt is not None:
+                lease.interrupt(reason)
 
     def is_held(self, run_id: UUID, step_key: str, attempt: int) -> bool:
         """Whether this process is at work on the attempt, whatever has become of its lease."""
-        return LeaseKey(run_id, step_key, attempt) in self._held
+        return any(lease.step == (run_id, step_key, attempt) for lease in self._held)
 
     async def _run(self) -> None:
         while not await self._clock.wait(self._stopping, self._settings.heartbeat_seconds):
@@ -77,19 +85,20 @@ class Leases:
                 self._log.error("heartbeat_failed", traceback=format_exc(), leases=len(self._held))
 
     async def _renew(self) -> None:
-        held = dict(self._held)
+        held = {lease.step: lease for lease in self._held}
         if not held:
             self._availability.ceased("heartbeat")
             return
-        seconds = {key: lease.lease_seconds for key, lease in held.items()}
-        states = await self._store.renew(self._settings.worker_id, seconds)
+        states = await self._store.renew(
+            self._settings.worker_id, {step: lease.seconds for step, lease in held.items()}
+        )
         self._availability.succeeded("heartbeat")
-        for key, state in states.items():
-            interrupt = held[key].interrupt
-            if state is LeaseState.HELD or interrupt is None or self._held.get(key) is not held[key]:
+        for step, state in states.items():
+            lease = held[step]
+            if state is LeaseState.HELD or lease.interrupt is None or lease not in self._held:
                 continue
             if state is LeaseState.LOST:
-                self._log.warning("lease_lost", run_id=str(key.run_id), step_key=key.step_key, attempt=key.attempt)
-                interrupt("the lease was lost; another worker may run the step")
+                self._log.warning("lease_lost", run_id=str(step.run_id), step_key=step.step_key, attempt=step.attempt)
+                lease.interrupt("the lease was lost; another worker may run the step")
             else:
-                interrupt("the run is being stopped")
+                lease.interrupt("the run is being stopped")

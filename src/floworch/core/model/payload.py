@@ -56,7 +56,8 @@ class Payload:
             PayloadTooLarge: the text has more than ``max_bytes`` bytes.
         """
         text = encode(value)
-        _check_size(text, max_bytes)
+        if max_bytes is not None and 4 * len(text) > max_bytes:  # no character has more than four bytes
+            _check_size(text, max_bytes)
         return cls(text)
 
     @classmethod

@@ -26,6 +26,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     async def wait(self, event: asyncio.Event, timeout_seconds: float | None) -> bool:
+        if timeout_seconds is None:
+            return await event.wait()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await event.wait()
