@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
 from floworch.core.dag.keys import scope_of
-from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
@@ -153,7 +152,7 @@ class RowWriter:
             when(state.ready_at),
             when(state.started_at),
             when(state.ended_at),
-            None if state.progress is None else _json(progress_to_json(state.progress)),
+            None if state.loop is None else _json(asdict(state.loop)),
         )
 
     def _when(self, at: datetime | None) -> Any:
