@@ -82,7 +82,7 @@ class _History:
         clock = VirtualClock(loop)
         self._store = MemoryStorage(clock)
         self._witness = Witness(self._store, clock.now, trace)
-        self._database = Database(loop, self._store, self._weather, chance, self._witness)
+        self._database = Database(loop, self._store, self._weather, chance, self._witness, chance.choice([1, 2, 2]))
         self._nodes: list[Node] = []
         self._stops: list[asyncio.Task[None]] = []
         self._clients = Clients(self._up, self._witness, chance)

@@ -127,7 +127,7 @@ class Node:
         found: dict[str, object] = {
             "leases": len(engine._leases),
             "waiters": dict(engine._waiters._waiting),
-            "queue": list(engine._committer._queue),
+            "queue": len(engine._committer._queue),
             "fetches": set(engine._committer._aside),
         }
         return {name: value for name, value in found.items() if value} | self.runtime.leftovers()

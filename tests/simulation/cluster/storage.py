@@ -48,8 +48,11 @@ class Database:
         weather: Weather,
         chance: Random,
         onlooker: Onlooker,
+        concurrent_commits: int,
     ) -> None:
         self.store = store
+        self.concurrent_commits = concurrent_commits
+        """How many each process sends at once."""
         self.is_down = False
         self.refusals = 0
         """Calls that were told that the store cannot be reached."""
@@ -154,7 +157,8 @@ class FaultyStorage(_Remote):  # type: ignore[misc]
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(shared_between_processes=True, survives_restart=True)
+        commits = self._database.concurrent_commits
+        return Capabilities(shared_between_processes=True, survives_restart=True, concurrent_commits=commits)
 
     async def listen(self, owner: str, wake: Callable[[], None]) -> bool:
         return self._database.listen(self._caller, wake)

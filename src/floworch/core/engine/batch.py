@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from floworch.core.engine.requests import Claiming, Commanding, Starting
+from floworch.core.engine.requests import Claiming, Commanding, Request, Starting
 from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply, copy_of
 from floworch.core.machine.commands import ClaimOffer, Command, RetryStep
@@ -20,18 +20,25 @@ from floworch.core.ports.storage import Advance, Claim, Creation
 
 __all__ = ["RunWork", "claim_of", "creation_of", "start_work"]
 
+_BODY = PayloadRef(PayloadKind.BODY)
+_HEADERS = PayloadRef(PayloadKind.HEADERS)
+
 
 class RunWork:
     """What one batch does to one run. The cached state stays as the store has it until the commit, because steps that
     start meanwhile read it; only where several changes of the run fold, a copy of it runs ahead."""
 
-    def __init__(self, run: CachedRun) -> None:
+    __slots__ = ("_ahead", "_applied", "_written", "done", "expected_revision", "is_fresh", "run")
+
+    def __init__(self, run: CachedRun, *, is_fresh: bool = False) -> None:
         self.run = run
+        self.is_fresh = is_fresh
+        """Whether the run was loaded for this very batch."""
         self.expected_revision = run.state.revision
-        self.done: list[tuple[Starting | Commanding | Claiming, Transition]] = []
-        self.payloads: dict[PayloadRef, Payload | None] = {}
+        self.done: list[tuple[Request, Transition]] = []
         self._ahead = run.state
         self._applied = 0
+        self._written: dict[PayloadRef, Payload | None] = {}
 
     def takes(self, command: Command) -> bool:
         """A retry by hand rewrites rows in ways that do not fold with other changes, before or after it."""
@@ -49,18 +56,11 @@ class RunWork:
         now: datetime,
     ) -> Transition:
         """Decide on top of the decisions before. Raises what ``reduce`` raises, and changes nothing then."""
-        known: Any = ChainMap(dict(given), self.payloads, self.run.payloads)
-        transition = reduce(self._state(), command, now, known, offer)
-        self._accept(request, transition)
-        return transition
-
-    def start(self, request: Starting, transition: Transition) -> None:
-        self.payloads.update(_trigger_payloads(request))
-        self._accept(request, transition)
-
-    def _accept(self, request: Starting | Commanding | Claiming, transition: Transition) -> None:
+        state = self._state()
+        known = ChainMap(dict(given), self._written, self.run.payloads) if given or self.done else self.run.payloads
+        transition = reduce(state, command, now, known, offer)
         self.done.append((request, transition))
-        self.payloads.update(transition.payloads)
+        return transition
 
     def _state(self) -> RunState:
         """What the next decision is made on."""
@@ -72,10 +72,11 @@ class RunWork:
     def _catch_up(self) -> None:
         for _, transition in self.done[self._applied :]:
             apply(self._ahead, transition)
+            self._written.update(transition.payloads)
         self._applied = len(self.done)
 
     def advance(self, owner: str, now: datetime) -> Advance:
-        return Advance(**_write(self, owner, now), expected_revision=self.expected_revision)
+        return Advance(expected_revision=self.expected_revision, **_write(self, owner, now))
 
     def creation(self, request: Starting, owner: str, now: datetime) -> Creation:
         return Creation(
@@ -92,7 +93,7 @@ class RunWork:
         self._catch_up()
         self.run.state = self._ahead
         self.run.state.revision = self.expected_revision + 1
-        for ref, payload in self.payloads.items():
+        for ref, payload in self._written.items():
             self.run.keep(ref, payload)
         for _, transition in self.done:
             if transition.rarities is not None:
@@ -116,7 +117,9 @@ def start_work(request: Starting, now: datetime) -> RunWork:
             payloads |= dict.fromkeys(needed.refs)
         else:
             work = RunWork(CachedRun(state))
-            work.start(request, transition)
+            work.done.append((request, transition))
+            work.run.keep(_BODY, request.body)
+            work.run.keep(_HEADERS, request.headers)
             return work
 
 
@@ -139,7 +142,7 @@ def creation_of(work: RunWork, owner: str, now: datetime) -> Creation:
 
 
 def _trigger_payloads(request: Starting) -> dict[PayloadRef, Payload | None]:
-    return {PayloadRef(PayloadKind.BODY): request.body, PayloadRef(PayloadKind.HEADERS): request.headers}
+    return {_BODY: request.body, _HEADERS: request.headers}
 
 
 def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from uuid import UUID
 
@@ -56,12 +56,12 @@ class Outage:
         for request in self._kept:
             fail(request, error)
 
-    async def wait(self, queued: Iterable[Request]) -> list[Request]:
+    async def wait(self, take_queued: Callable[[], Iterable[Request]]) -> list[Request]:
         """Pause; the answer is what to try again. When there is nothing, the store is asked whether it is there."""
         assert self._error is not None
         error = self._error
         await self._clock.wait(self._is_closing, self._backoff.next_seconds())
-        again = self._patient([*self._kept, *queued], error)
+        again = self._patient([*self._kept, *take_queued()], error)
         self._kept = []
         if again or self._is_closing.is_set():
             self._error = None  # until the next attempt fails; the backoff goes on

@@ -41,7 +41,7 @@ class CachedRun:
 
 
 class Runs:
-    """Least recently used runs are dropped beyond ``capacity``."""
+    """Beyond ``capacity`` the runs are dropped that have not been advanced for longest."""
 
     def __init__(self, store: Storage, plans: Plans, capacity: int) -> None:
         self._store = store
@@ -50,13 +50,12 @@ class Runs:
         self._cached: OrderedDict[UUID, CachedRun] = OrderedDict()
 
     def get(self, run_id: UUID) -> CachedRun | None:
-        found = self._cached.get(run_id)
-        if found is not None:
-            self._cached.move_to_end(run_id)
-        return found
+        return self._cached.get(run_id)
 
     def put(self, run: CachedRun) -> None:
-        self._cached[run.state.facts.run_id] = run
+        run_id = run.state.facts.run_id
+        self._cached[run_id] = run
+        self._cached.move_to_end(run_id)
         if len(self._cached) > self._capacity:
             self._cached.popitem(last=False)
 

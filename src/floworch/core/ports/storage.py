@@ -57,6 +57,8 @@ class Capabilities:
     survives_restart: bool
     transactions: bool = False
     """Whether :meth:`Storage.begin` and :meth:`Storage.enlist` work."""
+    concurrent_commits: int = 1
+    """How many commits the store works on at once to advantage."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,102 @@
+"""What a batch of requests makes of the runs that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from floworch.core.engine.batch import RunWork, claim_of, creation_of, start_work
+from floworch.core.engine.outage import fail
+from floworch.core.engine.requests import Claiming, Commanding, Request, Starting
+from floworch.core.machine.commands import ClaimStep
+from floworch.core.machine.environment import PayloadsNeeded
+from floworch.core.machine.reduce import Fenced
+from floworch.core.machine.transition import Transition
+from floworch.core.model.payload import PayloadRef
+from floworch.core.ports.storage import Batch
+from floworch.errors import FloworchError, InvalidTransition, RunNotFound, StepNotFound
+
+__all__ = ["Decisions"]
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What goes into one batch, decided at ``now``, and what does not. ``works``: the runs that commands are about."""
+
+    now: datetime
+    works: dict[UUID, RunWork]
+    creations: list[RunWork] = field(default_factory=list)
+    advances: list[RunWork] = field(default_factory=list)
+    claims: list[Claiming] = field(default_factory=list)
+    lost: list[Claiming] = field(default_factory=list)
+    """Claims of steps that are not ready any more."""
+    stale: list[Commanding] = field(default_factory=list)
+    """Refused on a state that may be stale, which is no answer: to be decided again on a fresh one."""
+    postponed: list[Commanding] = field(default_factory=list)
+    """To be decided after this batch."""
+    lacking: list[tuple[Commanding, frozenset[PayloadRef]]] = field(default_factory=list)
+    """With the payloads that the decisions read."""
+
+    def decide(self, requests: Iterable[Request]) -> None:
+        """Fold in the requests. Claims come last: what else happens to their runs may decide on them."""
+        claims: list[Claiming] = []
+        for request in requests:
+            if isinstance(request, Commanding):
+                self._command(request)
+            elif isinstance(request, Starting):
+                self.creations.append(start_work(request, self.now))
+            else:
+                claims.append(request)
+        for claim in claims:
+            self._claim(claim)
+        self.advances = [work for work in self.works.values() if work.done]
+
+    def requests(self) -> list[Request]:
+        """Those that go into the batch."""
+        done = [request for work in (*self.creations, *self.advances) for request, _ in work.done]
+        return [*done, *self.claims]
+
+    def transitions(self) -> Iterable[Transition]:
+        return (transition for work in (*self.creations, *self.advances) for _, transition in work.done)
+
+    def batch(self, owner: str, *, calls_others: bool) -> Batch:
+        return Batch(
+            creations=[creation_of(work, owner, self.now) for work in self.creations],
+            advances=[work.advance(owner, self.now) for work in self.advances],
+            claims=[claim_of(claim, self.now) for claim in self.claims],
+            caller=owner if calls_others else None,
+        )
+
+    def _command(self, request: Commanding) -> None:
+        work = self.works.get(request.run_id)
+        if work is None:
+            fail(request, RunNotFound(f"there is no run {request.run_id}"))
+        elif not work.takes(request.command):
+            self.postponed.append(request)
+        else:
+            self._reduce(request, work)
+
+    def _reduce(self, request: Commanding, work: RunWork) -> None:
+        try:
+            work.reduce(request, request.command, request.offer, request.payloads, self.now)
+        except PayloadsNeeded as needed:
+            self.lacking.append((request, needed.refs))
+        except (Fenced, InvalidTransition, StepNotFound) as refusal:
+            if work.is_fresh and not work.done:
+                fail(request, refusal)
+            else:
+                self.stale.append(request)
+        except FloworchError as error:
+            fail(request, error)
+
+    def _claim(self, request: Claiming) -> None:
+        work = self.works.get(request.run_id)
+        if work is None or not work.done:
+            self.claims.append(request)  # the store does not have to know the run for it
+            return
+        try:
+            work.reduce(request, ClaimStep(request.task.step_key, request.task.attempt), request.offer, {}, self.now)
+        except Fenced:
+            self.lost.append(request)
