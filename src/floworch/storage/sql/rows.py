@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -43,7 +44,7 @@ class RowWriter:
 
     def __init__(self, dialect: SqlDialect, now: datetime, *, inline_chars: int) -> None:
         self.rows = Rows()
-        self._instant: Callable[[datetime], Any] = dialect.instant
+        self._instants: dict[datetime | None, Any] = {None: None}
         self._dialect = dialect
         self._now = now
         self._inline_chars = inline_chars
@@ -98,7 +99,7 @@ class RowWriter:
     def _run_change(self, write: RunWrite, revision: int) -> Row:
         stop = write.stop
         stopped = (None, None, None) if stop is None else (stop.kind.value, _words(stop.reason), self._instant(stop.at))
-        return (write.status.value, self._when(write.deadline), *stopped, self._when(write.ended_at), revision)
+        return (write.status.value, self._instant(write.deadline), *stopped, self._instant(write.ended_at), revision)
 
     def _write(self, run_id: str, write: RunWrite) -> None:
         rows = self.rows
@@ -137,7 +138,7 @@ class RowWriter:
         )
 
     def _state(self, state: StepState, owner: str | None) -> Row:
-        when = self._when
+        when = self._instant
         return (
             state.status.value,
             state.attempt,
@@ -155,8 +156,12 @@ class RowWriter:
             None if state.loop is None else _json(asdict(state.loop)),
         )
 
-    def _when(self, at: datetime | None) -> Any:
-        return None if at is None else self._instant(at)
+    def _instant(self, at: datetime | None) -> Any:
+        # A batch has few instants, and each of them in many columns.
+        if at not in self._instants:
+            assert at is not None
+            self._instants[at] = self._dialect.instant(at)
+        return self._instants[at]
 
     def _payload(self, run_id: str, key: str, kind: str, payload: Payload | None) -> str | None:
         if payload is None:
@@ -175,7 +180,7 @@ def fact_row(facts: Sequence[Fact]) -> str:
 
 def in_order(rows: list[Row], *places: int) -> list[Row]:
     """Rows sorted by the values at ``places``: transactions that lock rows in one order cannot deadlock."""
-    return rows if len(rows) < 2 else sorted(rows, key=lambda row: tuple(row[place] for place in places))
+    return rows if len(rows) < 2 else sorted(rows, key=itemgetter(*places))
 
 
 def _scope_rows(run_id: str, scopes: Iterable[str]) -> list[Row]:

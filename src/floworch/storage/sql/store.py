@@ -149,7 +149,12 @@ class SqlStorage(Storage):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(shared_between_processes=True, survives_restart=True, transactions=True)
+        return Capabilities(
+            shared_between_processes=True,
+            survives_restart=True,
+            transactions=True,
+            concurrent_commits=self._dialect.concurrent_commits,
+        )
 
     @property
     def schema(self) -> SqlSchema:

@@ -39,6 +39,8 @@ class SqlDialect(ABC):
     reader_threads: int = 2
     handler_connections: int = 10
     """Transactions of handlers at once, beside the store's own work."""
+    concurrent_commits: int = 1
+    """Batches that are worth having under way at once."""
 
     def check_url(self, url: URL) -> None:
         """Raise :class:`~floworch.errors.ConfigurationError` for a URL that cannot work. Most can only be tried."""

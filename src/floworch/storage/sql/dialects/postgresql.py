@@ -86,6 +86,7 @@ class PostgresqlDialect(SqlDialect):
         self._lease_origin = "clock_timestamp()" if leases_on_database_clock else "to_timestamp(0)"
         size = self._connections.pool_size
         self._pipes = (1 if size < 5 else 2) if commits_on_loop and not self._connections.pgbouncer else 0
+        self.concurrent_commits = max(self._pipes, 1)
         # Two, so that heartbeats do not wait for a commit that waits for a lock.
         self.writer_threads = 1 if self._pipes and size < 6 else 2
         self.reader_threads = size - self._pipes - self.writer_threads
