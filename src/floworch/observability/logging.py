@@ -1,7 +1,7 @@
 """Loggers, without the price of structlog for those who only define flows.
 
-``import structlog`` loads rich wherever rich is installed, and the two take as long as the rest of floworch. So a
-logger is made where it is used, in constructors and functions, never at the top of a module.
+``import structlog`` loads rich wherever rich is installed, and the two take as long as the rest of floworch, and 8 MiB.
+So a logger is made where it is used, in constructors and functions, never at the top of a module.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ def get_library_logger(name: str) -> FilteringBoundLogger:
     """A logger for what the library itself has to say.
 
     As long as the application has not configured structlog, it tells warnings and errors only, on stderr: a library
-    that nobody asked to talk keeps quiet.
+    that nobody asked to talk keeps quiet. It does not even load structlog before there is something to tell.
     """
+    if "structlog" not in sys.modules:
+        return cast("FilteringBoundLogger", _Quiet(name))
     import structlog
 
     if structlog.is_configured():
@@ -36,6 +38,35 @@ def get_library_logger(name: str) -> FilteringBoundLogger:
     wrapper = structlog.make_filtering_bound_logger(logging.WARNING)
     output = structlog.PrintLogger(sys.stderr)
     return cast("FilteringBoundLogger", structlog.wrap_logger(output, wrapper_class=wrapper, source=name))
+
+
+class _Quiet:
+    """A logger of the library in a process that has not loaded structlog, and so cannot have configured it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._log: FilteringBoundLogger | None = None
+
+    def is_enabled_for(self, level: int) -> bool:
+        return level >= logging.WARNING
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Not told."""
+
+    info = debug
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._loaded().warning(event, **fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        self._loaded().error(event, **fields)
+
+    def _loaded(self) -> FilteringBoundLogger:
+        if self._log is None:
+            import structlog  # noqa: F401 - so that this is asked once
+
+            self._log = get_library_logger(self._name)
+        return self._log
 
 
 def tells_info(log: FilteringBoundLogger) -> bool:

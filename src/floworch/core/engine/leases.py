@@ -19,8 +19,11 @@ __all__ = ["Lease", "Leases"]
 
 
 class Lease:
-    """The lease of one attempt. ``interrupt`` is called, with the reason, when the attempt should stop; it is None while
-    there is nothing to stop: before the handler begins, and once its result is about to be committed."""
+    """The lease of one attempt.
+
+    ``interrupt`` is called, with the reason, when the attempt should stop. It is None while there is nothing to stop:
+    before its inputs are read, and once its result is about to be committed.
+    """
 
     __slots__ = ("interrupt", "seconds", "step")
 
