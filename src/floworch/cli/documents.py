@@ -20,8 +20,8 @@ def run_document(run: RunRecord) -> dict[str, Any]:
 
 def step_document(step: StepRecord) -> dict[str, Any]:
     """All fields of the step, and how long its last attempt took."""
-    loop = None if step.loop is None else {_camel(name): value for name, value in step.loop.items()}
-    return {**_fields(step), "loop": loop, "durationSeconds": _seconds(step.started_at, step.ended_at)}
+    progress = None if step.progress is None else {_camel(name): value for name, value in step.progress.items()}
+    return {**_fields(step), "progress": progress, "durationSeconds": _seconds(step.started_at, step.ended_at)}
 
 
 def result_document(result: RunResult) -> dict[str, Any]:

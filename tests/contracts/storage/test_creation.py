@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from floworch.core.machine.state import LoopProgress, SkipKind, StepState, WaitKind
+from floworch.core.machine.progress import LoopProgress
+from floworch.core.machine.state import SkipKind, StepState, WaitKind
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.core.ports.storage import Batch, Outcome, Storage
 from tests.contracts.storage.builders import (
@@ -68,8 +69,8 @@ async def test_a_run_may_be_created_ended_and_stopped(storage: Storage) -> None:
         FULL,
         state(),
         state(StepStatus.SKIPPED, skip=SkipKind.WHEN_FALSE, reason="x > 1 is false", ended_at=START),
-        state(StepStatus.RUNNING, 1, loop=LoopProgress(5, 4, 1, 1, 1, first_failure="loop.1.b"), started_at=START),
-        state(StepStatus.RUNNING, 1, loop=LoopProgress(0)),
+        state(StepStatus.RUNNING, 1, progress=LoopProgress(5, 4, 1, 1, 1, first_failure="loop.1.b"), started_at=START),
+        state(StepStatus.RUNNING, 1, progress=LoopProgress(0)),
     ],
     ids=["everything", "ready", "skipped", "loop", "empty loop"],
 )

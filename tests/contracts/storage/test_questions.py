@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from floworch.core.machine.state import LoopProgress
+from floworch.core.machine.progress import LoopProgress
 from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.core.ports.storage import RunFilter, Storage
@@ -193,9 +193,10 @@ async def test_a_step_is_shown_with_all_its_facts(storage: Storage) -> None:
 
 async def test_a_loop_shows_its_progress(storage: Storage) -> None:
     progress = LoopProgress(9, 4, 2, 1, 1, first_failure="loop.3.a")
-    await create(storage, creation(steps={"loop": insert(state(StepStatus.RUNNING, loop=progress))}))
+    await create(storage, creation(steps={"loop": insert(state(StepStatus.RUNNING, progress=progress))}))
     [record] = await storage.list_steps(run_id(1))
     assert record.loop == {
+        "kind": "loop",
         "total": 9, "started": 4, "succeeded": 2, "failed": 1, "skipped": 1, "first_failure": "loop.3.a",
     }  # fmt: skip
 

@@ -76,7 +76,7 @@ def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:
     if step.reason and not step.error:
         yield "reason", step.reason
     if step.loop:
-        yield "iterations", ", ".join(f"{name} {value}" for name, value in step.loop.items())
+        yield "iterations", ", ".join(f"{name} {value}" for name, value in step.loop.items() if name != "kind")
     if step.trace:
         yield "when", _pretty(step.trace)
     yield "input", _pretty(step.input)

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from floworch.core.dag.plan import FlowPlan, LoopPlan, ScopePlan, StepPlan
+from floworch.core.dag.keys import COMPENSATE
+from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
 from floworch.core.expressions import Condition, compile_condition, compile_template
-from floworch.core.model.manifest import FOR_EACH, FlowManifest, ForEach, Step, StepBase
+from floworch.core.model.manifest import (
+    AnyStep,
+    Block,
+    Compensation,
+    FlowManifest,
+    ForEach,
+    Scope,
+    Step,
+    StepBase,
+    Until,
+)
 from floworch.core.model.status import StepStatus
 from floworch.core.policy.retry import RetryPolicy
 
@@ -30,9 +41,12 @@ def compile_manifest(flow_id: UUID, flow_name: str, version: str, manifest: Flow
     )
 
 
-def _scope(steps: Mapping[str, Step | ForEach], path: str) -> ScopePlan:
+def _scope(steps: Mapping[str, AnyStep], path: str) -> ScopePlan:
     dependents = _dependents(steps)
-    plans = {key: _step(key, step, path, tuple(dependents[key])) for key, step in steps.items()}
+    return _scope_of({key: _step(key, step, path, tuple(dependents[key])) for key, step in steps.items()})
+
+
+def _scope_of(plans: Mapping[str, StepPlan]) -> ScopePlan:
     return ScopePlan(
         steps=plans,
         entries=tuple(plan for plan in plans.values() if not plan.run_after),
@@ -55,7 +69,7 @@ def _is_on_error_path(step: StepPlan, plans: Mapping[str, StepPlan]) -> bool:
     )
 
 
-def _dependents(steps: Mapping[str, Step | ForEach]) -> dict[str, list[str]]:
+def _dependents(steps: Mapping[str, AnyStep]) -> dict[str, list[str]]:
     dependents: dict[str, list[str]] = {key: [] for key in steps}
     for key, step in steps.items():
         for before in step.run_after:
@@ -63,13 +77,13 @@ def _dependents(steps: Mapping[str, Step | ForEach]) -> dict[str, list[str]]:
     return dependents
 
 
-def _step(key: str, step: Step | ForEach, scope_path: str, dependents: tuple[str, ...]) -> StepPlan:
+def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...]) -> StepPlan:
     path = f"{scope_path}.{key}" if scope_path else key
     plain = step if isinstance(step, Step) else None
     return StepPlan(
         key=key,
         path=path,
-        type=plain.type if plain else FOR_EACH,
+        type=step.type,
         run_after={before: demand.accepted for before, demand in step.run_after.items()},
         conditions=_conditions(step),
         dependents=dependents,
@@ -77,7 +91,7 @@ def _step(key: str, step: Step | ForEach, scope_path: str, dependents: tuple[str
         retry=RetryPolicy(**plain.retry.policy_fields()) if plain and plain.retry else None,
         timeout_seconds=plain.timeout if plain else None,
         lease_seconds=plain.lease_seconds if plain else None,
-        loop=_loop(step, path) if isinstance(step, ForEach) else None,
+        block=_block(step, path) if isinstance(step, Block) else None,
     )
 
 
@@ -86,9 +100,42 @@ def _conditions(step: StepBase) -> tuple[Condition, ...]:
     return tuple(compile_condition(source) for source in sources if source)
 
 
-def _loop(step: ForEach, path: str) -> LoopPlan:
-    return LoopPlan(
-        source=compile_template(step.for_each),
-        concurrency_limit=step.concurrency_limit,
-        body=_scope(step.steps, path),
+def _block(step: Block, path: str) -> BlockPlan:
+    match step:
+        case ForEach():
+            source = compile_template(step.for_each)
+            return LoopPlan(source, step.concurrency_limit, _scope(step.steps, path), step.on_item_failure)
+        case Until():
+            condition = compile_condition(step.until)
+            return UntilPlan(condition, step.max_iterations, step.delay, _scope(step.steps, path))
+        case Scope():
+            return _group(step, path)
+        case _:
+            raise TypeError(f"no block: {step!r}")
+
+
+def _group(step: Scope, path: str) -> GroupPlan:
+    branches = {name: _scope(steps, path) for name, steps in step.branches().items()}
+    undoing = {
+        key: _compensation(key, inner.compensate, path)
+        for key, inner in step.steps.items()
+        if isinstance(inner, Step) and inner.compensate is not None
+    }
+    if undoing:
+        branches[COMPENSATE] = _scope_of(undoing)
+    return GroupPlan(branches)
+
+
+def _compensation(key: str, undoing: Compensation, path: str) -> StepPlan:
+    return StepPlan(
+        key=key,
+        path=f"{path}.{key}",
+        type=undoing.type,
+        run_after={},
+        conditions=(),
+        dependents=(),
+        inputs=compile_template(undoing.inputs),
+        retry=RetryPolicy(**undoing.retry.policy_fields()) if undoing.retry else None,
+        timeout_seconds=undoing.timeout,
+        lease_seconds=undoing.lease_seconds,
     )

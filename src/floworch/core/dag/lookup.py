@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from floworch.core.dag.keys import own_key, scope_of
-from floworch.core.dag.plan import FlowPlan, LoopPlan, ScopePlan, StepPlan
+from floworch.core.dag.plan import BlockPlan, FlowPlan, ScopePlan, StepPlan
 
-__all__ = ["find_step", "loop_plan", "scope_plan"]
+__all__ = ["find_step", "scope_plan"]
 
 
 def scope_plan(plan: FlowPlan, scope: str) -> ScopePlan:
     """Plan of a run-time scope such as ``""`` or ``years.0.months.3``. Raises ``KeyError`` when there is none."""
     found = plan.root
     if scope:
-        for key in scope.split(".")[::2]:
-            found = loop_plan(found.steps[key]).body
+        parts = scope.split(".")
+        for key, branch in zip(parts[::2], parts[1::2], strict=True):
+            found = _block_of(found.steps[key]).branch(branch)
     return found
 
 
@@ -27,8 +28,7 @@ def find_step(plan: FlowPlan, step_key: str) -> StepPlan | None:
         return None
 
 
-def loop_plan(step: StepPlan) -> LoopPlan:
-    """The loop part of a step. Raises ``KeyError`` when the step is not a loop."""
-    if step.loop is None:
+def _block_of(step: StepPlan) -> BlockPlan:
+    if step.block is None:
         raise KeyError(step.key)
-    return step.loop
+    return step.block

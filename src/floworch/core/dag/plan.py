@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
+from floworch.core.dag.keys import STEPS
 from floworch.core.expressions import Condition, Template
 from floworch.core.model.status import StepStatus
+from floworch.core.model.steps import OnItemFailure
 from floworch.core.policy.retry import RetryPolicy
 
-__all__ = ["FlowPlan", "LoopPlan", "ScopePlan", "StepPlan"]
+__all__ = ["BlockPlan", "FlowPlan", "GroupPlan", "LoopPlan", "ScopePlan", "StepPlan", "UntilPlan"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +37,12 @@ class StepPlan:
     retry: RetryPolicy | None = None
     timeout_seconds: float | None = None
     lease_seconds: float | None = None
-    loop: LoopPlan | None = None
+    block: BlockPlan | None = None
+
+    @property
+    def loop(self) -> LoopPlan | None:
+        """The block, if it is a loop over items."""
+        return self.block if isinstance(self.block, LoopPlan) else None
 
     @property
     def waits_only_for_trouble(self) -> bool:
@@ -44,20 +52,61 @@ class StepPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScopePlan:
-    """The steps of a flow, or of the body of a loop, in manifest order."""
+    """The steps of a flow, or of a branch of a block, in manifest order."""
 
     steps: Mapping[str, StepPlan]
     entries: tuple[StepPlan, ...]
     leaves: tuple[StepPlan, ...]
     results: tuple[StepPlan, ...]
-    """Leaves of what runs when nothing goes wrong: their outputs are the output of an iteration."""
+    """Leaves of what runs when nothing goes wrong: their outputs are the output of an iteration or a scope."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopPlan:
+    """A loop over the items of a list."""
+
     source: Template
     concurrency_limit: int
     body: ScopePlan
+    on_item_failure: OnItemFailure = "fail"
+
+    def branch(self, name: str) -> ScopePlan:
+        """The steps of any iteration."""
+        return self.body
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UntilPlan:
+    """A loop that goes on until a condition holds."""
+
+    condition: Condition
+    max_iterations: int
+    delay_seconds: float
+    body: ScopePlan
+
+    def branch(self, name: str) -> ScopePlan:
+        """The steps of any iteration."""
+        return self.body
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupPlan:
+    """A scope: steps, what undoes them, and what follows from how they end."""
+
+    branches: Mapping[str, ScopePlan]
+    """``steps``, and those of ``compensate``, ``catch`` and ``finally`` that the scope has. Steps of ``compensate``
+    have the keys of the steps that they undo, and no dependencies: the planner runs them one by one."""
+
+    @property
+    def body(self) -> ScopePlan:
+        return self.branches[STEPS]
+
+    def branch(self, name: str) -> ScopePlan:
+        """Raises ``KeyError`` for a branch that the scope does not have."""
+        return self.branches[name]
+
+
+BlockPlan: TypeAlias = LoopPlan | UntilPlan | GroupPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict
 
+from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import StepChange
 from floworch.core.model.json_decode import decode
@@ -53,7 +53,7 @@ def step_record(key: str, change: StepChange) -> StepRecord:
         output=_decoded(change.output),
         error=change.error.to_json() if change.error else None,
         trace=copy.deepcopy(change.trace),
-        loop=asdict(state.loop) if state.loop else None,
+        progress=progress_to_json(state.progress) if state.progress else None,
     )
 
 

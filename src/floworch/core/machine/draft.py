@@ -103,12 +103,12 @@ class Draft:
         if transition.rarities is not None:
             transition.rarities.removed.discard(key)
 
-    def update_loop(self, key: str, **changes: Any) -> StepState:
-        """Change the progress of a running loop."""
+    def update_progress(self, key: str, **changes: Any) -> StepState:
+        """Change fields of the progress of a step that has one."""
         state = self.step(key)
         assert state is not None
-        assert state.loop is not None
-        changed = state._replace(loop=replace(state.loop, **changes))
+        assert state.progress is not None
+        changed = state._replace(progress=replace(state.progress, **changes))
         self.put(key, changed, step_type=self.plan_of(key).type)
         return changed
 

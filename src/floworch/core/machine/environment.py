@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
+from floworch.core.dag.keys import child_key, enclosing_scopes, scope_of, scopes_in_sight, split_iteration, split_scope
 from floworch.core.dag.lookup import find_step, scope_plan
-from floworch.core.dag.plan import FlowPlan, LoopPlan
+from floworch.core.dag.plan import BlockPlan, FlowPlan, LoopPlan, UntilPlan
 from floworch.core.expressions import Reference, Source
 from floworch.core.machine.loop_output import loop_output, loop_output_refs
 from floworch.core.machine.state import RunFacts, StepState
@@ -102,11 +102,11 @@ class RunEnvironment:
         return None if ref is None else self._value(ref)
 
     def item(self, loop: str | None) -> Json:
-        loop_key, index = self._iteration(loop)
+        loop_key, index = self._iteration(loop, (LoopPlan,))
         return self._value(PayloadRef(PayloadKind.ITEMS, loop_key))[index]
 
     def index(self, loop: str | None) -> int:
-        return self._iteration(loop)[1]
+        return self._iteration(loop, (LoopPlan, UntilPlan))[1]
 
     def _payloads_of(self, reference: Reference) -> Iterable[PayloadRef]:
         match reference.source:
@@ -120,7 +120,7 @@ class RunEnvironment:
                 ref = self._ref_if(reference.name or "", StepStatus.FAILED, PayloadKind.ERROR)
                 return () if ref is None else (ref,)
             case Source.ITEM:
-                return (PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name)[0]),)
+                return (PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name, (LoopPlan,))[0]),)
             case _:
                 return ()
 
@@ -144,17 +144,17 @@ class RunEnvironment:
         return self._view.step(run_time_key)
 
     def _run_time_key(self, key: str) -> str:
-        for scope in enclosing_scopes(self._scope):
+        for scope in scopes_in_sight(self._scope):
             if key in scope_plan(self._view.plan, scope).steps:
                 return child_key(scope, key)
         return key
 
-    def _iteration(self, loop: str | None) -> tuple[str, int]:
-        for scope in enclosing_scopes(self._scope):
-            if scope:
-                loop_key, index = split_scope(scope)
-                if loop is None or own_key(loop_key) == loop:
-                    return loop_key, index
+    def _iteration(self, loop: str | None, kinds: tuple[type[BlockPlan], ...]) -> tuple[str, int]:
+        for scope in filter(None, enclosing_scopes(self._scope)):
+            block_key, _ = split_scope(scope)
+            found = find_step(self._view.plan, block_key)
+            if found is not None and isinstance(found.block, kinds) and loop in (None, found.key):
+                return split_iteration(scope)
         raise LookupError(f"no loop {loop!r} around the scope {self._scope!r}")
 
     def _value(self, ref: PayloadRef) -> Json:

@@ -28,9 +28,10 @@ from floworch.core.machine.commands import (
 )
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.environment import Payloads
-from floworch.core.machine.planning import continue_from, enter_scope, make_ready, skip
+from floworch.core.machine.planning import continue_from, enter_scope
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
+from floworch.core.machine.steps import make_ready, skip
 from floworch.core.machine.transition import Transition
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
@@ -56,7 +57,7 @@ def start_run(
     state = RunState(facts=facts, plan=plan, deadline=deadline)
     draft = Draft(state, now, payloads, offer)
     draft.fact("run.started", trigger=facts.trigger_key, version=plan.version)
-    continue_from(draft, enter_scope(draft, "", plan.root))
+    continue_from(draft, enter_scope(draft, ""))
     return state, draft.transition
 
 
@@ -240,7 +241,7 @@ def _stop(draft: Draft, command: StopRun) -> None:
     for key, state in draft.state.steps.items():
         if state.status in (StepStatus.READY, StepStatus.PENDING):
             final += _stopped(draft, key)
-        elif state.status is StepStatus.RUNNING and state.loop is None:
+        elif state.status is StepStatus.RUNNING and not state.is_block:
             draft.rarities.interrupted.append(key)
     continue_from(draft, final)
 
@@ -259,7 +260,7 @@ def _stopped(draft: Draft, step_key: str) -> list[str]:
 def _running(draft: Draft, step_key: str, attempt: int) -> StepState:
     """The step's state, if that attempt is the one that runs now."""
     state = draft.step(step_key)
-    if state is None or state.status is not StepStatus.RUNNING or state.attempt != attempt or state.loop is not None:
+    if state is None or state.status is not StepStatus.RUNNING or state.attempt != attempt or state.is_block:
         now = "not started" if state is None else f"{state.status}, attempt {state.attempt}"
         raise Fenced(f"attempt {attempt} of step {step_key!r} is over (now {now})")
     return state

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
 from floworch.core.dag.lookup import scope_plan
+from floworch.core.machine.blocks.for_each import reopen_iteration
 from floworch.core.machine.commands import RetryStep
 from floworch.core.machine.draft import Draft
-from floworch.core.machine.planning import continue_from, enter, make_ready, reopen_iteration, skip
+from floworch.core.machine.planning import continue_from, enter, outcome_of
 from floworch.core.machine.state import SkipKind, StepState
+from floworch.core.machine.steps import make_ready, skip
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.errors import InvalidTransition, StepNotFound
 
@@ -84,7 +86,7 @@ def _reopen_around(draft: Draft, key: str) -> list[str]:
         if loop.is_final:
             waiting += _reopen_around(draft, loop_key)
             draft.set_open(scope_of(loop_key), draft.open_steps(scope_of(loop_key)) + 1)
-        reopen_iteration(draft, scope)
+        reopen_iteration(draft, scope, outcome_of(draft, scope))
     return waiting + _reset_dependents(draft, key)
 
 

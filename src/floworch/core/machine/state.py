@@ -9,9 +9,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.progress import LoopProgress, Progress
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
-__all__ = ["LoopProgress", "RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
+__all__ = ["RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
 
 
 class WaitKind(StrEnum):
@@ -28,27 +29,6 @@ class SkipKind(StrEnum):
     WHEN_FALSE = "when_false"
     RUN_STOPPED = "run_stopped"
     HANDLER = "handler"
-
-
-@dataclass(frozen=True, slots=True)
-class LoopProgress:
-    """Iterations ``0 … started-1`` have begun; the final ones are counted by how they ended."""
-
-    total: int
-    started: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    skipped: int = 0
-    first_failure: str | None = None
-    """Run-time key of the step whose failure was seen first."""
-
-    @property
-    def done(self) -> int:
-        return self.succeeded + self.failed + self.skipped
-
-    @property
-    def in_flight(self) -> int:
-        return self.started - self.done
 
 
 class StepState(NamedTuple):
@@ -73,11 +53,21 @@ class StepState(NamedTuple):
     ready_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    loop: LoopProgress | None = None
+    progress: Progress | None = None
 
     @property
     def is_final(self) -> bool:
         return self.status.is_final
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the step is made of steps: it runs without a worker."""
+        return isinstance(self.progress, LoopProgress)
+
+    @property
+    def loop(self) -> LoopProgress | None:
+        """The progress of a loop over items."""
+        return self.progress if isinstance(self.progress, LoopProgress) else None
 
     def claimed(self, owner: str, at: datetime) -> StepState:
         """The next attempt, by that worker."""

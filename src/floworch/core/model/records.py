@@ -79,7 +79,14 @@ class StepRecord:
     output: Json = None
     error: Mapping[str, Json] | None = None
     trace: Sequence[Mapping[str, Json]] | None = None
-    loop: Mapping[str, int] | None = None
+    progress: Mapping[str, Any] | None = None
+    """What the engine remembers of a step that is under way for longer than one attempt: its ``kind``, and the fields
+    of that kind."""
+
+    @property
+    def loop(self) -> Mapping[str, Any] | None:
+        """The progress of a loop over items: how many there are, and how the iterations have ended so far."""
+        return self.progress if self.progress is not None and self.progress["kind"] == "loop" else None
 
 
 @dataclass(frozen=True, slots=True)

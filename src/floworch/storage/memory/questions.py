@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import asdict
 from uuid import UUID
 
+from floworch.core.machine.progress import progress_to_json
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
 from floworch.core.ports.storage import RunFilter, RunPage
@@ -79,7 +79,7 @@ def step_record(key: str, row: StepRow, *, payloads: bool) -> StepRecord:
         output=_copy(row.output) if payloads else None,
         error=row.error.to_json() if row.error else None,
         trace=copy.deepcopy(row.trace),
-        loop=asdict(state.loop) if state.loop else None,
+        progress=progress_to_json(state.progress) if state.progress else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from floworch.core.dag.keys import scope_of
+from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
@@ -153,7 +154,7 @@ class RowWriter:
             when(state.ready_at),
             when(state.started_at),
             when(state.ended_at),
-            None if state.loop is None else _json(asdict(state.loop)),
+            None if state.progress is None else _json(progress_to_json(state.progress)),
         )
 
     def _instant(self, at: datetime | None) -> Any:

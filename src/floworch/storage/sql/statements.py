@@ -18,7 +18,7 @@ runs that go on, where the primary key leads to the one."""
 STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place")
 STEP_CHANGE = (
     "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at",
-    "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace",
+    "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace",
 )  # fmt: skip
 _RUN_FACTS = (
     "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from floworch.core.machine.state import LoopProgress, RunFacts, SkipKind, StepState, StopRequest, WaitKind
+from floworch.core.machine.progress import Progress, progress_from_json
+from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.core.ports.storage import StoredRun
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["begins_with", "chunks", "load_iteration_steps", "load_runs", "loop_progress", "stop_request"]
+__all__ = ["begins_with", "chunks", "load_iteration_steps", "load_runs", "stop_request"]
 
 T = TypeVar("T")
 
@@ -59,8 +60,8 @@ def stop_request(row: Row[*tuple[Any, ...]]) -> StopRequest | None:
     return None if row.stop_kind is None else StopRequest(StopKind(row.stop_kind), row.stop_reason, row.stop_at)
 
 
-def loop_progress(text: str | None) -> LoopProgress | None:
-    return None if text is None else LoopProgress(**json.loads(text))
+def _progress(text: str | None) -> Progress | None:
+    return None if text is None else progress_from_json(json.loads(text))
 
 
 def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
@@ -102,7 +103,7 @@ def _states(tables: Tables) -> Select[*tuple[Any, ...]]:
         c.ready_at,
         c.started_at,
         c.ended_at,
-        c.loop,
+        c.progress,
     )
 
 
@@ -143,5 +144,5 @@ def _step_state(row: Row[*tuple[Any, ...]]) -> StepState:
         ready_at=row.ready_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        loop=loop_progress(row.loop),
+        progress=_progress(row.progress),
     )

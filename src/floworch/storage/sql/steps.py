@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,6 @@ from floworch.core.model.payload import Json
 from floworch.core.model.records import HistoryEvent, StepRecord
 from floworch.core.model.status import StepStatus
 from floworch.storage.sql.payloads import StoredTexts, long_texts, resolve
-from floworch.storage.sql.states import loop_progress
 from floworch.storage.sql.tables import IN_PAYLOAD_TABLE, Tables
 
 __all__ = ["list_events", "list_steps"]
@@ -24,7 +23,7 @@ _SMALL = ("error", "trace")
 _LARGE = ("input", "output")
 _COLUMNS = (
     "step_key", "type", "place", "status", "attempt", "ready_at", "started_at", "ended_at", "due_at", "reason", "owner",
-    "loop",
+    "progress",
 )  # fmt: skip
 
 
@@ -59,7 +58,6 @@ def _value(long: StoredTexts, row: Row[*tuple[Any, ...]], kind: str) -> Json:
 
 
 def _record(row: Row[*tuple[Any, ...]], values: dict[str, Json]) -> StepRecord:
-    loop = loop_progress(row.loop)
     return StepRecord(
         key=row.step_key,
         type=row.type,
@@ -70,7 +68,7 @@ def _record(row: Row[*tuple[Any, ...]], values: dict[str, Json]) -> StepRecord:
         due_at=row.due_at,
         reason=row.reason,
         owner=row.owner,
-        loop=None if loop is None else asdict(loop),
+        progress=None if row.progress is None else json.loads(row.progress),
         **values,
     )
 

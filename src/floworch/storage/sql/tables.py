@@ -148,7 +148,7 @@ def _step(metadata: MetaData, prefix: str) -> Table:
         Column("ready_at", Instant),
         Column("started_at", Instant),
         Column("ended_at", Instant),
-        Column("loop", Document),
+        Column("progress", Document),
         Column("input", Document),
         Column("output", Document),
         Column("error", Document),

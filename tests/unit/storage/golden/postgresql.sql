@@ -16,14 +16,14 @@ FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamp
 WHERE t."id" = v.p7 AND t."revision" = v.p8;
 
 -- bulk: insert_step
-INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
+INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, clock_timestamp() + v.p21 * interval '1 second', v.p22, v.p23, v.p24, v.p25
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::smallint[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25, place)
 ON CONFLICT DO NOTHING;
 
 -- bulk: change_step
 UPDATE "floworch"."step" AS t
-SET "status" = v.p0, "attempt" = v.p1, "failures" = v.p2, "lost" = v.p3, "due_at" = v.p4, "wait" = v.p5, "waiting_since" = v.p6, "skip" = v.p7, "reason" = v.p8, "owner" = v.p9, "ready_at" = v.p10, "started_at" = v.p11, "ended_at" = v.p12, "loop" = v.p13, "lease_until" = clock_timestamp() + v.p14 * interval '1 second', "input" = v.p15, "output" = v.p16, "error" = v.p17, "trace" = v.p18
+SET "status" = v.p0, "attempt" = v.p1, "failures" = v.p2, "lost" = v.p3, "due_at" = v.p4, "wait" = v.p5, "waiting_since" = v.p6, "skip" = v.p7, "reason" = v.p8, "owner" = v.p9, "ready_at" = v.p10, "started_at" = v.p11, "ended_at" = v.p12, "progress" = v.p13, "lease_until" = clock_timestamp() + v.p14 * interval '1 second', "input" = v.p15, "output" = v.p16, "error" = v.p17, "trace" = v.p18
 FROM unnest(%s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, place)
 WHERE t."run_id" = v.p19 AND t."step_key" = v.p20 AND t."status" = v.p21 AND t."attempt" = v.p22;
 

@@ -13,12 +13,12 @@ FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
 WHERE t."id" = v.column8 AND t."revision" = v.column9;
 
 -- bulk: insert_step
-INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "loop", "lease_until", "input", "output", "error", "trace")
+INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: change_step
 UPDATE floworch_step AS t
-SET "status" = v.column1, "attempt" = v.column2, "failures" = v.column3, "lost" = v.column4, "due_at" = v.column5, "wait" = v.column6, "waiting_since" = v.column7, "skip" = v.column8, "reason" = v.column9, "owner" = v.column10, "ready_at" = v.column11, "started_at" = v.column12, "ended_at" = v.column13, "loop" = v.column14, "lease_until" = v.column15, "input" = v.column16, "output" = v.column17, "error" = v.column18, "trace" = v.column19
+SET "status" = v.column1, "attempt" = v.column2, "failures" = v.column3, "lost" = v.column4, "due_at" = v.column5, "wait" = v.column6, "waiting_since" = v.column7, "skip" = v.column8, "reason" = v.column9, "owner" = v.column10, "ready_at" = v.column11, "started_at" = v.column12, "ended_at" = v.column13, "progress" = v.column14, "lease_until" = v.column15, "input" = v.column16, "output" = v.column17, "error" = v.column18, "trace" = v.column19
 FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
 WHERE t."run_id" = v.column20 AND t."step_key" = v.column21 AND t."status" = v.column22 AND t."attempt" = v.column23;
 

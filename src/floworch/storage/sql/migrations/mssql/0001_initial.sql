@@ -111,7 +111,7 @@ CREATE TABLE [{schema}].step (
     ready_at DATETIMEOFFSET(6) NULL,
     started_at DATETIMEOFFSET(6) NULL,
     ended_at DATETIMEOFFSET(6) NULL,
-    loop NVARCHAR(max) NULL,
+    progress NVARCHAR(max) NULL,
     input NVARCHAR(max) NULL,
     output NVARCHAR(max) NULL,
     error NVARCHAR(max) NULL,

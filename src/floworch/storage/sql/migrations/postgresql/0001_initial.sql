@@ -112,7 +112,7 @@ CREATE TABLE "{schema}".step (
     ready_at TIMESTAMP WITH TIME ZONE,
     started_at TIMESTAMP WITH TIME ZONE,
     ended_at TIMESTAMP WITH TIME ZONE,
-    loop TEXT,
+    progress TEXT,
     input TEXT,
     output TEXT,
     error TEXT,

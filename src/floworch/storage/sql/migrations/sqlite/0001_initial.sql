@@ -110,7 +110,7 @@ CREATE TABLE floworch_step (
     ready_at BIGINT,
     started_at BIGINT,
     ended_at BIGINT,
-    loop TEXT,
+    progress TEXT,
     input TEXT,
     output TEXT,
     error TEXT,

@@ -1,0 +1,50 @@
+"""What the planner remembers of a step that is under way for longer than one attempt of a handler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeAlias
+
+from floworch.core.model.payload import Json
+
+__all__ = ["LoopProgress", "Progress", "progress_from_json", "progress_to_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopProgress:
+    """Iterations ``0 … started-1`` have begun; the final ones are counted by how they ended."""
+
+    total: int
+    started: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    first_failure: str | None = None
+    """Run-time key of the step whose failure was seen first."""
+
+    @property
+    def done(self) -> int:
+        return self.succeeded + self.failed + self.skipped
+
+    @property
+    def in_flight(self) -> int:
+        return self.started - self.done
+
+
+Progress: TypeAlias = LoopProgress
+"""One kind per kind of step that has any."""
+
+_KINDS: Final[Mapping[str, type[Progress]]] = {"loop": LoopProgress}
+_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+
+
+def progress_to_json(progress: Progress) -> dict[str, Json]:
+    """The fields and, as ``kind``, which progress it is."""
+    return {"kind": _NAMES[type(progress)], **asdict(progress)}
+
+
+def progress_from_json(data: Mapping[str, Any]) -> Progress:
+    """The reverse of :func:`progress_to_json`."""
+    fields = dict(data)
+    return _KINDS[fields.pop("kind")](**fields)

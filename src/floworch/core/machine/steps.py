@@ -1,0 +1,79 @@
+"""How the planner writes the rows of single steps: ready, skipped, failed, succeeded."""
+
+from __future__ import annotations
+
+from floworch.core.dag.plan import StepPlan
+from floworch.core.machine.draft import Draft
+from floworch.core.machine.state import SkipKind, StepState
+from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
+from floworch.core.model.records import StepError
+from floworch.core.model.status import StepStatus, StopKind
+
+__all__ = ["fail", "make_ready", "skip", "stop_reason", "when_facts"]
+
+
+def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: Json = None) -> None:
+    """Let any worker take the step, or start it right away for the worker that offers to run it."""
+    offer = draft.offer
+    claimed = draft.transition.claimed
+    if offer is not None and len(claimed) < offer.limit and offer.accepts(plan.type):
+        started = state.claimed(offer.owner, draft.now)
+        if state.status is not StepStatus.READY:
+            started = started._replace(ready_at=draft.now, ended_at=None)
+        draft.put(key, started, step_type=plan.type, lease_seconds=plan.lease_seconds or offer.lease_seconds)
+        draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, **when_facts(trace))
+        claimed.append(key)
+        return
+    ready = state._replace(
+        status=StepStatus.READY,
+        owner=None,
+        ready_at=draft.now,
+        started_at=None,
+        ended_at=None,
+        due_at=None,
+        wait=None,
+    )
+    draft.put(key, ready, step_type=plan.type)
+    draft.fact("step.ready", key, attempt=ready.attempt, **when_facts(trace))
+    draft.transition.ready.append(key)
+
+
+def skip(draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, trace: Json = None) -> list[str]:
+    """Record a step as skipped; returns its key, which is final now."""
+    earlier = draft.step(key)
+    state = StepState(
+        StepStatus.SKIPPED,
+        attempt=earlier.attempt if earlier else 0,
+        started_at=earlier.started_at if earlier else None,
+        skip=kind,
+        reason=reason,
+        ended_at=draft.now,
+    )
+    draft.finish(key, state, step_type=plan.type, trace=trace or None)
+    draft.fact("step.skipped", key, attempt=state.attempt, kind=str(kind), reason=reason)
+    return [key]
+
+
+def fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json = None) -> list[str]:
+    """Record a step that the planner itself finds to have failed."""
+    earlier = draft.step(key) or StepState(StepStatus.READY, ready_at=draft.now)
+    state = earlier._replace(
+        status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, ended_at=draft.now
+    )
+    draft.finish(key, state, step_type=plan.type, error=error, trace=trace or None)
+    draft.add_payload(PayloadRef(PayloadKind.ERROR, key), Payload.of(error.to_json()))
+    draft.fact("step.failed", key, attempt=state.attempt, error=error.to_json())
+    return [key]
+
+
+def stop_reason(draft: Draft) -> str:
+    """Why the run is being stopped, for people."""
+    stop = draft.transition.stop
+    assert stop is not None
+    word = "cancelled" if stop.kind is StopKind.CANCELLED else "past its deadline"
+    return f"the run is {word}" + (f": {stop.reason}" if stop.reason else "")
+
+
+def when_facts(trace: Json) -> dict[str, Json]:
+    """How the step's conditions were decided, for the history."""
+    return {"when": trace} if trace else {}
