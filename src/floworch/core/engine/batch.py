@@ -146,12 +146,9 @@ def _trigger_payloads(request: Starting) -> dict[PayloadRef, Payload | None]:
 
 
 def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
-    transitions = [transition for _, transition in work.done]
-    last = transitions[-1]
+    last = work.done[-1][1]
     facts = work.run.state.facts
-    only = len(transitions) == 1
-    rarities = [transition.rarities for transition in transitions if transition.rarities is not None]
-    return {
+    write = {
         "run_id": facts.run_id,
         "flow_id": facts.flow_id,
         "priority": facts.priority,
@@ -159,11 +156,22 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
         "deadline": last.deadline,
         "stop": last.stop,
         "ended_at": last.ended_at,
-        "steps": last.steps if only else _fold_steps(transitions),
-        "loop_items": _merged(each.loop_items for each in rarities) if rarities else {},
-        "facts": last.facts if only else [fact for t in transitions for fact in t.facts],
+        "steps": last.steps,
+        "facts": last.facts,
         "at": now,
         "owner": owner,
+    }
+    if len(work.done) > 1:
+        transitions = [transition for _, transition in work.done]
+        write["steps"] = _fold_steps(transitions)
+        write["facts"] = [fact for transition in transitions for fact in transition.facts]
+    rarities = [transition.rarities for _, transition in work.done if transition.rarities is not None]
+    return {**write, **_rare_writes(rarities)} if rarities else write
+
+
+def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
+    return {
+        "loop_items": {key: items for each in rarities for key, items in each.loop_items.items()},
         "removed": [key for each in rarities for key in each.removed],
         "settled": [scope for each in rarities for scope in each.settled],
         "revived": [scope for each in rarities for scope in each.revived],
@@ -180,10 +188,3 @@ def _fold_steps(transitions: Sequence[Transition]) -> dict[str, StepChange]:
                 change.before = earlier.before
             folded[key] = change
     return folded
-
-
-def _merged(maps: Any) -> dict[str, Payload]:
-    merged: dict[str, Payload] = {}
-    for each in maps:
-        merged.update(each)
-    return merged

@@ -71,7 +71,6 @@ class RunWrite:
     stop: StopRequest | None
     ended_at: datetime | None
     steps: Mapping[str, StepChange]
-    loop_items: Mapping[str, Payload]
     facts: Sequence[Fact]
     at: datetime
     flow_id: UUID
@@ -79,6 +78,7 @@ class RunWrite:
     """Of the run, as in its facts: ready steps are found by both."""
     owner: str
     """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
+    loop_items: Mapping[str, Payload] = field(default_factory=dict)
     removed: Sequence[str] = ()
     """Step rows to delete."""
     settled: Sequence[str] = ()

@@ -157,11 +157,8 @@ class MemoryStorage(Storage):
 
     def _write(self, run: RunRow, write: RunWrite) -> None:
         run.revision += 1
+        self._note_status(run, write.status)
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
-        if run.status.is_final:
-            self._active.pop(run.facts.run_id, None)
-        else:
-            self._active[run.facts.run_id] = run
         for key in write.removed:
             run.steps.pop(key, None)
         for key, change in write.steps.items():
@@ -173,9 +170,16 @@ class MemoryStorage(Storage):
             row.input, row.output, row.error = change.input, change.output, change.error
             row.lease_until = self._lease_until(change.lease_seconds)
         run.items.update(write.loop_items)
-        for settled, scopes in ((True, write.settled), (False, write.revived)):
-            self._mark(run, scopes, settled=settled)
+        self._mark(run, write.settled, settled=True)
+        self._mark(run, write.revived, settled=False)
         self._append(run, write.at, write.facts)
+
+    def _note_status(self, run: RunRow, status: RunStatus) -> None:
+        if status is RunStatus.RUNNING:
+            if run.revision == 1 or run.status is not status:
+                self._active[run.facts.run_id] = run
+        else:
+            self._active.pop(run.facts.run_id, None)
 
     def _lease_until(self, seconds: float | None) -> datetime | None:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
