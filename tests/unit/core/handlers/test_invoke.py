@@ -286,6 +286,31 @@ async def test_sync_handlers_run_beside_the_event_loop_on_daemon_threads() -> No
     assert await invoke(handler) == Succeeded(Payload.of(True))
 
 
+async def test_a_handler_that_cancels_its_own_task_and_returns_all_the_same_has_succeeded() -> None:
+    async def handler() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return 1
+
+    assert await invoke(handler) == Succeeded(Payload.of(1))
+
+
+async def test_the_time_limits_of_a_handler_are_its_own() -> None:
+    async def handler() -> str:
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return "late"
+        return "never"
+
+    caller = asyncio.current_task()
+    assert await invoke(handler) == Succeeded(Payload.of("late"))
+    assert caller is not None
+    assert caller.cancelling() == 0
+
+
 async def test_calls_that_wait_for_a_thread_when_the_pool_closes_fail() -> None:
     threads, release, started = HandlerThreads(1), threading.Event(), threading.Event()
 
