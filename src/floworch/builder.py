@@ -64,7 +64,7 @@ class FlowOrchestratorBuilder:
         *,
         schema: str = "floworch",
         auto_migrate: bool = True,
-        pool_size: int = 5,
+        pool_size: int = 6,
         statement_timeout_seconds: float = 30.0,
         application_name: str = "floworch",
         listen: bool = True,

@@ -72,10 +72,19 @@ def watched() -> Iterator[list[Executed]]:
     def listen(connection: Any, _record: object) -> None:
         connection.add_notice_handler(note)
 
+    connect = psycopg.AsyncConnection.connect
+
+    async def connect_and_listen(*arguments: Any, **options: Any) -> Any:
+        connection = await connect(*arguments, **options)
+        connection.add_notice_handler(note)
+        return connection
+
     event.listen(Pool, "connect", listen)
+    psycopg.AsyncConnection.connect = connect_and_listen  # type: ignore[method-assign]
     try:
         yield executed
     finally:
+        psycopg.AsyncConnection.connect = connect  # type: ignore[method-assign]
         event.remove(Pool, "connect", listen)
 
 
