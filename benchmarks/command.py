@@ -53,13 +53,15 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         databases.close()
     origin = _origin(contenders, databases, rounds, time.monotonic() - began)
-    show(console, workloads, results, origin)
+    who = {each.name: each.about for each in contenders if each.kind is not Kind.OURS}
+    show(console, workloads, results, origin | who)
     if options.keep and is_whole:
+        # Without who they are, which is said on the page.
         page = Console(width=_FILE_COLUMNS, file=StringIO(), record=True)
         show(page, workloads, results, origin)
         keep_figures(page.export_text())
     if options.json:
-        write_json(options.json, results, origin)
+        write_json(options.json, results, origin | who)
     return 0
 
 
@@ -171,6 +173,5 @@ def _origin(contenders: Sequence[Contender], databases: Databases, rounds: int, 
     return {
         "machine": hardware(),
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
-        "method": f"rounds: {rounds}, in turns; medians; {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
-        **{each.name: each.about for each in contenders if each.kind is not Kind.OURS},
+        "method": f"at most {rounds} rounds, in turns; medians; {seconds:.0f} s on {time.strftime('%Y-%m-%d')}",
     }

@@ -15,8 +15,8 @@ from benchmarks.comparison import Row, compare
 from benchmarks.contender import Kind
 from benchmarks.figures import Summary
 from benchmarks.rounds import Measured
-from benchmarks.targets import Judgement, judge
-from benchmarks.workload import Workload
+from benchmarks.targets import Judgement, Target, judge
+from benchmarks.workload import WORKLOADS, Workload
 
 __all__ = ["Results", "number", "show", "write_json"]
 
@@ -94,13 +94,28 @@ def _median(summary: Summary | None) -> str:
 
 def _judgements(judgements: Sequence[Judgement]) -> Table:
     table = Table(title="Targets (they gate nothing)", title_justify="left", title_style="bold")
-    for title in ("workload", "target", "measured", "must", "aim"):
+    for title in ("", "figure", "divided by", "measured", "must", "aim"):
         table.add_column(title, justify="right" if title == "measured" else "left")
     for each in judgements:
-        must, aim = _bound(each.target.must, each.reached), _bound(each.target.aim, each.reached_aim)
-        table.add_row(each.target.workload, str(each.target), number(each.value), must, aim)
+        target = each.target
+        figure = f"{target.contender} {_unit(target.workload, target.figure)}"
+        sign = "≥" if target.at_least else "≤"
+        must, aim = _bound(sign, target.must, each.reached), _bound(sign, target.aim, each.reached_aim)
+        table.add_row(target.workload, figure, _divisor(target), number(each.value), must, aim)
     return table
 
 
-def _bound(bound: float | None, reached: bool | None) -> str:
-    return "" if bound is None else f"{bound:g} [green]yes[/]" if reached else f"{bound:g} [red]no[/]"
+def _divisor(target: Target) -> str:
+    by = target.divided_by
+    if by is None:
+        return ""
+    unit = _unit(by.workload or target.workload, by.figure) if by.figure else ""
+    return " ".join(filter(None, (by.contender, unit, f"({by.workload})" if by.workload else "")))
+
+
+def _unit(workload: str, figure: str) -> str:
+    return next(each.unit for each in WORKLOADS[workload].figures if each.key == figure)
+
+
+def _bound(sign: str, bound: float | None, reached: bool | None) -> str:
+    return "" if bound is None else f"{sign} {bound:g} [green]yes[/]" if reached else f"{sign} {bound:g} [red]no[/]"

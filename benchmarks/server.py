@@ -11,7 +11,11 @@ from uuid import uuid4
 
 __all__ = ["Databases", "why_no_postgresql"]
 
-_COUNT_STATEMENTS = {"shared_preload_libraries": "pg_stat_statements"}
+_COUNT_STATEMENTS = {
+    "shared_preload_libraries": "pg_stat_statements",
+    # It would tidy up after the preparations while costs are counted.
+    "autovacuum": "off",
+}
 
 
 def why_no_postgresql(given_url: str | None) -> str | None:

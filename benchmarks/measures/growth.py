@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from benchmarks.bench import Bench
 from benchmarks.contender import Runner
 from benchmarks.figures import percentile
@@ -29,6 +31,6 @@ async def measure(bench: Bench) -> dict[str, float]:
 
 
 async def _probe(runner: Runner, bench: Bench) -> tuple[float, float]:
-    """Runs per second, and the median latency in milliseconds."""
-    rate = await runs_per_second(runner, bench.runs, bench["steps"])
-    return rate, percentile(await latencies_ms(runner, bench["probes"], _LATENCY_STEPS), 50)
+    """Runs per second, the median of a few tries, and the median latency in milliseconds."""
+    rates = [await runs_per_second(runner, bench.runs, bench["steps"]) for _ in range(bench["repeats"])]
+    return median(rates), percentile(await latencies_ms(runner, bench["probes"], _LATENCY_STEPS), 50)

@@ -1,4 +1,5 @@
-"""W9: what a process costs while all its runs wait: statements, transactions, processor time, WAL."""
+"""W9: what a process costs while it has no runs, and while all its runs wait: statements, transactions, processor
+time, WAL."""
 
 from __future__ import annotations
 
@@ -37,16 +38,28 @@ class _Look:
 
 async def measure(bench: Bench) -> dict[str, float]:
     psycopg = import_module("psycopg")
-    async with bench.opened() as runner:
+    connect = psycopg.AsyncConnection.connect
+    async with await connect(bench.target.url, autocommit=True) as connection, bench.opened() as runner:
+        await connection.execute("CREATE EXTENSION pg_stat_statements")
+        without_runs = await _watch(connection, bench)
         await runner.park(bench["runs"])
-        async with await psycopg.AsyncConnection.connect(bench.target.url, autocommit=True) as connection:
-            await connection.execute("CREATE EXTENSION pg_stat_statements")
-            # A checkpoint in between would count as WAL of ours.
-            await connection.execute("CHECKPOINT")
-            await asyncio.sleep(bench["settle_seconds"])
-            before = await _look(connection)
-            await asyncio.sleep(bench["seconds"])
-            after = await _look(connection)
+        waiting = await _watch(connection, bench)
+    return {
+        **waiting,
+        "statements_without_runs": without_runs["statements_per_second"],
+        "wal_without_runs": without_runs["wal_kib_per_hour"],
+    }
+
+
+async def _watch(connection: Any, bench: Bench) -> dict[str, float]:
+    """Costs while nothing happens, once what happened before has settled."""
+    # In between, both would count as WAL of ours. What PostgreSQL counts may be ten seconds late.
+    await connection.execute("VACUUM ANALYZE")
+    await connection.execute("CHECKPOINT")
+    await asyncio.sleep(bench["settle_seconds"])
+    before = await _look(connection)
+    await asyncio.sleep(bench["seconds"])
+    after = await _look(connection)
     return {
         "statements_per_second": after.rate_since(before, "statements", _OWN_STATEMENTS),
         "transactions_per_second": after.rate_since(before, "transactions", _OWN_STATEMENTS),

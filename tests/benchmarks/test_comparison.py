@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from benchmarks.comparison import compare
 from benchmarks.rounds import Measured
-from benchmarks.targets import TARGETS, judge
+from benchmarks.targets import TARGETS, Other, judge
 from benchmarks.workload import WORKLOADS
 
 
@@ -47,5 +47,19 @@ def test_an_upper_bound_is_reached_from_below() -> None:
 
 def test_targets_name_figures_of_their_workloads() -> None:
     for target in TARGETS:
-        known = {figure.key for figure in WORKLOADS[target.workload].figures}
-        assert {target.figure, target.relative_figure or target.figure} <= known, target
+        by = target.divided_by or Other()
+        assert target.figure in _figures(target.workload), target
+        assert (by.figure or target.figure) in _figures(by.workload or target.workload), target
+
+
+def test_a_target_may_divide_by_a_figure_of_another_workload() -> None:
+    results = {
+        "W8": {"floworch-postgresql": Measured({"runs_per_second_2": [900.0]})},
+        "W1": {"asyncpg-group": _rates(1000)},
+    }
+
+    assert [each.value for each in judge(results)] == [0.9]
+
+
+def _figures(workload: str) -> set[str]:
+    return {figure.key for figure in WORKLOADS[workload].figures}

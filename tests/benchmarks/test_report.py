@@ -34,6 +34,27 @@ def test_the_table_shows_medians_spread_and_failures() -> None:
     assert "machine: a good one" in text.getvalue()
 
 
+def test_the_table_of_targets_shows_what_is_divided_by_what() -> None:
+    text = StringIO()
+    results = {
+        "W1": {
+            "floworch-memory": Measured({"runs_per_second": [30.0]}),
+            "asyncio": Measured({"runs_per_second": [100.0]}),
+        }
+    }
+    show(Console(file=text, width=120), [], results, {})
+
+    (line,) = [line for line in text.getvalue().splitlines() if line.startswith("│ W1")]
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "W1",
+        "floworch-memory runs/s",
+        "asyncio",
+        "0.300",
+        "≥ 0.2 yes",
+        "≥ 0.5 no",
+    ]
+
+
 def test_the_file_holds_every_round(tmp_path: Path) -> None:
     write_json(tmp_path / "all.json", RESULTS, {"machine": "m"})
 
