@@ -18,6 +18,7 @@ from floworch.core.ports.storage import Storage
 from floworch.storage.memory import MemoryStorage
 from floworch.storage.sql import SqlStorage
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
+from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from tests.servers import postgresql
 
 __all__ = ["BACKENDS", "WAYS", "Backend", "is_required"]
@@ -72,6 +73,16 @@ class Sqlite(Backend):
         return SqlStorage.sqlite(self.folder / "contract.db", clock=clock, synchronous="OFF")
 
 
+class SqliteOnThreads(Sqlite):
+    """As where another process holds the lock: commits go over threads, as everything else does."""
+
+    variant = "-on-threads"
+
+    def make(self, clock: Clock) -> Storage:
+        dialect = SqliteDialect(synchronous="OFF", commits_on_loop=False)
+        return SqlStorage(self.application_url, clock=clock, dialect=dialect)
+
+
 class Postgresql(Backend):
     """Each test has a schema of its own in the database of its process."""
 
@@ -118,7 +129,7 @@ class PostgresqlOnThreads(Postgresql):
 
 
 BACKENDS: tuple[type[Backend], ...] = (Memory, Sqlite, Postgresql)
-WAYS: tuple[type[Backend], ...] = (*BACKENDS, PostgresqlOnThreads)
+WAYS: tuple[type[Backend], ...] = (*BACKENDS, SqliteOnThreads, PostgresqlOnThreads)
 """Backends, and the other ways that they may have to take."""
 
 

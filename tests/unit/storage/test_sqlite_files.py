@@ -203,3 +203,27 @@ async def test_a_run_that_exists_is_not_created_again(tmp_path: Path) -> None:
 def test_urls_that_cannot_work_are_refused(url: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         SqlStorage(url)
+
+
+async def test_a_commit_waits_for_the_lock_of_another_process_and_not_on_the_event_loop(tmp_path: Path) -> None:
+    path = await made(tmp_path / "x.db")
+    store = SqlStorage.sqlite(path)
+    await store.open()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    commit = asyncio.create_task(create(store, creation(2)))
+    done, _ = await asyncio.wait({commit}, timeout=0.05)
+    assert not done
+    other.execute("ROLLBACK")
+    other.close()
+    assert await commit == [run_id(2)]
+    await store.close()
+
+
+async def test_a_file_named_by_a_uri_is_the_one_that_commits_go_to(tmp_path: Path) -> None:
+    path = await made(tmp_path / "x.db")
+    store = SqlStorage(f"sqlite:///file:{path}?uri=true")
+    await store.open()
+    await create(store, creation(2))
+    assert len(await store.load([run_id(1), run_id(2)])) == 2
+    await store.close()

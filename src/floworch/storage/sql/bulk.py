@@ -86,6 +86,6 @@ class Statement(ABC):
         """Which of the rows wrote something, in their order. For updates that match at most one table row each."""
 
     def order(self, rows: Sequence[Row], *, tells_which: bool = False) -> Order:
-        """The same for a pipe. The values of the answer are, if asked for, the places of the rows that wrote something,
-        counted from 1. Only for databases that have pipes."""
+        """The same for a pipe. The values of the answer are, if asked for and the database can tell, the places of the
+        rows that wrote something, counted from 1. Only for databases that have pipes. Raises Unsuited."""
         raise NotImplementedError(self.sql)

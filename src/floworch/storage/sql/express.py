@@ -13,15 +13,13 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import Batch, BatchResult, Outcome
 from floworch.errors import CommitUnclear, StorageTimeout
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
-from floworch.storage.sql.pipe import Answer, Order, Pipe, PipeBroken, Pipes
+from floworch.storage.sql.pipe import BEGIN, COMMIT, ROLLBACK, Answer, Order, Pipe, PipeBroken, Pipes, Unsuited
 from floworch.storage.sql.rows import RowWriter
 from floworch.storage.sql.statements import Statements
 from floworch.storage.sql.transaction import storage_error
 from floworch.storage.sql.writes import Write, claims_in_order, key_of, key_rows, new_keys, outcomes, writes_of
 
 __all__ = ["Express"]
-
-_BEGIN, _COMMIT, _ROLLBACK = Order("BEGIN"), Order("COMMIT"), Order("ROLLBACK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Express:
         because it takes more care."""
         try:
             bundle = _Bundle(self, batch)
-        except UnicodeEncodeError:  # the driver has words for what it cannot send
+        except (Unsuited, UnicodeEncodeError):  # the driver has words for what it cannot send
             return None
         pipe = await self._pipe()
         if pipe is None:
@@ -63,9 +61,9 @@ class Express:
     async def _send(self, pipe: Pipe, bundle: _Bundle) -> BatchResult | None:
         """In two round trips: all rows but those that depend on who won the claims; then these, and the commit."""
         try:
-            answers = await pipe.exchange([_BEGIN, *bundle.orders])
+            answers = await pipe.exchange([BEGIN, *bundle.orders])
             if not bundle.is_as_expected(answers[1:]):
-                await pipe.exchange([_ROLLBACK])
+                await pipe.exchange([ROLLBACK])
                 return None
         except PipeBroken:
             return None
@@ -76,7 +74,7 @@ class Express:
 
     async def _commit(self, pipe: Pipe, bundle: _Bundle) -> BatchResult | None:
         try:
-            await pipe.exchange([*bundle.last_orders(), _COMMIT])
+            await pipe.exchange([*bundle.last_orders(), COMMIT])
         except PipeBroken as error:
             raise CommitUnclear(f"the connection broke during a commit, which may have happened: {error}") from error
         except self.pipes.errors as error:
@@ -120,13 +118,20 @@ class _Bundle:
 
     def is_as_expected(self, answers: Sequence[Answer]) -> bool:
         """Takes the answers to the orders."""
-        if self._claims:
-            self._winners = {id(self._claims[int(place or 0) - 1]) for place in answers[-1].values}
+        if self._claims and not self._tells_winners(answers[-1]):
+            return False
         return all(
             answer.written == len(write.rows)
             for write, answer in zip(self._writes, answers, strict=False)
             if write.is_exact
         )
+
+    def _tells_winners(self, answer: Answer) -> bool:
+        won = self._claims
+        if answer.written != len(won):
+            won = [won[int(place or 0) - 1] for place in answer.values]
+        self._winners = {id(claim) for claim in won}
+        return len(won) == answer.written
 
     def last_orders(self) -> list[Order]:
         """History, and the call to other processes."""
@@ -136,7 +141,7 @@ class _Bundle:
                 writer.started(claim)
         rows = writer.rows.insert_event
         orders = [statements.insert_event.order(rows)] if rows else []
-        return orders if caller is None else [*orders, self._express.dialect.call_order(caller)]
+        return orders if caller is None else [*orders, *self._express.dialect.call_orders(caller)]
 
     def result(self) -> BatchResult:
         done = [Outcome.DONE] * len(self._batch.advances)

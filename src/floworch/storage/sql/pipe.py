@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Answer", "Order", "Pipe", "PipeBroken", "Pipes"]
+__all__ = ["BEGIN", "COMMIT", "ROLLBACK", "Answer", "Order", "Pipe", "PipeBroken", "Pipes", "Unsuited"]
 
 
 class Order(NamedTuple):
     """A statement and its parameters, in the words of the database's protocol."""
 
     text: str
-    parameters: Sequence[bytes] = ()
+    parameters: Sequence[Any] = ()
+
+
+BEGIN, COMMIT, ROLLBACK = Order("BEGIN"), Order("COMMIT"), Order("ROLLBACK")
 
 
 class Answer(NamedTuple):
@@ -21,6 +24,10 @@ class Answer(NamedTuple):
 
     written: int
     values: Sequence[bytes | None] = ()
+
+
+class Unsuited(Exception):
+    """These rows cannot be one order."""
 
 
 class PipeBroken(Exception):
@@ -33,7 +40,7 @@ class Pipe(ABC):
         """Send all orders, then wait for all answers: one round trip. Orders after one that fails are not carried out.
 
         Raises PipeBroken or the driver's error for the order that failed. After that, and when it is cancelled, the
-        pipe is closed and its transaction undone.
+        transaction is undone.
         """
 
 

@@ -116,9 +116,9 @@ class SqlDialect(ABC):
         no such thing."""
         return None
 
-    def call_order(self, caller: str) -> Order:
-        """:meth:`call` for a pipe. Only for databases that have pipes."""
-        raise NotImplementedError(self.name)
+    def call_orders(self, caller: str) -> list[Order]:
+        """:meth:`call` for a pipe."""
+        return []
 
     # -- waking other processes
 

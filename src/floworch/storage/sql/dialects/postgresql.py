@@ -172,8 +172,8 @@ class PostgresqlDialect(SqlDialect):
             return None
         return PostgresqlPipes(url, self._connections.arguments(url.query), self._pipes, RECYCLE_SECONDS)
 
-    def call_order(self, caller: str) -> Order:
-        return call_order(self._channel, caller)
+    def call_orders(self, caller: str) -> list[Order]:
+        return [call_order(self._channel, caller)]
 
     def call(self, connection: Connection, caller: str) -> None:
         call(connection, self._channel, caller)

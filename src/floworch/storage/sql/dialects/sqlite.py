@@ -21,6 +21,8 @@ from floworch.errors import ConfigurationError, StorageUnavailable
 from floworch.storage.sql.bulk import Delete, Insert, Row, Statement, Update
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
 from floworch.storage.sql.dialects.sqlite_errors import diagnose
+from floworch.storage.sql.dialects.sqlite_pipe import SqlitePipes
+from floworch.storage.sql.pipe import Order, Pipes, Unsuited
 from floworch.storage.sql.tables import Tables, build_tables
 from floworch.storage.sql.types import Instant, to_micros
 
@@ -30,6 +32,7 @@ _OLDEST = (3, 33)  # the first with UPDATE … FROM
 _MOST_VALUES = 32_000  # SQLite refuses statements with more than 32,766
 _PREFIX = "floworch_"
 _KNOCK_MILLISECONDS = 100
+_ARGUMENTS: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
 
 
 class SqliteDialect(SqlDialect):
@@ -42,7 +45,10 @@ class SqliteDialect(SqlDialect):
         synchronous: str = "FULL",
         busy_timeout_seconds: float = 5.0,
         pragmas: Mapping[str, str | int] | None = None,
+        commits_on_loop: bool = True,
     ) -> None:
+        """``commits_on_loop=False`` is for tests of what commits do that get in each other's way."""
+        self._commits_on_loop = commits_on_loop
         self._pragmas: dict[str, str | int] = {
             "busy_timeout": int(busy_timeout_seconds * 1000),
             "journal_mode": "WAL",
@@ -68,10 +74,15 @@ class SqliteDialect(SqlDialect):
             pool_size=connections,
             max_overflow=0,
             hide_parameters=True,  # among them are payloads, and errors are logged
-            connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 512},
+            connect_args=dict(_ARGUMENTS),
         )
         event.listen(engine, "connect", self._set_up)
         return engine
+
+    def pipes(self, url: URL) -> Pipes | None:
+        if not self._commits_on_loop:
+            return None
+        return SqlitePipes(partial(self._connect_pipe, url))
 
     def tables(self) -> Tables:
         return build_tables(prefix=_PREFIX)
@@ -127,6 +138,14 @@ class SqliteDialect(SqlDialect):
     def delete(self, statement: Delete) -> Statement:
         return _SqliteStatement(partial(_delete_sql, statement), len(statement.match))
 
+    def _connect_pipe(self, url: URL) -> sqlite3.Connection:
+        dialect: Any = url.get_dialect()()
+        place, options = dialect.create_connect_args(url)
+        connection: sqlite3.Connection = sqlite3.connect(*place, **{**options, **_ARGUMENTS})
+        self._set_up(connection, None)
+        connection.execute("PRAGMA busy_timeout = 0")
+        return connection
+
     def _set_up(self, connection: sqlite3.Connection, _record: object) -> None:
         for name, value in self._pragmas.items():
             connection.execute(f"PRAGMA {name} = {value}").close()
@@ -160,11 +179,20 @@ class _SqliteStatement(Statement):
             attempt.rollback()
         return [self._apply_chunk(connection, [row]) == 1 for row in rows]
 
+    def order(self, rows: Sequence[Row], *, tells_which: bool = False) -> Order:
+        if len(rows) > self._most_rows:
+            raise Unsuited
+        return Order(*self._filled(rows))
+
     def _apply_chunk(self, connection: Connection, rows: Sequence[Row]) -> int:
+        text, values = self._filled(rows)
+        return connection.exec_driver_sql(text, values).rowcount
+
+    def _filled(self, rows: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
         size = min(1 << (len(rows) - 1).bit_length(), self._most_rows)
         values = [value for row in rows for value in row]
         values.extend(self._nulls * (size - len(rows)))
-        return connection.exec_driver_sql(self._text(size), tuple(values)).rowcount
+        return self._text(size), tuple(values)
 
     def _text(self, size: int) -> str:
         text = self._texts.get(size)
