@@ -108,8 +108,8 @@ class _Drawing:
         node = self.step_id(path)
         is_main = branch == "steps"
         body = self.new_id(f"subgraph_{node}" if is_main else f"subgraph_{node}_{branch}")
-        kind = f" ({block.type})" if self.show_step_types else ""
-        title = f"{_ICONS[block.type]} {_escaped(key)}{kind}" if is_main else branch
+        kind = f" ({block.word})" if self.show_step_types else ""
+        title = f"{_ICONS[block.word]} {_escaped(key)}{kind}" if is_main else branch
         yield f'subgraph {body}["{title}"]'
         yield from (f"    {line}" for line in self.scope(steps, path))
         yield "end"

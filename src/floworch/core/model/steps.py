@@ -58,7 +58,7 @@ def _type_schema(word: str) -> WithJsonSchema:
 
 
 _Canonical = BeforeValidator(_canonical_type)
-_PLAIN_TYPE: Final = {"not": {"pattern": f"^({'|'.join(map(_any_case, _BLOCK_TYPES.values()))})$"}}
+_PLAIN_TYPE: Final[dict[str, Any]] = {"not": {"pattern": f"^({'|'.join(map(_any_case, _BLOCK_TYPES.values()))})$"}}
 StepInputs = Annotated[dict[str, JsonValue], BeforeValidator(_inputs)]
 ExpressionText = Annotated[str, BeforeValidator(expression_text)]
 OnItemFailure: TypeAlias = Literal["fail", "continue", "stopNew"]
@@ -140,7 +140,10 @@ class Step(StepBase):
 class Block(StepBase):
     """A step that is made of steps; it ends when they have."""
 
-    type: str
+    @property
+    def word(self) -> str:
+        """The type, one of the three words for blocks."""
+        return type(self).__name__
 
     def branches(self) -> Mapping[str, Mapping[str, AnyStep]]:
         """Its groups of steps by their JSON names: ``steps``, and ``catch`` and ``finally`` where a scope has them."""
