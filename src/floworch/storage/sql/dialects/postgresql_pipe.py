@@ -138,6 +138,9 @@ class PostgresqlPipe(Pipe):
 
     def _send(self, order: Order) -> bool:
         """Whether the statement had to be prepared, which has a result of its own."""
+        if not order.parameters:  # BEGIN, COMMIT, ROLLBACK: nothing to plan
+            self._pg.send_query_params(order.text.encode(), None)
+            return False
         name = self._names.get(order.text)
         is_new = name is None
         if name is None:
