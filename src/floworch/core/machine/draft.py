@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from floworch.core.dag.keys import scope_of
+from floworch.core.dag.keys import is_shielded, scope_of
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan, StepPlan
 from floworch.core.machine.commands import ClaimOffer
@@ -50,9 +50,9 @@ class Draft:
     def plan(self) -> FlowPlan:
         return self.state.plan
 
-    @property
-    def is_stopping(self) -> bool:
-        return self.transition.stop is not None
+    def stops(self, step_key: str) -> bool:
+        """Whether the step is kept from running because the run is being stopped. What cleans up is not."""
+        return self.transition.stop is not None and not is_shielded(step_key)
 
     @property
     def rarities(self) -> Rarities:

@@ -53,7 +53,7 @@ def enter_scope(draft: Draft, scope: str) -> list[str]:
 
 def enter(draft: Draft, key: str, plan: StepPlan) -> list[str]:
     """Start a step whose dependencies are all satisfied; returns its key if it is final already."""
-    if draft.is_stopping:
+    if draft.stops(key):
         return skip(draft, key, plan, SkipKind.RUN_STOPPED, stop_reason(draft))
     trace: list[Json] = []
     try:

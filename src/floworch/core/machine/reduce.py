@@ -116,7 +116,7 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
 def _fail(draft: Draft, command: StepFailed) -> None:
     state = _running(draft, command.step_key, command.attempt)
     state = state._replace(failures=state.failures + 1)
-    if command.retry_after is None or draft.is_stopping:
+    if command.retry_after is None or draft.stops(command.step_key):
         _fail_for_good(draft, command, state)
         return
     due_at = draft.now + command.retry_after
@@ -145,7 +145,7 @@ def _fail_for_good(draft: Draft, command: StepFailed, state: StepState) -> None:
 
 def _defer(draft: Draft, command: StepDeferred) -> None:
     state = _running(draft, command.step_key, command.attempt)
-    if draft.is_stopping:
+    if draft.stops(command.step_key):
         _skip_as_stopped(draft, command.step_key)
         return
     due_at = draft.now + max(command.after, timedelta(0))
@@ -202,7 +202,7 @@ def _lose(draft: Draft, command: LeaseExpired) -> None:
 
 def _again(draft: Draft, step_key: str, state: StepState) -> None:
     """The attempt came to nothing through no fault of the step: let the next worker have it."""
-    if draft.is_stopping:
+    if draft.stops(step_key):
         _skip_as_stopped(draft, step_key)
     else:
         make_ready(draft, step_key, draft.plan_of(step_key), state)
@@ -223,9 +223,10 @@ def _wake(draft: Draft, command: TimerFired) -> None:
 
 def _claim(draft: Draft, command: ClaimStep) -> None:
     state = draft.step(command.step_key)
-    if state is None or state.status is not StepStatus.READY or state.attempt != command.attempt or draft.is_stopping:
-        raise Fenced(f"step {command.step_key!r} is not ready for attempt {command.attempt + 1}")
-    make_ready(draft, command.step_key, draft.plan_of(command.step_key), state)
+    key = command.step_key
+    if state is None or state.status is not StepStatus.READY or state.attempt != command.attempt or draft.stops(key):
+        raise Fenced(f"step {key!r} is not ready for attempt {command.attempt + 1}")
+    make_ready(draft, key, draft.plan_of(key), state)
 
 
 def _stop(draft: Draft, command: StopRun) -> None:
@@ -239,6 +240,8 @@ def _stop(draft: Draft, command: StopRun) -> None:
     draft.fact("run.stop_requested", kind=str(command.kind), reason=command.reason)
     final: list[str] = []
     for key, state in draft.state.steps.items():
+        if not draft.stops(key):
+            continue
         if state.status in (StepStatus.READY, StepStatus.PENDING):
             final += _stopped(draft, key)
         elif state.status is StepStatus.RUNNING and not state.is_block:

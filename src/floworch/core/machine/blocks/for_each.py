@@ -64,11 +64,11 @@ def _go_on(draft: Draft, key: str, plan: StepPlan, loop: LoopPlan) -> list[Work]
     work: list[Work] = []
     while True:
         progress = _progress(draft, key)
-        if draft.is_stopping or progress.started == progress.total or progress.in_flight >= loop.concurrency_limit:
+        if draft.stops(key) or progress.started == progress.total or progress.in_flight >= loop.concurrency_limit:
             break
         draft.update_progress(key, started=progress.started + 1)
         work.append(Begin(iteration_scope(key, progress.started)))
-    if progress.in_flight == 0 and (draft.is_stopping or progress.done == progress.total):
+    if progress.in_flight == 0 and (draft.stops(key) or progress.done == progress.total):
         work += _end_loop(draft, key, plan, progress)
     return work
 
@@ -104,7 +104,7 @@ def reopen_iteration(draft: Draft, scope: str, outcome: StepStatus) -> None:
 
 
 def _end_loop(draft: Draft, key: str, plan: StepPlan, progress: LoopProgress) -> list[str]:
-    if draft.is_stopping and progress.done < progress.total:
+    if draft.stops(key) and progress.done < progress.total:
         return _finish(draft, key, plan, StepStatus.SKIPPED, skip_kind=SkipKind.RUN_STOPPED)
     if progress.failed:
         message = f"{progress.failed} of {progress.total} iterations failed, first {progress.first_failure!r}"
