@@ -7,6 +7,7 @@ from uuid import UUID
 
 from floworch.core.dag.keys import COMPENSATE
 from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
+from floworch.core.dag.waits import compile_wait
 from floworch.core.expressions import Condition, compile_condition, compile_template
 from floworch.core.model.manifest import (
     AnyStep,
@@ -92,6 +93,7 @@ def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...])
         timeout_seconds=plain.timeout if plain else None,
         lease_seconds=plain.lease_seconds if plain else None,
         block=_block(step, path) if isinstance(step, Block) else None,
+        wait=compile_wait(plain.type, plain.inputs) if plain else None,
     )
 
 
@@ -138,4 +140,5 @@ def _compensation(key: str, undoing: Compensation, path: str) -> StepPlan:
         retry=RetryPolicy(**undoing.retry.policy_fields()) if undoing.retry else None,
         timeout_seconds=undoing.timeout,
         lease_seconds=undoing.lease_seconds,
+        wait=compile_wait(undoing.type, undoing.inputs),
     )

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from floworch.core.dag.keys import STEPS
+from floworch.core.dag.waits import WaitPlan
 from floworch.core.expressions import Condition, Template
 from floworch.core.model.status import StepStatus
 from floworch.core.model.steps import OnItemFailure
@@ -38,6 +39,8 @@ class StepPlan:
     timeout_seconds: float | None = None
     lease_seconds: float | None = None
     block: BlockPlan | None = None
+    wait: WaitPlan | None = None
+    """What the step waits for, if no worker carries it out."""
 
     @property
     def loop(self) -> LoopPlan | None:

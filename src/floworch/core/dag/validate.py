@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from floworch.core.dag.rules import blocks, expressions, flows, graph, keys, settings
+from floworch.core.dag.rules import blocks, expressions, flows, graph, keys, settings, signals
 from floworch.core.dag.rules.flows import CheckedFlow
 from floworch.core.dag.rules.scopes import Finding, scopes_of
 from floworch.core.model.flow import FlowLike, as_flow
@@ -66,6 +66,7 @@ def _findings(manifest: FlowManifest, known_step_types: Collection[str] | None) 
         yield from settings.limits(scope)
         yield from settings.durations(scope)
         yield from settings.retries(scope)
+        yield from signals.signal_waits(scope)
         yield from expressions.loop_sources(scope)
         yield from expressions.expressions(scope, scopes)
 

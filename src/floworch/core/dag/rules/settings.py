@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from floworch.core.dag.rules.scopes import Finding, Scope
+from floworch.core.dag.waits import WAITING_TYPES
 from floworch.core.model.manifest import (
     FOR_EACH,
     SCOPE,
@@ -102,9 +103,9 @@ def _type_fault(word: str, known: Collection[str] | None) -> tuple[str, str] | N
         return "blank_step_type", "The step type is blank; name the handler that does the work."
     if (block := block_type(word)) is not None:
         return "block_as_step", f"A step of type {block} is made of steps: write {block}({_FIRST[block]}, steps=...)."
-    if known is None or word.casefold() in {name.casefold() for name in known}:
+    if known is None or word.casefold() in {name.casefold() for name in (*known, *WAITING_TYPES)}:
         return None
-    hint = did_you_mean(word, [*known, FOR_EACH, UNTIL, SCOPE]) or _registered(known)
+    hint = did_you_mean(word, [*known, *WAITING_TYPES, FOR_EACH, UNTIL, SCOPE]) or _registered(known)
     return "unknown_step_type", f"No handler is registered for the step type {word!r}.{hint}"
 
 
