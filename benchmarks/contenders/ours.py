@@ -98,8 +98,8 @@ def _choose_store(builder: FlowOrchestratorBuilder, store: str, target: Target) 
     elif store == "sqlite":
         builder.use_sqlite(_sqlite_file(target))
     else:
-        sql = import_module("floworch.storage.sql")
-        builder.use_storage(lambda clock: sql.SqlStorage(_url(store, target), clock=clock))
+        assert target.url is not None
+        builder.use_postgresql(target.url)
 
 
 def _url(store: str, target: Target) -> str:
