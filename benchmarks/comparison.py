@@ -26,10 +26,11 @@ class Row:
 
 
 def compare(workload: Workload, measured: Mapping[str, Measured]) -> list[Row]:
-    """Rows in the order of the contenders; ``measured`` is by contender name."""
+    """Rows in the order of the contenders, without those that were interrupted; ``measured`` is by contender name."""
     main = workload.figures[0].key
     medians = {name: summarise(each.figures[main]).median for name, each in measured.items() if main in each.figures}
-    return [_row(CONTENDERS[name], each, medians, main) for name, each in measured.items()]
+    known = {name: each for name, each in measured.items() if each.figures or each.failure}
+    return [_row(CONTENDERS[name], each, medians, main) for name, each in known.items()]
 
 
 def _row(contender: Contender, measured: Measured, medians: Mapping[str, float], main: str) -> Row:

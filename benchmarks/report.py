@@ -33,8 +33,8 @@ _STYLES = {Kind.OURS: "bold", Kind.FLOOR: "dim", Kind.PEER: ""}
 def show(console: Console, workloads: Sequence[Workload], results: Results, origin: Mapping[str, str]) -> None:
     """Print all tables. ``origin`` says where and with what was measured."""
     for workload in workloads:
-        if results.get(workload.name):
-            console.print(_table(workload, compare(workload, results[workload.name])))
+        if rows := compare(workload, results.get(workload.name, {})):
+            console.print(_table(workload, rows))
     judgements = list(judge(results))
     if judgements:
         console.print(_judgements(judgements))

@@ -31,6 +31,10 @@ def test_a_contender_that_failed_has_a_row_with_its_reason() -> None:
     assert (dict(row.figures), row.failure) == ({}, "out of luck")
 
 
+def test_a_contender_that_was_interrupted_has_no_row() -> None:
+    assert compare(WORKLOADS["W1"], {"asyncio": Measured()}) == []
+
+
 def test_targets_are_judged_where_both_sides_were_measured() -> None:
     results = {"W1": {"floworch-sqlite": _rates(300), "sqlite3-batch": _rates(1000)}}
 
