@@ -19,13 +19,15 @@ FloworchError
 │   └── StorageUnavailable     the store cannot be reached or used, with the reason
 │       ├── CommitUnclear      the connection broke during a commit, which may have happened or not
 │       └── StorageTimeout     the store is there, but this took it too long
-└── NonRetryable               raised by handlers: fail the step without another attempt
+├── NonRetryable               raised by handlers: fail the step without another attempt
+└── RetryLater                 raised by handlers: fail the attempt, and do not begin the next one before some time
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "NonRetryable",
     "NotFound",
     "PayloadTooLarge",
+    "RetryLater",
     "RunNotFound",
     "SignalNotExpected",
     "StepNotFound",
@@ -168,6 +171,18 @@ class StorageTimeout(StorageUnavailable):
 
 class NonRetryable(FloworchError):
     """Raise it in a handler to fail the step at once, whatever its retry policy says."""
+
+
+class RetryLater(FloworchError):
+    """Raise it in a handler to fail the attempt when it is known how long trying again is of no use.
+
+    ``after`` (seconds, if a number) is how long the next attempt waits at least. Whether there is one is for the retry
+    policy to say.
+    """
+
+    def __init__(self, message: str, after: timedelta | float) -> None:
+        super().__init__(message)
+        self.after = after if isinstance(after, timedelta) else timedelta(seconds=after)
 
 
 def _indent(text: str) -> str:

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from floworch import RetryPolicy, RunStatus, Step, StepContext, StepStatus, WaitTimeout
+from floworch import (
+    RetryLater,
+    RetryPolicy,
+    RunStatus,
+    Step,
+    StepContext,
+    StepResult,
+    StepStatus,
+    WaitTimeout,
+)
 from tests.engine.workbench import FLOW_ID, chain, flow_of, running, seconds
 
 
@@ -25,6 +35,31 @@ async def test_retries_come_exactly_when_the_policy_says() -> None:
     assert starts == pytest.approx([0, 2, 6, 11])
     assert result.status is RunStatus.FAILED
     assert result.steps["a"].attempt == 4
+
+
+async def test_the_next_attempt_waits_at_least_as_long_as_the_handler_says() -> None:
+    starts: list[float] = []
+
+    async def work() -> StepResult:
+        starts.append(seconds())
+        if len(starts) == 1:
+            raise RetryLater("busy", after=30)
+        return StepResult.failed("still busy", retry_after=timedelta(seconds=0.5))
+
+    policy = RetryPolicy(max_attempts=3, backoff="exponential", initial=2, jitter=False)
+    async with running({"a": Step(type="Work", retry=policy)}, {"Work": work}) as flows:
+        result = await (await flows.trigger(FLOW_ID)).wait()
+    assert starts == pytest.approx([0, 30, 34])
+    assert result.status is RunStatus.FAILED
+
+
+async def test_when_to_try_again_does_not_make_a_step_try_again() -> None:
+    async def work() -> None:
+        raise RetryLater("busy", after=30)
+
+    async with running({"a": Step(type="Work")}, {"Work": work}) as flows:
+        result = await (await flows.trigger(FLOW_ID)).wait()
+    assert result.steps["a"].attempt == 1
 
 
 async def test_a_delay_of_a_day_ends_to_the_second() -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, cast
+import traceback
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-__all__ = ["get_library_logger", "get_logger", "tells_info"]
+__all__ = ["get_library_logger", "get_logger", "get_veiled_logger", "tells_info"]
 
 
 def get_logger(name: str, **fields: object) -> FilteringBoundLogger:
@@ -21,6 +23,28 @@ def get_logger(name: str, **fields: object) -> FilteringBoundLogger:
     import structlog
 
     return cast("FilteringBoundLogger", structlog.get_logger(name, **fields))
+
+
+def get_veiled_logger(name: str, hide: Callable[[Any], Any], **fields: object) -> FilteringBoundLogger:
+    """The same, but what is told goes through ``hide`` first: values of fields, and tracebacks as text."""
+    import structlog
+
+    def veil(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        error = _exception_in(event.pop("exc_info", None))
+        if error is not None:
+            event["exception"] = "".join(traceback.format_exception(error))
+        return {key: hide(value) for key, value in event.items()}
+
+    processors = [veil, *structlog.get_config()["processors"]]
+    logger = structlog.wrap_logger(None, processors=processors, logger_factory_args=(name,))
+    return cast("FilteringBoundLogger", logger.bind(**fields))
+
+
+def _exception_in(exc_info: object) -> BaseException | None:
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    found = exc_info[1] if isinstance(exc_info, tuple) else None
+    return sys.exc_info()[1] if found is None and exc_info else found
 
 
 def get_library_logger(name: str) -> FilteringBoundLogger:

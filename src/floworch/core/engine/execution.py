@@ -10,8 +10,10 @@ from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
+from floworch.core.dag.keys import is_shielded
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import StepPlan
+from floworch.core.engine.attempt_environment import AttemptEnvironment, Variables, evaluate, shown
 from floworch.core.engine.availability import Backoff
 from floworch.core.engine.leases import Lease
 from floworch.core.engine.report import Report
@@ -25,11 +27,12 @@ from floworch.core.handlers.invoke import invoke
 from floworch.core.handlers.processes import HandlerProcesses
 from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, Succeeded
+from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.threads import HandlerThreads
 from floworch.core.handlers.transactions import AttemptTransaction
 from floworch.core.machine.commands import Command, StepDeferred, StepFailed, StepSkipped, StepSucceeded
-from floworch.core.machine.environment import PayloadsNeeded, RunEnvironment
+from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import Fenced
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
@@ -51,6 +54,7 @@ _LEFT_OPEN = (
 _UNDONE = "What the handler wrote in its transaction could not be committed with the step, and is undone."
 _FREE_RETRIES = 5
 _FIRST_FREE_RETRY = timedelta(seconds=0.1)
+_LONGEST_WAIT = timedelta(days=3660)
 _TRIGGER = frozenset({Reference(Source.TRIGGER_BODY), Reference(Source.TRIGGER_HEADERS)})
 _BODY, _HEADERS = PayloadRef(PayloadKind.BODY), PayloadRef(PayloadKind.HEADERS)
 
@@ -146,6 +150,10 @@ class _Attempt:
         self._handler = executor._handlers.get(plan.type)
         self._state = run.state.steps.get(step.step_key)
         self._loaded: dict[PayloadRef, Payload | None] = {}
+        self._variables = Variables()
+        self._secrets = NO_SECRETS
+        self._shown: Json = None
+        """The inputs without secrets, where there are some."""
         self._transaction: AttemptTransaction | None = None
         """None where the handler takes no context: it cannot ask for one."""
         if self._handler.takes_context:
@@ -173,7 +181,7 @@ class _Attempt:
         given: Payload | None = None
         try:
             inputs = await self._inputs()
-            given = self._executor.given(self._plan, inputs)
+            given = self._executor.given(self._plan, self._shown if self._secrets else inputs)
         except (ExpressionError, InvalidPayload) as error:
             return self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)), given, None)
         if self._transaction is None:
@@ -197,17 +205,21 @@ class _Attempt:
             return await self._read(template.references | _TRIGGER, self._resolve)
         return template.evaluate(None) if template.is_literal else await self._read(template.references, self._resolve)
 
-    def _resolve(self, environment: RunEnvironment) -> Json:
+    def _resolve(self, environment: AttemptEnvironment) -> Json:
         """The inputs; refused when the attempt was lost while they were loaded, and with it what they read."""
         _require_known(self._step, self._run)
-        return self._plan.inputs.resolve(environment)
+        inputs = evaluate(self._plan.inputs.resolve, environment, self._variables)
+        if self._variables.read:
+            self._secrets = Secrets(self._variables.read)
+            self._shown = self._secrets.hide_in(shown(self._plan.inputs.source, environment))
+        return inputs
 
-    async def _read(self, references: frozenset[Reference], read: Callable[[RunEnvironment], Json]) -> Json:
+    async def _read(self, references: frozenset[Reference], read: Callable[[AttemptEnvironment], Json]) -> Json:
         """Load what the references need, then read."""
         now = self._executor._clock.now()
         while True:
             known: Any = ChainMap(self._loaded, self._run.payloads) if self._loaded else self._run.payloads
-            environment = RunEnvironment(self._run.state, self._step.step_key, known, now)
+            environment = AttemptEnvironment(self._run.state, self._step.step_key, known, now, self._variables)
             try:
                 environment.require(references)
             except PayloadsNeeded as needed:
@@ -217,7 +229,7 @@ class _Attempt:
                 return read(environment)
 
     async def _call(self, inputs: Json) -> StepOutcome:
-        if self._run.state.stop is not None:
+        if self._run.state.stop is not None and not is_shielded(self._step.step_key):
             self._cancelled.set("the run is being stopped")
         if self._cancelled.is_set():
             return self._cancelled_outcome()
@@ -234,6 +246,7 @@ class _Attempt:
             cancel_grace=self._settings.cancel_grace_seconds,
             max_output_bytes=self._settings.max_payload_bytes,
             written=self._plan.inputs.source,
+            secrets=self._secrets,
         )
 
     def _cancelled_outcome(self) -> Failed:
@@ -269,6 +282,7 @@ class _Attempt:
             services=self._executor._services,
             cancelled=self._cancelled,
             transaction=self._transaction,
+            secrets=self._secrets,
         )
 
     def _payload(self, ref: PayloadRef) -> Payload | None:
@@ -301,7 +315,7 @@ class _Attempt:
 
     def _transaction_failed(self, given: Payload | None, error: StorageError) -> Command:
         """The handler has done its part, but its transaction cannot be committed."""
-        failure = Failed(StepError("TransactionFailed", f"{_UNDONE} {error}"))
+        failure = Failed(StepError("TransactionFailed", self._secrets.hide(f"{_UNDONE} {error}")))
         is_excused = isinstance(error, StorageUnavailable) or self._was_in_the_way
         retry_after = self._retry_after(failure, is_excused=is_excused)
         return StepFailed(self._step.step_key, self._step.attempt, failure.error, retry_after, given)
@@ -313,5 +327,7 @@ class _Attempt:
         chance = self._executor._chance.random()
         delay = next_delay(policy, failures + 1, outcome.error, outcome.exception_types, chance)
         if delay is None and is_excused and outcome.error.retryable and failures < _FREE_RETRIES:
-            return _FIRST_FREE_RETRY * (1 << failures)
-        return delay
+            delay = _FIRST_FREE_RETRY * (1 << failures)
+        if delay is None or outcome.retry_after is None:
+            return delay
+        return min(max(delay, outcome.retry_after), _LONGEST_WAIT)

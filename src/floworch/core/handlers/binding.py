@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from floworch.core.handlers.parameters import NO_DEFAULT, Parameter, Parameters, folded
+from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.model.payload import Json
 
 __all__ = ["BindingError", "bind"]
@@ -37,11 +38,11 @@ class _Problems(Exception):
         self.found = found
 
 
-def bind(parameters: Parameters, inputs: Json, written: Json = None) -> dict[str, Any]:
+def bind(parameters: Parameters, inputs: Json, written: Json = None, secrets: Secrets = NO_SECRETS) -> dict[str, Any]:
     """Keyword arguments for the handler, without the context.
 
-    ``written`` are the inputs as they stand in the manifest: messages tell the expression that a value came from.
-    Raises :class:`BindingError`.
+    ``written`` are the inputs as they stand in the manifest: messages tell the expression that a value came from,
+    and show nothing of ``secrets``. Raises :class:`BindingError`.
     """
     named = _as_object(inputs)
     if _fit_as_they_are(parameters, named):
@@ -49,7 +50,7 @@ def bind(parameters: Parameters, inputs: Json, written: Json = None) -> dict[str
     problems: list[_Problem] = []
     arguments = _arguments(parameters, named, problems)
     if problems:
-        raise BindingError(_message(problems, written))
+        raise BindingError(_message(problems, written, secrets))
     return arguments
 
 
@@ -168,17 +169,17 @@ def _unknown(key: str, known: Any) -> _Problem:
     return _Problem((key,), f"is not known to the handler; it takes {', '.join(map(repr, names)) or 'no inputs'}")
 
 
-def _message(problems: Sequence[_Problem], written: Json) -> str:
-    told = [_told(problem, written) for problem in problems[:_SHOWN_PROBLEMS]]
+def _message(problems: Sequence[_Problem], written: Json, secrets: Secrets) -> str:
+    told = [_told(problem, written, secrets) for problem in problems[:_SHOWN_PROBLEMS]]
     if len(problems) > _SHOWN_PROBLEMS:
         told.append(f"and {len(problems) - _SHOWN_PROBLEMS} more")
     return "; ".join(told)
 
 
-def _told(problem: _Problem, written: Json) -> str:
-    text = f"input {_path(problem.path)} {problem.message}"
+def _told(problem: _Problem, written: Json, secrets: Secrets) -> str:
+    text = f"input {_path(problem.path)} {secrets.hide(problem.message)}"
     if problem.value is not NO_DEFAULT:
-        text += f": it was {_shown(problem.value)}"
+        text += f": it was {_shown(secrets.hide_in(problem.value))}"
     expression = _expression_at(written, problem.path)
     return f"{text} (from {expression})" if expression else text
 

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.results import StepResult
+from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.services import ServiceResolver, Services
 from floworch.core.handlers.transactions import AttemptTransaction, StepTransaction
 from floworch.core.model.payload import Json, Payload
 from floworch.errors import ConfigurationError
-from floworch.observability.logging import get_logger
+from floworch.observability.logging import get_logger, get_veiled_logger
 
 __all__ = ["StepContext"]
 
@@ -29,8 +30,9 @@ class StepContext:
     """One attempt of one step, as its handler sees it.
 
     ``trigger_headers`` are case-insensitive only in expressions: here their names are as they were stored.
-    ``first_started_at`` is when the step first deferred itself, None as long as it has not; it tells a handler that
-    it is called again, and since when the step has been waiting.
+    ``first_started_at`` is None as long as the step has not deferred itself, and then when it started first; it tells a
+    handler that it is called again, and since when the step has been waiting. A polling handler is told so also after
+    an attempt that came to nothing. ``poll_number`` counts its polls, from 1 on; one that failed does not count.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class StepContext:
         cancelled: CancelSignal | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         transaction: AttemptTransaction | None = None,
+        poll_number: int = 1,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
         """``outputs`` loads the output of a step by its key, on ``loop`` (default: the running one). ``on_heartbeat``
         is called on the handler's own thread, with the progress if there is any."""
@@ -64,6 +68,7 @@ class StepContext:
         self.attempt = attempt
         self.trigger_key = trigger_key
         self.first_started_at = first_started_at
+        self.poll_number = poll_number
         self.cancelled = cancelled or CancelSignal()
         self.progress: Payload | None = None
         self._trigger_body = trigger_body
@@ -74,6 +79,7 @@ class StepContext:
         self._on_heartbeat = on_heartbeat
         self._loop = loop or _running_loop()
         self._transaction = transaction
+        self._secrets = secrets
         self._log: Any = None
 
     @property
@@ -100,14 +106,17 @@ class StepContext:
     def log(self) -> Any:
         """A structlog logger that is bound to the run, the step and the attempt."""
         if self._log is None:
-            self._log = get_logger(
-                "floworch.step",
-                run_id=str(self.run_id),
-                flow=self.flow_name,
-                step_key=self.step_key,
-                step_type=self.step_type,
-                attempt=self.attempt,
-            )
+            fields = {
+                "run_id": str(self.run_id),
+                "flow": self.flow_name,
+                "step_key": self.step_key,
+                "step_type": self.step_type,
+                "attempt": self.attempt,
+            }
+            if self._secrets:
+                self._log = get_veiled_logger("floworch.step", self._secrets.hide_in, **fields)
+            else:
+                self._log = get_logger("floworch.step", **fields)
         return self._log
 
     def raise_if_cancelled(self) -> None:
@@ -121,7 +130,7 @@ class StepContext:
         The lease is renewed without it; progress is for people. Never blocks; works on any thread.
         """
         if progress is not None:
-            self.progress = Payload.of(progress)
+            self.progress = self._secrets.hide_in_payload(Payload.of(progress))
         if self._on_heartbeat is not None:
             self._on_heartbeat(self.progress)
 
@@ -182,6 +191,8 @@ class StepContext:
             "trigger_body": self._trigger_body,
             "trigger_headers": self._trigger_headers,
             "first_started_at": self.first_started_at,
+            "poll_number": self.poll_number,
+            "secrets": self._secrets,
         }
 
 

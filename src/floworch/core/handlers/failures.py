@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from datetime import timedelta
 from types import TracebackType
 
 from floworch.core.handlers.binding import BindingError
 from floworch.core.handlers.results import Failed
+from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.model.records import StepError
 from floworch.core.policy.retry import type_names
-from floworch.errors import ExpressionError, InvalidPayload, NonRetryable
+from floworch.errors import ExpressionError, InvalidPayload, NonRetryable, RetryLater
 
 __all__ = ["cancelled", "failed_by", "plain_failure", "timed_out", "worker_died"]
 
@@ -21,22 +23,27 @@ _OWN_MODULES = "floworch.core.handlers."
 _BUILTIN_MODULES = "floworch.core.handlers.builtin."
 
 
-def failed_by(error: BaseException, *, with_traceback: bool = True) -> Failed:
+def failed_by(error: BaseException, secrets: Secrets = NO_SECRETS) -> Failed:
     """What an exception means for the attempt. The traceback starts in the handler's own code."""
     return Failed(
         StepError(
             type=type(error).__name__,
-            message=_bounded(_storable(_message_of(error)), _MESSAGE_CHARACTERS),
-            traceback=_traceback(error) if with_traceback else None,
+            # Hidden before it is cut: a half of a secret would not be found any more.
+            message=_bounded(_storable(secrets.hide(_message_of(error))), _MESSAGE_CHARACTERS),
+            traceback=_bounded(_storable(secrets.hide(_traceback(error))), _TRACEBACK_CHARACTERS),
             retryable=not isinstance(error, _NEVER_RETRIED),
         ),
         type_names(type(error)),
+        error.after if isinstance(error, RetryLater) else None,
     )
 
 
-def plain_failure(error_type: str, message: str, *, retryable: bool = True) -> Failed:
+def plain_failure(
+    error_type: str, message: str, *, retryable: bool = True, retry_after: timedelta | None = None
+) -> Failed:
     """A failure without an exception behind it."""
-    return Failed(StepError(_storable(error_type), _bounded(_storable(message), _MESSAGE_CHARACTERS), None, retryable))
+    error = StepError(_storable(error_type), _bounded(_storable(message), _MESSAGE_CHARACTERS), None, retryable)
+    return Failed(error, retry_after=retry_after)
 
 
 def timed_out(timeout_seconds: float) -> Failed:
@@ -76,7 +83,7 @@ def _message_of(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     lines = traceback.format_exception(type(error), error, _in_handler(error.__traceback__))
-    return _bounded(_storable("".join(lines)), _TRACEBACK_CHARACTERS)
+    return "".join(lines)
 
 
 def _in_handler(entry: TracebackType | None) -> TracebackType | None:

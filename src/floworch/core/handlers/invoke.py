@@ -15,6 +15,7 @@ from floworch.core.handlers.outcomes import outcome_of
 from floworch.core.handlers.processes import HandlerProcesses, ProcessTask
 from floworch.core.handlers.registry import Handler
 from floworch.core.handlers.results import StepOutcome
+from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.spec import ExecutorKind
 from floworch.core.handlers.threads import HandlerThreads
 from floworch.core.model.payload import Json
@@ -34,6 +35,7 @@ async def invoke(
     cancel_grace: float = 5.0,
     max_output_bytes: int | None = None,
     written: Json = None,
+    secrets: Secrets = NO_SECRETS,
 ) -> StepOutcome:
     """Bind the inputs, run the handler where it belongs, and tell how the attempt ended. Never raises for what the
     handler does.
@@ -41,15 +43,15 @@ async def invoke(
     ``timeout`` and ``cancel_grace`` are in seconds. When the time is up, or when the caller is cancelled, the handler
     is asked to stop (``ctx.cancelled``, and cancellation of async ones); after ``cancel_grace`` more it is left to
     itself, with a warning. Cancellation of the caller is then passed on. ``written`` are the inputs as they stand in
-    the manifest, for messages.
+    the manifest, for messages. ``secrets`` are hidden in whatever the handler gives back.
     """
     try:
-        arguments = bind(handler.parameters, inputs, written)
+        arguments = bind(handler.parameters, inputs, written, secrets)
     except BindingError as error:
         return plain_failure(
             "BindingError", f"Step {ctx.step_key!r} (type {handler.type!r}): {error}.", retryable=False
         )
-    running: _Running = _start(handler, ctx, arguments, threads, processes, max_output_bytes)
+    running: _Running = _start(handler, ctx, arguments, threads, processes, max_output_bytes, secrets)
     try:
         ended = await running.end.wait(timeout)
     except asyncio.CancelledError:
@@ -57,7 +59,7 @@ async def invoke(
         await _stop(running, ctx, cancel_grace)
         raise
     if ended is not None:
-        return _outcome(handler, ctx, ended, max_output_bytes)
+        return _outcome(handler, ctx, ended, max_output_bytes, secrets)
     assert timeout is not None
     ctx.cancelled.set(f"the timeout of {timeout:g} seconds is over")
     await _stop(running, ctx, cancel_grace)
@@ -101,10 +103,11 @@ def _start(
     threads: HandlerThreads,
     processes: HandlerProcesses | None,
     max_output_bytes: int | None,
+    secrets: Secrets,
 ) -> _Running:
     context_parameter = handler.parameters.context
     if handler.executor is ExecutorKind.PROCESS:
-        task = ProcessTask(handler.call, arguments, context_parameter, ctx.portable(), max_output_bytes)
+        task = ProcessTask(handler.call, arguments, context_parameter, ctx.portable(), max_output_bytes, secrets)
         return _OnLoop(partial(_in_process, processes, task))
     if context_parameter is not None:
         arguments[context_parameter] = ctx
@@ -136,12 +139,14 @@ async def _stop(running: _Running, ctx: StepContext, grace_seconds: float) -> No
             ctx.log.warning("handler_abandoned", reason=ctx.cancelled.reason, grace_seconds=grace_seconds)
 
 
-def _outcome(handler: Handler, ctx: StepContext, ended: Ended, max_output_bytes: int | None) -> StepOutcome:
+def _outcome(
+    handler: Handler, ctx: StepContext, ended: Ended, max_output_bytes: int | None, secrets: Secrets
+) -> StepOutcome:
     if isinstance(ended, Raised):
         if isinstance(ended.error, asyncio.CancelledError) and ctx.cancelled.is_set():
             return cancelled(ctx.cancelled.reason)
-        return failed_by(ended.error)
+        return failed_by(ended.error, secrets)
     if handler.executor is ExecutorKind.PROCESS:
         outcome: StepOutcome = ended.value
         return outcome
-    return outcome_of(ended.value, max_output_bytes)
+    return outcome_of(ended.value, max_output_bytes, secrets)

@@ -15,6 +15,7 @@ from floworch.core.handlers.ended import Raised, call
 from floworch.core.handlers.failures import failed_by, worker_died
 from floworch.core.handlers.outcomes import outcome_of
 from floworch.core.handlers.results import Failed, StepOutcome
+from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 
 __all__ = ["HandlerProcesses", "ProcessTask"]
 
@@ -29,6 +30,7 @@ class ProcessTask:
     context_parameter: str | None
     context: dict[str, Any]
     max_output_bytes: int | None
+    secrets: Secrets = NO_SECRETS
 
 
 class HandlerProcesses:
@@ -99,7 +101,9 @@ def _run_task(task: ProcessTask) -> StepOutcome:
     if task.context_parameter is not None:
         arguments[task.context_parameter] = StepContext(**task.context)
     ended = call(lambda: task.function(**arguments))
-    return failed_by(ended.error) if isinstance(ended, Raised) else outcome_of(ended.value, task.max_output_bytes)
+    if isinstance(ended, Raised):
+        return failed_by(ended.error, task.secrets)
+    return outcome_of(ended.value, task.max_output_bytes, task.secrets)
 
 
 def _spawning_executor() -> Executor:
@@ -117,7 +121,7 @@ def _kill(pid: int) -> None:
 
 
 def _not_portable(error: Exception, task: ProcessTask) -> Failed:
-    failure = failed_by(error)
+    failure = failed_by(error, task.secrets)
     name = getattr(task.function, "__qualname__", type(task.function).__qualname__)
     message = f"{name} could not be run in another process: {failure.error.message}"
     return Failed(type(failure.error)(failure.error.type, message, failure.error.traceback, retryable=False))

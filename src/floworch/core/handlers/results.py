@@ -31,6 +31,7 @@ class StepResult:
     error_type: str = "StepFailed"
     retryable: bool = True
     after: timedelta = timedelta()
+    retry_after: timedelta | None = None
 
     @classmethod
     def succeeded(cls, value: Any = None) -> StepResult:
@@ -38,9 +39,21 @@ class StepResult:
         return cls(ResultKind.SUCCEEDED, value)
 
     @classmethod
-    def failed(cls, reason: str, *, type: str = "StepFailed", retryable: bool = True) -> StepResult:
-        """Fail the attempt without a traceback. ``type`` is what ``retry_on`` and ``give_up_on`` compare."""
-        return cls(ResultKind.FAILED, reason=str(reason), error_type=type, retryable=retryable)
+    def failed(
+        cls,
+        reason: str,
+        *,
+        type: str = "StepFailed",
+        retryable: bool = True,
+        retry_after: timedelta | float | None = None,
+    ) -> StepResult:
+        """Fail the attempt without a traceback. ``type`` is what ``retry_on`` and ``give_up_on`` compare.
+
+        ``retry_after`` (seconds, if a number) is how long the next attempt waits at least; whether there is one is for
+        the retry policy to say. Raises ``ValueError`` for a negative time.
+        """
+        wait = None if retry_after is None else _duration(retry_after)
+        return cls(ResultKind.FAILED, reason=str(reason), error_type=type, retryable=retryable, retry_after=wait)
 
     @classmethod
     def deferred(cls, after: timedelta | float, output: Any = None) -> StepResult:
@@ -63,10 +76,12 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """``exception_types`` are the names that retry policies may know the error by; see ``type_names``."""
+    """``exception_types`` are the names that retry policies may know the error by; see ``type_names``. If there is a
+    next attempt, it waits for ``retry_after`` at least."""
 
     error: StepError
     exception_types: tuple[str, ...] = ()
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +103,7 @@ StepOutcome: TypeAlias = Succeeded | Failed | Deferred | Skipped
 def _duration(after: timedelta | float) -> timedelta:
     seconds = after.total_seconds() if isinstance(after, timedelta) else after
     if not (math.isfinite(seconds) and 0 <= seconds <= _LONGEST_SECONDS):
-        raise ValueError(f"a step cannot be deferred by {after!r}; give a time from 0 seconds to ten years")
+        raise ValueError(f"a step cannot wait for {after!r}; give a time from 0 seconds to ten years")
     return after if isinstance(after, timedelta) else timedelta(seconds=after)
 
 
