@@ -46,6 +46,7 @@ from floworch.expr.functions import (
 from floworch.expr.sources import (
     StepReference,
     env,
+    failure,
     flow,
     index,
     item,
@@ -68,6 +69,7 @@ __all__ = [
     "ends_with",
     "env",
     "equals",
+    "failure",
     "first",
     "float_",
     "flow",

@@ -9,6 +9,7 @@ from floworch.expr.expression import Expr
 __all__ = [
     "StepReference",
     "env",
+    "failure",
     "flow",
     "index",
     "item",
@@ -91,6 +92,13 @@ def flow() -> Expr:
 def env(name: str) -> Expr:
     """An environment variable of the worker that runs the step. Its value is kept out of the history and of logs."""
     return Expr(Read(Source.ENV, name))
+
+
+def failure() -> Expr:
+    """What has failed the scope around: ``.step``, ``.type`` and ``.message``; null when nothing has.
+
+    Only in ``catch``, ``finally`` and ``compensate``."""
+    return Expr(Read(Source.FAILURE))
 
 
 def result() -> Expr:

@@ -1,8 +1,8 @@
 """Step keys at run time.
 
 A step of the flow itself has its manifest key. A step inside a block has the key of the block, the *branch* of the
-block that it belongs to and its own key. The branch of a loop is the iteration's index, ``months.3.charge``; those of a scope
-are ``steps``, ``compensate``, ``catch`` and ``finally``: ``payment.catch.refund``. Blocks nest:
+block that it belongs to and its own key. The branch of a loop is the iteration's index, ``months.3.charge``; those of a
+scope are ``steps``, ``compensate``, ``catch`` and ``finally``: ``payment.catch.refund``. Blocks nest:
 ``years.0.months.3.charge``.
 The part before the last dot, ``months.3``, is the step's *scope*; the flow itself is the scope ``""``.
 Manifest keys contain no dots, so a key splits in exactly one way.

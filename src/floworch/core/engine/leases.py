@@ -7,6 +7,7 @@ from collections.abc import Callable
 from traceback import format_exc
 from uuid import UUID
 
+from floworch.core.dag.keys import is_shielded
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.ports.clock import Clock
@@ -103,5 +104,5 @@ class Leases:
             if state is LeaseState.LOST:
                 self._log.warning("lease_lost", run_id=str(step.run_id), step_key=step.step_key, attempt=step.attempt)
                 lease.interrupt("the lease was lost; another worker may run the step")
-            else:
+            elif not is_shielded(step.step_key):
                 lease.interrupt("the run is being stopped")

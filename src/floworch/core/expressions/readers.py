@@ -66,6 +66,8 @@ def _root(source: Source) -> Reader:
             return lambda env: env.run()
         case Source.RESULT:
             return lambda env: env.result()
+        case Source.FAILURE:
+            return lambda env: env.failure()
         case _:
             return lambda env: env.flow()
 

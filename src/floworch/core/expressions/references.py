@@ -28,6 +28,7 @@ class Source(StrEnum):
     FLOW = "flow"
     ENV = "env"
     RESULT = "result"
+    FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +78,8 @@ class Environment(Protocol):
 
     def result(self) -> Json:
         """What a polled handler has just returned."""
+        ...
+
+    def failure(self) -> Mapping[str, Json] | None:
+        """``{"step", "type", "message"}`` of what has failed the scope around; None when nothing has."""
         ...

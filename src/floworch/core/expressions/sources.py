@@ -55,6 +55,7 @@ ROOTS: Final[Mapping[str, Root]] = MappingProxyType(
             Root("flow", "flow()", source=Source.FLOW),
             Root("env", "env('NAME')", RootArgument.REQUIRED, Source.ENV),
             Root("result", "result()", source=Source.RESULT),
+            Root("failure", "failure().message", source=Source.FAILURE),
         )
     }
 )
@@ -64,6 +65,9 @@ _STEP_FIELDS: Final = MappingProxyType(
     {"output": Source.STEP_OUTPUT, "status": Source.STEP_STATUS, "error": Source.STEP_ERROR}
 )
 _ERROR_PARTS: Final = ("message", "type", "traceback")
+_ERROR_USAGE: Final = "an error has no '{}': .error is its message, or .error.message, .error.type, .error.traceback"
+_FAILURE_PARTS: Final = ("step", "type", "message")
+_FAILURE_USAGE: Final = "a failure has no '{}': it has .step, .type and .message"
 
 
 def make_read(origin: Origin, root: Root, name: str | None, path: Sequence[PathPart], start: int, end: int) -> Read:
@@ -98,7 +102,9 @@ def _check_path(origin: Origin, source: Source, path: Sequence[PathPart]) -> Non
         case Source.TRIGGER_HEADERS:
             _check_header(origin, path)
         case Source.STEP_ERROR:
-            _check_error_part(origin, path)
+            _check_part(origin, path, _ERROR_PARTS, _ERROR_USAGE)
+        case Source.FAILURE:
+            _check_part(origin, path, _FAILURE_PARTS, _FAILURE_USAGE)
         case _:
             return
 
@@ -114,12 +120,8 @@ def _check_header(origin: Origin, path: Sequence[PathPart]) -> None:
     _forbid(origin, path[1:], "a header is text; nothing may follow it")
 
 
-def _check_error_part(origin: Origin, path: Sequence[PathPart]) -> None:
-    if path and path[0].segment not in _ERROR_PARTS:
+def _check_part(origin: Origin, path: Sequence[PathPart], parts: Sequence[str], usage: str) -> None:
+    if path and path[0].segment not in parts:
         part = str(path[0].segment)
-        hint = did_you_mean(part, _ERROR_PARTS, ".{}")
-        raise origin.error(
-            f"an error has no '{part}': .error is its message, or .error.message, .error.type, .error.traceback{hint}",
-            path[0].position,
-        )
+        raise origin.error(usage.format(part) + did_you_mean(part, parts, ".{}"), path[0].position)
     _forbid(origin, path[1:], "this is text; nothing may follow it")

@@ -28,6 +28,7 @@ class ValuesEnvironment:
     indexes: Mapping[str | None, int] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     polled: Json = None
+    failed: Mapping[str, Json] | None = None
     now: datetime = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
     asked: list[str] = field(default_factory=list)
 
@@ -68,3 +69,6 @@ class ValuesEnvironment:
 
     def result(self) -> Json:
         return self.polled
+
+    def failure(self) -> Mapping[str, Json] | None:
+        return self.failed

@@ -108,7 +108,15 @@ def _fault(use: _Use, scopes: list[Scope]) -> tuple[str, str] | None:
         return "env_outside_inputs", "env() can only be read by the inputs of a step, where its value stays secret."
     if use.reference.source is Source.RESULT:
         return "result_outside_poll", "result() is what a polled handler has returned; only pollCondition can read it."
+    if use.reference.source is Source.FAILURE and not _deals_with_failure(use):
+        message = f"'{use.key}' is not in the catch, finally or compensate of a Scope, so failure() has no value."
+        return "failure_outside_scope", message
     return _loop_fault(use) if use.reference.source in _LOOP_SOURCES else None
+
+
+def _deals_with_failure(use: _Use) -> bool:
+    is_compensation = bool(use.location.rpartition(".compensate.")[1])
+    return is_compensation or any(scope.beside is not None for scope in use.scope.outwards())
 
 
 def _finding(use: _Use, code: str, message: str) -> Finding:
