@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from floworch.core.dag.keys import enclosing_scopes, scope_of, split_scope
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.engine.plans import Plans
-from floworch.core.machine.loop_output import loop_output, loop_output_refs
+from floworch.core.machine.block_output import has_own_output, output_of, state_payload
 from floworch.core.machine.state import RunFacts
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import RunRecord, StepRecord
@@ -51,9 +52,18 @@ class RunResult:
             return self.run.stop_reason or str(self.run.status)
         if self.run.status is not RunStatus.FAILED:
             return None
-        failed = [step for step in self.steps.values() if step.status is StepStatus.FAILED and step.loop is None]
-        first = min(failed, key=lambda step: step.ended_at or self.run.started_at, default=None)
+        failed = [step for step in self.steps.values() if step.status is StepStatus.FAILED]
+        first = min((step for step in failed if not self._is_made_up_for(step)), key=self._blame, default=None)
         return None if first is None else f"step {first.key!r} failed: {first.reason}"
+
+    def _is_made_up_for(self, step: StepRecord) -> bool:
+        """Whether a block around the step has succeeded all the same."""
+        blocks = (split_scope(scope)[0] for scope in enclosing_scopes(scope_of(step.key)) if scope)
+        return any(key in self.steps and self.steps[key].status is StepStatus.SUCCEEDED for key in blocks)
+
+    def _blame(self, step: StepRecord) -> tuple[bool, datetime]:
+        """Earliest first, and loops last: most have failed because of a step inside."""
+        return step.progress is not None, step.ended_at or self.run.started_at
 
     @property
     def attempts(self) -> Mapping[str, int]:
@@ -81,25 +91,22 @@ async def read_run(store: Storage, plans: Plans, run_id: UUID, *, payloads: bool
 async def add_steps(store: Storage, plans: Plans, run: RunRecord, *, payloads: bool = True) -> RunResult:
     """A run that was read already, with its steps."""
     steps = {step.key: step for step in await store.list_steps(run.id, payloads=payloads)}
-    if payloads and any(step.loop is not None for step in steps.values()):
+    if payloads and any(step.progress is not None for step in steps.values()):
         plan = await plans.of(_facts(run))
-        await _add_loop_outputs(store, plan, run.id, steps)
+        await _add_block_outputs(store, plan, run.id, steps)
     return RunResult(run, steps)
 
 
-async def _add_loop_outputs(store: Storage, plan: FlowPlan, run_id: UUID, steps: dict[str, StepRecord]) -> None:
-    loops = [step for step in steps.values() if step.loop is not None]
-    items = [PayloadRef(PayloadKind.ITEMS, loop.key) for loop in loops]
-    known: dict[PayloadRef, Payload | None] = dict(await store.load_payloads(run_id, items))
+async def _add_block_outputs(store: Storage, plan: FlowPlan, run_id: UUID, steps: dict[str, StepRecord]) -> None:
+    known: dict[PayloadRef, Payload | None] = {
+        PayloadRef(PayloadKind.STATE, key): state_payload(step.status, step.progress) for key, step in steps.items()
+    }
     for key, output in (await store.load_outputs(run_id, "")).items():
         known[PayloadRef(PayloadKind.OUTPUT, key)] = output
-    for loop in loops:
-        step_plan = find_step(plan, loop.key)
-        if loop.status is StepStatus.SUCCEEDED and step_plan is not None and step_plan.loop is not None:
-            complete = known | dict.fromkeys(
-                ref for ref in loop_output_refs(step_plan.loop, loop.key, known) if ref not in known
-            )
-            steps[loop.key] = replace(loop, output=loop_output(step_plan.loop, loop.key, complete))
+    for step in [step for step in steps.values() if step.status is StepStatus.SUCCEEDED]:
+        step_plan = find_step(plan, step.key)
+        if step_plan is not None and not has_own_output(step_plan):
+            steps[step.key] = replace(step, output=output_of(step_plan, step.key, known))
 
 
 def _facts(run: RunRecord) -> RunFacts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from floworch.core.machine.block_output import state_payload
+from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, Rarities, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
@@ -129,6 +131,11 @@ class Ledger:
                 return self.items.get(ref.step_key)
             case PayloadKind.HEADERS:
                 return None
+            case PayloadKind.STATE:
+                row = self.rows.get(ref.step_key)
+                return (
+                    None if row is None else state_payload(row.status, row.progress and progress_to_json(row.progress))
+                )
 
 
 def result_of(ledger: Ledger, key: str) -> Result:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from floworch.core.dag.lookup import find_step
+from floworch.core.machine.block_output import output_of, output_refs
 from floworch.core.machine.commands import (
     ClaimOffer,
     ClaimStep,
@@ -26,7 +27,6 @@ from floworch.core.machine.commands import (
     StopRun,
     TimerFired,
 )
-from floworch.core.machine.loop_output import loop_output, loop_output_refs
 from floworch.core.machine.state import RunState, SkipKind, StepState
 from floworch.core.model.payload import Json, Payload, PayloadRef
 from floworch.core.model.records import StepError
@@ -140,11 +140,10 @@ class Player:
     def _loop_output(self, key: str) -> Json:
         plan = find_step(self.desk.plan, key)
         assert plan is not None
-        assert plan.loop is not None
         payloads: dict[PayloadRef, Payload | None] = {}
-        while missing := set(loop_output_refs(plan.loop, key, payloads)) - payloads.keys():
+        while missing := set(output_refs(plan, key, payloads)) - payloads.keys():
             payloads |= self.ledger.payloads(missing)
-        return loop_output(plan.loop, key, payloads)
+        return output_of(plan, key, payloads)
 
     # -- what may happen
 

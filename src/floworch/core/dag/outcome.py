@@ -7,7 +7,7 @@ from collections.abc import Callable
 from floworch.core.dag.plan import ScopePlan, StepPlan
 from floworch.core.model.status import StepStatus
 
-__all__ = ["scope_outcome"]
+__all__ = ["has_unhandled_failure", "scope_outcome", "unhandled_failures"]
 
 
 def scope_outcome(
@@ -25,17 +25,27 @@ def scope_outcome(
        Skipped → Skipped.
     3. Succeeded.
     """
-    if any(_is_unhandled(scope, step, status_of) for step in scope.steps.values()):
+    if has_unhandled_failure(scope, status_of):
         return StepStatus.FAILED
     if all(status_of(key) is StepStatus.SKIPPED for key in _effective_leaves(scope, status_of, was_blocked)):
         return StepStatus.SKIPPED
     return StepStatus.SUCCEEDED
 
 
-def _is_unhandled(scope: ScopePlan, step: StepPlan, status_of: Callable[[str], StepStatus]) -> bool:
-    if status_of(step.key) is not StepStatus.FAILED:
+def has_unhandled_failure(scope: ScopePlan, status_of: Callable[[str], StepStatus | None]) -> bool:
+    """Whether the scope has failed, by the first rule. ``status_of`` may give None for steps that have no row."""
+    return bool(unhandled_failures(scope, status_of))
+
+
+def unhandled_failures(scope: ScopePlan, status_of: Callable[[str], StepStatus | None]) -> list[str]:
+    """Keys of the failed steps that no step after them has made good for, in manifest order."""
+    return [step.key for step in scope.steps.values() if _is_unhandled(scope, step, status_of)]
+
+
+def _is_unhandled(scope: ScopePlan, step: StepPlan, status_of: Callable[[str], StepStatus | None]) -> bool:
+    if status_of(step.key) != StepStatus.FAILED:
         return False
-    return not any(status_of(key) is StepStatus.SUCCEEDED for key in step.dependents)
+    return not any(status_of(key) == StepStatus.SUCCEEDED for key in step.dependents)
 
 
 def _effective_leaves(

@@ -73,6 +73,10 @@ class LoopPlan:
     body: ScopePlan
     on_item_failure: OnItemFailure = "fail"
 
+    @property
+    def scopes(self) -> tuple[ScopePlan, ...]:
+        return (self.body,)
+
     def branch(self, name: str) -> ScopePlan:
         """The steps of any iteration."""
         return self.body
@@ -86,6 +90,10 @@ class UntilPlan:
     max_iterations: int
     delay_seconds: float
     body: ScopePlan
+
+    @property
+    def scopes(self) -> tuple[ScopePlan, ...]:
+        return (self.body,)
 
     def branch(self, name: str) -> ScopePlan:
         """The steps of any iteration."""
@@ -103,6 +111,10 @@ class GroupPlan:
     @property
     def body(self) -> ScopePlan:
         return self.branches[STEPS]
+
+    @property
+    def scopes(self) -> tuple[ScopePlan, ...]:
+        return tuple(self.branches.values())
 
     def branch(self, name: str) -> ScopePlan:
         """Raises ``KeyError`` for a branch that the scope does not have."""

@@ -449,5 +449,6 @@ def _step_types(plans: Plans, handlers: Handlers) -> frozenset[str]:
 def _types_in(scope: ScopePlan) -> Iterator[str]:
     for step in scope.steps.values():
         yield step.type
-        if step.loop is not None:
-            yield from _types_in(step.loop.body)
+        if step.block is not None:
+            for inner in step.block.scopes:
+                yield from _types_in(inner)

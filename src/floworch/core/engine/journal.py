@@ -29,9 +29,10 @@ _LEVELS = {
     "step.ready": "debug",
     "step.reset": "debug",
     "step.reopened": "debug",
+    "step.continued": "info",
 }
 _TROUBLE = frozenset(fact_type for fact_type, level in _LEVELS.items() if level in ("warning", "error"))
-_TOLD = ("attempt", "status", "kind", "reason", "retry_at", "until", "trigger")
+_TOLD = ("attempt", "status", "kind", "reason", "retry_at", "until", "iteration", "trigger")
 
 
 def log_facts(log: FilteringBoundLogger, state: RunState, transition: Transition, *, everything: bool) -> None:

@@ -166,6 +166,11 @@ class Draft:
         named = {"type": kind_of_fact} if step is None else {"type": kind_of_fact, "step": step}
         self.transition.facts.append({**named, **data})
 
+    def arm(self, due_at: datetime) -> None:
+        """Have the engine wake up in time for a step that was parked until then."""
+        earliest = self.transition.next_due
+        self.transition.next_due = due_at if earliest is None else min(earliest, due_at)
+
     def end_run(self, status: RunStatus) -> None:
         self.transition.status = status
         self.transition.ended_at = self.now

@@ -8,9 +8,9 @@ from typing import Protocol, TypeAlias
 
 from floworch.core.dag.keys import child_key, enclosing_scopes, scope_of, scopes_in_sight, split_iteration, split_scope
 from floworch.core.dag.lookup import find_step, scope_plan
-from floworch.core.dag.plan import BlockPlan, FlowPlan, LoopPlan, UntilPlan
+from floworch.core.dag.plan import BlockPlan, FlowPlan, LoopPlan, StepPlan, UntilPlan
 from floworch.core.expressions import Reference, Source
-from floworch.core.machine.loop_output import loop_output, loop_output_refs
+from floworch.core.machine.block_output import has_own_output, output_of, output_refs
 from floworch.core.machine.state import RunFacts, StepState
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.status import StepStatus
@@ -90,8 +90,8 @@ class RunEnvironment:
         ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
         if ref is None:
             return None
-        loop = self._loop(ref.step_key)
-        return self._value(ref) if loop is None else loop_output(loop, ref.step_key, self._payloads)
+        block = self._block(ref.step_key)
+        return self._value(ref) if block is None else output_of(block, ref.step_key, self._payloads)
 
     def step_status(self, key: str) -> str | None:
         step = self._step(self._run_time_key(key))
@@ -128,12 +128,13 @@ class RunEnvironment:
         ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
         if ref is None:
             return ()
-        loop = self._loop(ref.step_key)
-        return (ref,) if loop is None else loop_output_refs(loop, ref.step_key, self._payloads)
+        block = self._block(ref.step_key)
+        return (ref,) if block is None else output_refs(block, ref.step_key, self._payloads)
 
-    def _loop(self, run_time_key: str) -> LoopPlan | None:
+    def _block(self, run_time_key: str) -> StepPlan | None:
+        """The step, if its output has to be put together."""
         step = find_step(self._view.plan, run_time_key)
-        return None if step is None else step.loop
+        return None if step is None or has_own_output(step) else step
 
     def _ref_if(self, key: str, status: StepStatus, kind: PayloadKind) -> PayloadRef | None:
         run_time_key = self._run_time_key(key)

@@ -14,6 +14,7 @@ _STEP_STATUS = {
     "step.ready": StepStatus.READY,
     "step.started": StepStatus.RUNNING,
     "step.reopened": StepStatus.RUNNING,
+    "step.continued": StepStatus.RUNNING,
     "step.completed": StepStatus.SUCCEEDED,
     "step.failed": StepStatus.FAILED,
     "step.skipped": StepStatus.SKIPPED,

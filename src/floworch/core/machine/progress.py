@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from floworch.core.model.payload import Json
 
-__all__ = ["LoopProgress", "Progress", "progress_from_json", "progress_to_json"]
+__all__ = ["LoopProgress", "Progress", "UntilProgress", "progress_from_json", "progress_to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,21 @@ class LoopProgress:
         return self.started - self.done
 
 
-Progress: TypeAlias = LoopProgress
+@dataclass(frozen=True, slots=True)
+class UntilProgress:
+    """Iterations ``0 … started-1`` have begun, each after the end of the one before."""
+
+    started: int = 0
+    counted_from: int = 0
+    """Iterations that had begun when the step was last retried by hand; they do not count towards the limit."""
+    first_failure: str | None = None
+    """Run-time key of the step that has failed the last iteration."""
+
+
+Progress: TypeAlias = LoopProgress | UntilProgress
 """One kind per kind of step that has any."""
 
-_KINDS: Final[Mapping[str, type[Progress]]] = {"loop": LoopProgress}
+_KINDS: Final[Mapping[str, type[Progress]]] = {"loop": LoopProgress, "until": UntilProgress}
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.blocks import stop_waiting, wake_block
 from floworch.core.machine.commands import (
     ClaimOffer,
     ClaimStep,
@@ -28,7 +29,7 @@ from floworch.core.machine.commands import (
 )
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.environment import Payloads
-from floworch.core.machine.planning import continue_from, enter_scope
+from floworch.core.machine.planning import continue_from, enter_scope, follow
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
@@ -173,7 +174,7 @@ def _park(
         output=command.output if isinstance(command, StepDeferred) else None,
         error=command.error if isinstance(command, StepFailed) else None,
     )
-    draft.transition.next_due = due_at
+    draft.arm(due_at)
 
 
 def _skip(draft: Draft, command: StepSkipped) -> None:
@@ -218,6 +219,9 @@ def _wake(draft: Draft, command: TimerFired) -> None:
         or state.due_at > draft.now
     ):
         raise Fenced(f"step {command.step_key!r} does not wait for this timer")
+    if state.is_block:
+        continue_from(draft, follow(draft, wake_block(draft, command.step_key)))
+        return
     make_ready(draft, command.step_key, draft.plan_of(command.step_key), state)
 
 
@@ -254,6 +258,9 @@ def _skip_as_stopped(draft: Draft, step_key: str) -> None:
 
 
 def _stopped(draft: Draft, step_key: str) -> list[str]:
+    state = draft.step(step_key)
+    if state is not None and state.is_block:
+        return follow(draft, stop_waiting(draft, step_key))
     stop = draft.transition.stop
     assert stop is not None
     reason = "the run was cancelled" if stop.kind is StopKind.CANCELLED else "the run passed its deadline"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
 from floworch.core.dag.lookup import scope_plan
-from floworch.core.machine.blocks.for_each import reopen_iteration
+from floworch.core.machine.blocks import continue_by_hand, reopen_branch
 from floworch.core.machine.commands import RetryStep
 from floworch.core.machine.draft import Draft
-from floworch.core.machine.planning import continue_from, enter, outcome_of
+from floworch.core.machine.planning import continue_from, enter, follow, outcome_of
 from floworch.core.machine.state import SkipKind, StepState
 from floworch.core.machine.steps import make_ready, skip
 from floworch.core.model.status import RunStatus, StepStatus
@@ -35,13 +35,16 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
     if was_stopped:
         waiting += _reset_stopped(draft, scope_of(key))
     draft.set_open(scope_of(key), draft.open_steps(scope_of(key)) + 1)
+    final: list[str] = []
     if state.attempt == 0:
         draft.remove(key)
         waiting.append(key)
+    elif state.is_block:
+        final += follow(draft, continue_by_hand(draft, key))
     else:
         fresh = state._replace(failures=0, lost=0, waiting_since=None, skip=None, reason=None)
         make_ready(draft, key, draft.plan_of(key), fresh)
-    _plan_again(draft, waiting)
+    _plan_again(draft, waiting, final)
 
 
 def _failed_step(draft: Draft, key: str) -> StepState:
@@ -50,9 +53,6 @@ def _failed_step(draft: Draft, key: str) -> StepState:
         raise StepNotFound(f"run {draft.facts.run_id} has no step {key!r} that has started")
     if state.status is not StepStatus.FAILED:
         raise InvalidTransition(f"only failed steps can be retried, and {key!r} is {state.status}")
-    if state.loop is not None:
-        first = state.loop.first_failure
-        raise InvalidTransition(f"{key!r} is a loop: retry the failed steps inside it instead, first {first!r}")
     return state
 
 
@@ -86,7 +86,7 @@ def _reopen_around(draft: Draft, key: str) -> list[str]:
         if loop.is_final:
             waiting += _reopen_around(draft, loop_key)
             draft.set_open(scope_of(loop_key), draft.open_steps(scope_of(loop_key)) + 1)
-        reopen_iteration(draft, scope, outcome_of(draft, scope))
+        reopen_branch(draft, scope, outcome_of(draft, scope))
     return waiting + _reset_dependents(draft, key)
 
 
@@ -118,7 +118,7 @@ def _reset_stopped(draft: Draft, inner_scope: str) -> list[str]:
             state = draft.step(key)
             if state is None or state.skip is not SkipKind.RUN_STOPPED:
                 continue
-            if state.loop is not None:
+            if state.is_block:
                 raise InvalidTransition(f"the loop {key!r} was stopped half-way; run the flow again instead")
             waiting += _reset_dependents(draft, key)
             if state.attempt == 0:
@@ -136,8 +136,10 @@ def _reset(draft: Draft, key: str) -> None:
     draft.set_open(scope, draft.open_steps(scope) + 1)
 
 
-def _plan_again(draft: Draft, waiting: list[str]) -> None:
-    """Decide on all of them before any becomes final: a dependency must not be counted twice."""
+def _plan_again(draft: Draft, waiting: list[str], final: list[str]) -> None:
+    """Decide on all of them before any becomes final: a dependency must not be counted twice.
+
+    ``final`` are steps that are final already, and not yet followed."""
     blocked: list[tuple[str, str]] = []
     satisfied: list[str] = []
     for key in dict.fromkeys(waiting):
@@ -147,7 +149,6 @@ def _plan_again(draft: Draft, waiting: list[str]) -> None:
             blocked.append((key, blocker))
         elif unmet == 0:
             satisfied.append(key)
-    final: list[str] = []
     for key, reason in blocked:
         final += skip(draft, key, draft.plan_of(key), SkipKind.PREREQUISITES_UNMET, reason)
     for key in satisfied:

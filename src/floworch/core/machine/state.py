@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
-from floworch.core.machine.progress import LoopProgress, Progress
+from floworch.core.machine.progress import LoopProgress, Progress, UntilProgress
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
 __all__ = ["RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
@@ -20,6 +20,7 @@ class WaitKind(StrEnum):
 
     RETRY = "retry"
     DEFERRED = "deferred"
+    ITERATION = "iteration"
 
 
 class SkipKind(StrEnum):
@@ -62,7 +63,7 @@ class StepState(NamedTuple):
     @property
     def is_block(self) -> bool:
         """Whether the step is made of steps: it runs without a worker."""
-        return isinstance(self.progress, LoopProgress)
+        return isinstance(self.progress, LoopProgress | UntilProgress)
 
     @property
     def loop(self) -> LoopProgress | None:

@@ -21,6 +21,8 @@ class PayloadKind(StrEnum):
     OUTPUT = "output"
     ERROR = "error"
     ITEMS = "items"
+    STATE = "state"
+    """``status`` and ``progress`` of a step row, for decisions about steps that the planner has put away."""
 
 
 class PayloadRef(NamedTuple):

@@ -355,7 +355,8 @@ class Storage(ABC):
 
     @abstractmethod
     async def load_payloads(self, run_id: UUID, refs: Sequence[PayloadRef]) -> dict[PayloadRef, Payload | None]:
-        """The payloads that exist; None for those that do not. ``ERROR`` is the JSON object of a StepError."""
+        """The payloads that exist; None for those that do not. ``ERROR`` is the JSON object of a StepError, ``STATE``
+        that of :func:`~floworch.core.machine.block_output.state_payload`."""
 
     @abstractmethod
     async def load_outputs(self, run_id: UUID, step_key_prefix: str) -> dict[str, Payload | None]:

@@ -13,6 +13,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from floworch.core.dag.keys import scope_of
+from floworch.core.machine.block_output import state_payload
+from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
@@ -347,6 +349,9 @@ def _payload(run: RunRow, ref: PayloadRef) -> Payload | None:
         return None
     if ref.kind is PayloadKind.OUTPUT:
         return row.output
+    if ref.kind is PayloadKind.STATE:
+        progress = row.state.progress
+        return state_payload(row.state.status, None if progress is None else progress_to_json(progress))
     return None if row.error is None else Payload.of(row.error.to_json())
 
 

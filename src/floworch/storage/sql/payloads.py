@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, select
 
+from floworch.core.machine.block_output import state_payload
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.status import StepStatus
 from floworch.storage.sql.states import begins_with, chunks
@@ -26,6 +28,7 @@ def load_payloads(
 ) -> dict[PayloadRef, Payload | None]:
     """See :meth:`Storage.load_payloads <floworch.core.ports.storage.Storage.load_payloads>`. Needs a snapshot."""
     texts = _of_run(connection, tables, run_id, refs) | _of_steps(connection, tables, run_id, refs)
+    texts |= _states(connection, tables, run_id, refs)
     elsewhere = [ref for ref in refs if ref.kind is PayloadKind.ITEMS or texts.get(ref) == IN_PAYLOAD_TABLE]
     long = long_texts(connection, tables, run_id, {ref.step_key for ref in elsewhere})
     texts.update((ref, long.get((ref.step_key, ref.kind.value))) for ref in elsewhere)
@@ -79,6 +82,19 @@ def _of_steps(
         found = select(c.step_key, c.output, c.error).where(c.run_id == run_id, c.step_key.in_(keys))
         rows.update({row.step_key: row for row in connection.execute(found)})
     return {ref: _column(rows[ref.step_key], ref) for ref in wanted if ref.step_key in rows}
+
+
+def _states(
+    connection: Connection, tables: Tables, run_id: UUID, refs: Sequence[PayloadRef]
+) -> dict[PayloadRef, str | None]:
+    c = tables.step.c
+    texts: dict[PayloadRef, str | None] = {}
+    for keys in chunks((ref.step_key for ref in refs if ref.kind is PayloadKind.STATE), _KEYS_PER_QUERY):
+        found = select(c.step_key, c.status, c.progress).where(c.run_id == run_id, c.step_key.in_(keys))
+        for row in connection.execute(found):
+            progress = None if row.progress is None else json.loads(row.progress)
+            texts[PayloadRef(PayloadKind.STATE, row.step_key)] = state_payload(StepStatus(row.status), progress).text
+    return texts
 
 
 def _column(row: Row[*tuple[Any, ...]], ref: PayloadRef) -> str | None:

@@ -9,22 +9,33 @@ from typing import assert_never
 
 from floworch.core.dag.keys import split_scope
 from floworch.core.dag.plan import BlockPlan, GroupPlan, LoopPlan, StepPlan, UntilPlan
-from floworch.core.machine.blocks.for_each import end_iteration, start_loop
-from floworch.core.machine.blocks.work import Begin, Work
+from floworch.core.machine.blocks import for_each, until
+from floworch.core.machine.blocks.work import Begin, Work, skip_stopped
 from floworch.core.machine.draft import Draft
+from floworch.core.machine.progress import LoopProgress, UntilProgress
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
+from floworch.errors import InvalidTransition
 
-__all__ = ["Begin", "Work", "end_branch", "start_block"]
+__all__ = [
+    "Begin",
+    "Work",
+    "continue_by_hand",
+    "end_branch",
+    "reopen_branch",
+    "start_block",
+    "stop_waiting",
+    "wake_block",
+]
 
 
 def start_block(draft: Draft, key: str, plan: StepPlan, block: BlockPlan, trace: Json) -> list[Work]:
     """Begin a block whose dependencies and conditions are satisfied."""
     match block:
         case LoopPlan():
-            return start_loop(draft, key, plan, block, trace)
+            return for_each.start_loop(draft, key, plan, block, trace)
         case UntilPlan():
-            raise NotImplementedError
+            return until.start_until(draft, key, plan, trace)
         case GroupPlan():
             raise NotImplementedError
         case _:
@@ -36,10 +47,50 @@ def end_branch(draft: Draft, scope: str, outcome: StepStatus) -> list[Work]:
     block = draft.plan_of(split_scope(scope)[0]).block
     match block:
         case LoopPlan():
-            return end_iteration(draft, scope, block, outcome)
+            return for_each.end_iteration(draft, scope, block, outcome)
         case UntilPlan():
-            raise NotImplementedError
+            return until.end_iteration(draft, scope, block, outcome)
         case GroupPlan():
             raise NotImplementedError
         case _:
             raise AssertionError(f"the scope {scope!r} belongs to no block")
+
+
+def reopen_branch(draft: Draft, scope: str, outcome: StepStatus) -> None:
+    """Undo the end of a branch, which was ``outcome``, and of its block. The caller opens a step of the branch.
+
+    Raises InvalidTransition where what came later rests on that end."""
+    block = draft.plan_of(split_scope(scope)[0]).block
+    match block:
+        case LoopPlan():
+            for_each.reopen_iteration(draft, scope, outcome)
+        case UntilPlan():
+            until.reopen_iteration(draft, scope)
+        case GroupPlan():
+            raise NotImplementedError
+        case _:
+            raise AssertionError(f"the scope {scope!r} belongs to no block")
+
+
+def wake_block(draft: Draft, key: str) -> list[Work]:
+    """Go on with a block whose time has come."""
+    return until.begin_iteration(draft, key)
+
+
+def stop_waiting(draft: Draft, key: str) -> list[Work]:
+    """End a block that waits for its time, because the run is being stopped."""
+    return skip_stopped(draft, key, draft.plan_of(key))
+
+
+def continue_by_hand(draft: Draft, key: str) -> list[Work]:
+    """Go on with a block that has failed although no step inside it can be retried.
+
+    Raises InvalidTransition where the steps inside are to be retried instead."""
+    state = draft.step(key)
+    match state.progress if state is not None else None:
+        case LoopProgress(first_failure=first) | UntilProgress(first_failure=str(first)):
+            raise InvalidTransition(f"{key!r} is a loop: retry the failed steps inside it instead, first {first!r}")
+        case UntilProgress():
+            return until.continue_by_hand(draft, key)
+        case _:
+            raise AssertionError(f"{key!r} is no block that has failed")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from floworch.core.dag.keys import iteration_scope, split_iteration
+from floworch.core.dag.keys import child_key, iteration_scope, split_iteration
 from floworch.core.dag.plan import LoopPlan, StepPlan
-from floworch.core.machine.blocks.work import Begin, Work, first_failed
+from floworch.core.machine.blocks.work import (
+    Begin,
+    Work,
+    fail_block,
+    first_failed,
+    note_state,
+    reopen_block,
+    skip_block,
+    skip_stopped,
+    succeed,
+)
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.progress import LoopProgress
-from floworch.core.machine.state import SkipKind, StepState
-from floworch.core.machine.steps import fail, stop_reason, when_facts
+from floworch.core.machine.state import StepState
+from floworch.core.machine.steps import fail, when_facts
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
@@ -62,14 +72,14 @@ def _items(draft: Draft, key: str, plan: StepPlan, loop: LoopPlan) -> list[Json]
 def _go_on(draft: Draft, key: str, plan: StepPlan, loop: LoopPlan) -> list[Work]:
     """Begin iterations up to the limit, or end the loop."""
     work: list[Work] = []
-    while True:
-        progress = _progress(draft, key)
-        if draft.stops(key) or progress.started == progress.total or progress.in_flight >= loop.concurrency_limit:
-            break
-        draft.update_progress(key, started=progress.started + 1)
+    progress = _progress(draft, key)
+    may_begin = not draft.stops(key) and not (progress.failed and loop.on_item_failure == "stopNew")
+    while may_begin and progress.started < progress.total and progress.in_flight < loop.concurrency_limit:
         work.append(Begin(iteration_scope(key, progress.started)))
-    if progress.in_flight == 0 and (draft.stops(key) or progress.done == progress.total):
-        work += _end_loop(draft, key, plan, progress)
+        draft.update_progress(key, started=progress.started + 1)
+        progress = _progress(draft, key)
+    if progress.in_flight == 0 and (progress.done == progress.total or not may_begin):
+        work += _end_loop(draft, key, plan, loop, progress)
     return work
 
 
@@ -81,6 +91,9 @@ def end_iteration(draft: Draft, scope: str, loop: LoopPlan, outcome: StepStatus)
     if outcome is StepStatus.FAILED and progress.first_failure is None:
         changes["first_failure"] = first_failed(draft, scope)
     draft.update_progress(loop_key, **changes)
+    if loop.on_item_failure == "continue":
+        for key in loop.body.steps:
+            note_state(draft, child_key(scope, key))
     draft.settle(scope)
     return _go_on(draft, loop_key, draft.plan_of(loop_key), loop)
 
@@ -96,36 +109,25 @@ def reopen_iteration(draft: Draft, scope: str, outcome: StepStatus) -> None:
     changes: dict[str, object] = {counter: getattr(progress, counter) - 1}
     if progress.failed <= 1:
         changes["first_failure"] = None
-    state = draft.update_progress(loop_key, **changes)
-    if state.is_final:
-        running = state._replace(status=StepStatus.RUNNING, skip=None, reason=None, ended_at=None)
-        draft.put(loop_key, running, step_type=draft.plan_of(loop_key).type)
-        draft.fact("step.reopened", loop_key, attempt=state.attempt)
+    draft.update_progress(loop_key, **changes)
+    reopen_block(draft, loop_key)
 
 
-def _end_loop(draft: Draft, key: str, plan: StepPlan, progress: LoopProgress) -> list[str]:
+def _end_loop(draft: Draft, key: str, plan: StepPlan, loop: LoopPlan, progress: LoopProgress) -> list[Work]:
     if draft.stops(key) and progress.done < progress.total:
-        return _finish(draft, key, plan, StepStatus.SKIPPED, skip_kind=SkipKind.RUN_STOPPED)
-    if progress.failed:
-        message = f"{progress.failed} of {progress.total} iterations failed, first {progress.first_failure!r}"
-        return fail(draft, key, plan, StepError("IterationFailed", message, retryable=False))
+        return skip_stopped(draft, key, plan)
+    if progress.failed and loop.on_item_failure != "continue":
+        return fail_block(draft, key, plan, "IterationFailed", _failures(progress))
     if progress.total and progress.skipped == progress.total:
-        return _finish(draft, key, plan, StepStatus.SKIPPED, skip_kind=None)
-    return _finish(draft, key, plan, StepStatus.SUCCEEDED)
+        return skip_block(draft, key, plan, None, "every iteration was skipped")
+    counts = {"failed": progress.failed, "first_failure": progress.first_failure} if progress.failed else {}
+    return succeed(draft, key, plan, **counts)
 
 
-def _finish(draft: Draft, key: str, plan: StepPlan, status: StepStatus, skip_kind: SkipKind | None = None) -> list[str]:
-    state = draft.step(key)
-    assert state is not None
-    reason = None
-    if status is StepStatus.SKIPPED:
-        reason = stop_reason(draft) if skip_kind else "every iteration was skipped"
-        draft.fact("step.skipped", key, attempt=state.attempt, kind=skip_kind and str(skip_kind), reason=reason)
-    else:
-        draft.fact("step.completed", key, attempt=state.attempt)
-    ended = state._replace(status=status, skip=skip_kind, reason=reason, ended_at=draft.now)
-    draft.finish(key, ended, step_type=plan.type)
-    return [key]
+def _failures(progress: LoopProgress) -> str:
+    told = f"{progress.failed} of {progress.total} iterations failed, first {progress.first_failure!r}"
+    never_begun = progress.total - progress.started
+    return f"{told}; {never_begun} were never begun" if never_begun else told
 
 
 def _progress(draft: Draft, loop_key: str) -> LoopProgress:
