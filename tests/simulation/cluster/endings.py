@@ -35,9 +35,8 @@ def check_ending(witness: Witness, store: MemoryStorage, accepted: set[UUID], we
 def _check_rows(run: RunAccount, row: RunRow) -> None:
     """The store has what was written, its history folds to it, and no lease is left."""
     assert {key: step.state for key, step in row.steps.items()} == run.ledger.rows
-    facts = [fact for event in row.events for fact in event.facts]
-    assert facts == run.ledger.facts
-    folded = fold(facts)
+    assert row.history == run.ledger.facts
+    folded = fold(row.history)
     assert folded.status is row.status
     assert folded.steps == {key: (step.state.status, step.state.attempt) for key, step in row.steps.items()}
     held = [key for key, step in row.steps.items() if step.lease_until is not None]

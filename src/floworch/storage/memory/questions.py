@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from floworch.core.machine.progress import progress_to_json
+from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
 from floworch.core.ports.storage import RunFilter, RunPage
-from floworch.storage.memory.rows import EventRow, RunRow, StepRow
+from floworch.storage.memory.rows import RunRow, StepRow
 
 __all__ = ["history_events", "run_page", "run_record", "step_record"]
 
@@ -83,19 +86,28 @@ def step_record(key: str, row: StepRow, *, payloads: bool) -> StepRecord:
     )
 
 
-def history_events(run_id: UUID, row: EventRow) -> list[HistoryEvent]:
-    return [
-        HistoryEvent(
-            sequence=row.sequence,
-            index=index,
-            run_id=run_id,
-            at=row.at,
-            type=fact["type"],
-            step_key=fact.get("step"),
-            data={key: copy.deepcopy(value) for key, value in fact.items() if key not in ("type", "step")},
-        )
-        for index, fact in enumerate(row.facts)
-    ]
+def history_events(run: RunRow, after: int, limit: int) -> list[HistoryEvent]:
+    """Everything that up to ``limit`` commits after that one have done."""
+    first = bisect_right(run.commits, after, key=lambda commit: commit[0])
+    events: list[HistoryEvent] = []
+    start = run.commits[first - 1][2] if first else 0
+    for sequence, at, end in run.commits[first : first + limit]:
+        facts = enumerate(run.history[start:end])
+        events += (_event(run.facts.run_id, sequence, index, at, fact) for index, fact in facts)
+        start = end
+    return events
+
+
+def _event(run_id: UUID, sequence: int, index: int, at: datetime, fact: Fact) -> HistoryEvent:
+    return HistoryEvent(
+        sequence=sequence,
+        index=index,
+        run_id=run_id,
+        at=at,
+        type=fact["type"],
+        step_key=fact.get("step"),
+        data={key: copy.deepcopy(value) for key, value in fact.items() if key not in ("type", "step")},
+    )
 
 
 def _matches(run: RunRow, where: RunFilter) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from floworch.core.machine.state import RunFacts, StepState, StopRequest
 from floworch.core.machine.transition import Fact
@@ -11,7 +12,14 @@ from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus
 
-__all__ = ["EventRow", "RunRow", "StepRow"]
+__all__ = ["CommitRow", "RunRow", "StepRow"]
+
+CommitRow: TypeAlias = tuple[int, datetime, int]
+"""Sequence, time, and where its facts end in the history of the run.
+
+A plain tuple and not an object that holds them: for the garbage collector neither is worth a look, which is a good part
+of what a store with many runs costs.
+"""
 
 
 @dataclass(slots=True)
@@ -20,19 +28,20 @@ class StepRow:
     type: str
     order: int
     """Position among the rows of the run, by when they were first written."""
-    input: Payload | None = None
-    output: Payload | None = None
+    input_text: str | None = None
+    output_text: str | None = None
     error: StepError | None = None
     trace: Json = None
     lease_until: datetime | None = None
     settled: bool = False
 
+    @property
+    def input(self) -> Payload | None:
+        return None if self.input_text is None else Payload(self.input_text)
 
-@dataclass(slots=True)
-class EventRow:
-    sequence: int
-    at: datetime
-    facts: tuple[Fact, ...]
+    @property
+    def output(self) -> Payload | None:
+        return None if self.output_text is None else Payload(self.output_text)
 
 
 @dataclass(slots=True)
@@ -49,6 +58,7 @@ class RunRow:
     headers: Payload | None
     steps: dict[str, StepRow] = field(default_factory=dict)
     items: dict[str, Payload] = field(default_factory=dict)
-    events: list[EventRow] = field(default_factory=list)
+    history: list[Fact] = field(default_factory=list)
+    commits: list[CommitRow] = field(default_factory=list)
     written: int = 0
     """Number of step rows ever inserted."""

@@ -45,7 +45,7 @@ from floworch.core.ports.storage import (
 )
 from floworch.storage.memory import questions, retention
 from floworch.storage.memory.retention import Keys
-from floworch.storage.memory.rows import EventRow, RunRow, StepRow
+from floworch.storage.memory.rows import RunRow, StepRow
 
 __all__ = ["MemoryStorage"]
 
@@ -151,7 +151,7 @@ class MemoryStorage(Storage):
         ):
             return Outcome.CONFLICT
         row.state = row.state.claimed(claim.owner, claim.at)
-        row.input = row.output = row.error = row.trace = None
+        row.input_text = row.output_text = row.error = row.trace = None
         row.lease_until = self._lease_until(claim.lease_seconds)
         fact = {"type": "step.started", "step": claim.step_key, "attempt": row.state.attempt, "worker": claim.owner}
         self._append(run, claim.at, [fact])
@@ -169,8 +169,10 @@ class MemoryStorage(Storage):
                 run.written += 1
                 row = run.steps[key] = StepRow(change.state, change.type, run.written)
             row.state, row.trace = change.state, change.trace
-            row.input, row.output, row.error = change.input, change.output, change.error
-            row.lease_until = self._lease_until(change.lease_seconds)
+            row.input_text = change.input.text if change.input else None
+            row.output_text = change.output.text if change.output else None
+            row.error = change.error
+            row.lease_until = self._lease_until(change.lease_seconds) if change.lease_seconds else None
         run.items.update(write.loop_items)
         self._mark(run, write.settled, settled=True)
         self._mark(run, write.revived, settled=False)
@@ -183,8 +185,8 @@ class MemoryStorage(Storage):
         else:
             self._active.pop(run.facts.run_id, None)
 
-    def _lease_until(self, seconds: float | None) -> datetime | None:
-        return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
+    def _lease_until(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)
 
     @staticmethod
     def _mark(run: RunRow, scopes: Sequence[str], *, settled: bool) -> None:
@@ -195,7 +197,8 @@ class MemoryStorage(Storage):
 
     def _append(self, run: RunRow, at: datetime, facts: Sequence[Fact]) -> None:
         self._sequence += 1
-        run.events.append(EventRow(self._sequence, at, tuple(facts)))
+        run.history += facts
+        run.commits.append((self._sequence, at, len(run.history)))
 
     async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
         return {run_id: _stored(self._runs[run_id]) for run_id in run_ids if run_id in self._runs}
@@ -301,8 +304,7 @@ class MemoryStorage(Storage):
 
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
         run = self._runs.get(run_id)
-        rows = [] if run is None else [row for row in run.events if row.sequence > after][:limit]
-        return [event for row in rows for event in questions.history_events(run_id, row)]
+        return [] if run is None else questions.history_events(run, after, limit)
 
     async def count_runs(self) -> dict[RunStatus, int]:
         counts = dict.fromkeys(RunStatus, 0)
