@@ -5,14 +5,15 @@ FloworchError
 ├── FlowValidationError        one or more flows are not valid (all problems at once)
 ├── ExpressionError            an expression does not parse or cannot be evaluated
 ├── InvalidPayload             a value cannot be stored as JSON
-│   └── PayloadTooLarge
+│   ├── PayloadTooLarge
+│   └── SignalRefused          no step of the run takes a signal with this payload
 ├── NotFound
 │   ├── FlowNotFound
 │   ├── RunNotFound
 │   └── StepNotFound
 ├── FlowDisabled               the flow exists but is switched off
 ├── InvalidTransition          the run or step is not in a state that allows the request
-├── SignalNotExpected
+│   └── SignalNotExpected      the run has ended, so nothing will wait for the signal
 ├── IdempotencyConflict
 ├── WaitTimeout                the run has not ended in the time the caller gave
 ├── StorageError
@@ -48,6 +49,7 @@ __all__ = [
     "RetryLater",
     "RunNotFound",
     "SignalNotExpected",
+    "SignalRefused",
     "StepNotFound",
     "StorageError",
     "StorageTimeout",
@@ -117,6 +119,10 @@ class PayloadTooLarge(InvalidPayload):
     """A value is larger than the configured limit."""
 
 
+class SignalRefused(InvalidPayload):
+    """The steps that wait for the signal do not take this payload; the message has what their schemas say."""
+
+
 class NotFound(FloworchError):
     """Something that was asked for by id, key or name does not exist."""
 
@@ -141,8 +147,8 @@ class InvalidTransition(FloworchError):
     """The run or step is not in a state that allows what was asked."""
 
 
-class SignalNotExpected(FloworchError):
-    """The run cannot take this signal."""
+class SignalNotExpected(InvalidTransition):
+    """The run has ended, so no step will wait for the signal."""
 
 
 class IdempotencyConflict(FloworchError):

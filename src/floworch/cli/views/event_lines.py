@@ -51,6 +51,13 @@ def _words(event: HistoryEvent) -> str:
         case "step.attempt_failed":
             next_at = _time(data.get("retry_at"))
             return f"attempt {data.get('attempt')} failed, next one at {next_at}{_because(_message(data))}"
+        case "signal.received":
+            return f"received the signal {data.get('name')!r}"
+        case "signal.taken":
+            return f"took the signal {data.get('name')!r}"
+        case "step.pending" if "signals" in data:
+            until = f" until {_time(data['until'])}" if data.get("until") else ""
+            return f"waits for {', '.join(map(repr, data['signals']))}{until}"
         case "step.pending":
             return f"waits until {_time(data.get('until'))}"
         case "step.skipped":

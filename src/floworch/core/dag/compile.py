@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from floworch.core.dag.keys import COMPENSATE
+from floworch.core.dag.lookup import all_steps
 from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
-from floworch.core.dag.waits import compile_wait
+from floworch.core.dag.waits import SignalPlan, compile_wait
 from floworch.core.expressions import Condition, compile_condition, compile_template
 from floworch.core.model.manifest import (
     AnyStep,
@@ -32,13 +33,15 @@ def compile_manifest(flow_id: UUID, flow_name: str, version: str, manifest: Flow
     Of a step's settings only its own are in the plan, not the defaults of its handler.
     Raises :class:`~floworch.errors.ExpressionError` and ``KeyError`` for a manifest that was not validated.
     """
+    root = _scope(manifest.steps, "")
     return FlowPlan(
         flow_id=flow_id,
         flow_name=flow_name,
         version=version,
         manifest_hash=manifest.content_hash,
-        root=_scope(manifest.steps, ""),
+        root=root,
         timeout_seconds=manifest.timeout_seconds,
+        signal_waits=tuple(step for step in all_steps(root) if isinstance(step.wait, SignalPlan)),
     )
 
 

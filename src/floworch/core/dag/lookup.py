@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from floworch.core.dag.keys import own_key, scope_of
-from floworch.core.dag.plan import BlockPlan, FlowPlan, ScopePlan, StepPlan
+from collections.abc import Iterator
 
-__all__ = ["find_step", "scope_plan"]
+from floworch.core.dag.keys import own_key, scope_of
+from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, ScopePlan, StepPlan
+
+__all__ = ["all_steps", "find_step", "manifest_place", "scope_plan"]
 
 
 def scope_plan(plan: FlowPlan, scope: str) -> ScopePlan:
@@ -26,6 +28,35 @@ def find_step(plan: FlowPlan, step_key: str) -> StepPlan | None:
         return scope_plan(plan, scope_of(step_key)).steps.get(own_key(step_key))
     except KeyError:
         return None
+
+
+def all_steps(scope: ScopePlan) -> Iterator[StepPlan]:
+    """The steps of the scope and of every branch of the blocks in it, in manifest order."""
+    for step in scope.steps.values():
+        yield step
+        for branch in () if step.block is None else _branches(step.block):
+            yield from all_steps(branch)
+
+
+def manifest_place(plan: FlowPlan, step_key: str) -> tuple[int, ...]:
+    """Sorts run-time keys in the order of the manifest, and the iterations of a loop by their indexes."""
+    scope = plan.root
+    place: list[int] = []
+    parts = step_key.split(".")
+    for key, branch in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        place.append(list(scope.steps).index(key))
+        if branch:
+            block = _block_of(scope.steps[key])
+            place.append(list(block.branches).index(branch) if isinstance(block, GroupPlan) else int(branch))
+            scope = block.branch(branch)
+    return tuple(place)
+
+
+def _branches(block: BlockPlan) -> Iterator[ScopePlan]:
+    if isinstance(block, GroupPlan):
+        yield from block.branches.values()
+    else:
+        yield block.body
 
 
 def _block_of(step: StepPlan) -> BlockPlan:

@@ -132,3 +132,5 @@ class FlowPlan:
     manifest_hash: str
     root: ScopePlan
     timeout_seconds: float | None = None
+    signal_waits: tuple[StepPlan, ...] = ()
+    """Every step that waits for signals, wherever it is."""

@@ -17,6 +17,8 @@ _LEVELS = {
     "run.completed": "info",
     "run.stop_requested": "info",
     "run.reopened": "info",
+    "signal.received": "info",
+    "signal.taken": "info",
     "step.started": "info",
     "step.completed": "info",
     "step.pending": "info",
@@ -32,7 +34,19 @@ _LEVELS = {
     "step.continued": "info",
 }
 _TROUBLE = frozenset(fact_type for fact_type, level in _LEVELS.items() if level in ("warning", "error"))
-_TOLD = ("attempt", "status", "kind", "reason", "retry_at", "until", "iteration", "trigger")
+_TOLD = (
+    "attempt",
+    "status",
+    "kind",
+    "reason",
+    "retry_at",
+    "until",
+    "iteration",
+    "trigger",
+    "name",
+    "signal",
+    "signals",
+)
 
 
 def log_facts(log: FilteringBoundLogger, state: RunState, transition: Transition, *, everything: bool) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from floworch.core.dag.keys import child_key, scope_of
 from floworch.core.dag.lookup import scope_plan
 from floworch.core.dag.plan import FlowPlan, ScopePlan
+from floworch.core.machine.mailbox import Letter, Mailbox
 from floworch.core.machine.state import RunFacts, RunState, StepState, StopRequest
-from floworch.core.machine.transition import Transition
+from floworch.core.machine.transition import Rarities, Transition
 from floworch.core.model.status import RunStatus
 
 __all__ = ["apply", "claim_step", "copy_of", "rebuild"]
@@ -34,11 +36,16 @@ def apply(state: RunState, transition: Transition) -> None:
     if rarities is not None:
         for scope in rarities.settled:
             _forget(state, scope)
+        if rarities.signals or rarities.taken:
+            _deliver(state, rarities)
 
 
 def copy_of(state: RunState) -> RunState:
     """A state that changes apart from this one. Costs as much as the run has steps."""
-    return replace(state, steps=dict(state.steps), open_steps=dict(state.open_steps), unmet=dict(state.unmet))
+    mailbox = None if state.mailbox is None else state.mailbox.copy()
+    return replace(
+        state, steps=dict(state.steps), open_steps=dict(state.open_steps), unmet=dict(state.unmet), mailbox=mailbox
+    )
 
 
 def claim_step(state: RunState, step_key: str, owner: str, now: datetime) -> StepState:
@@ -58,9 +65,10 @@ def rebuild(
     stop: StopRequest | None,
     ended_at: datetime | None,
     steps: dict[str, StepState],
+    signals: Iterable[Letter] = (),
 ) -> RunState:
     """State from stored rows; counts what :class:`RunState` derives."""
-    state = RunState(facts, plan, revision, status, deadline, stop, ended_at, steps)
+    state = RunState(facts, plan, revision, status, deadline, stop, ended_at, steps, mailbox=Mailbox.of(signals))
     for scope in {"", *map(scope_of, steps)}:
         _count(state, scope, scope_plan(plan, scope))
     return state
@@ -75,6 +83,14 @@ def _count(state: RunState, scope: str, plan: ScopePlan) -> None:
             unmet = sum(1 for dependency in step.run_after if dependency not in final)
             if unmet < len(step.run_after):
                 state.unmet[step_key] = unmet
+
+
+def _deliver(state: RunState, rarities: Rarities) -> None:
+    mailbox = state.mailbox = state.mailbox or Mailbox()
+    for signal in rarities.signals:
+        mailbox.add(signal.letter)
+    for signal_id, taken_by in rarities.taken.items():
+        mailbox.take(signal_id, taken_by.step_key)
 
 
 def _is_final(state: RunState, step_key: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 from floworch.core.machine.state import StepState
 from floworch.core.model.payload import Payload
@@ -18,6 +19,7 @@ __all__ = [
     "Command",
     "LeaseExpired",
     "RetryStep",
+    "SignalReceived",
     "StepDeferred",
     "StepFailed",
     "StepReleased",
@@ -140,6 +142,16 @@ class RetryStep:
     restored_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SignalReceived:
+    """Somebody has sent the run a signal. ``id`` is new, also where the sender has a ``deduplication_id`` for it."""
+
+    id: UUID
+    name: str
+    payload: Payload
+    deduplication_id: str | None = None
+
+
 Command: TypeAlias = (
     StepSucceeded
     | StepFailed
@@ -151,4 +163,5 @@ Command: TypeAlias = (
     | ClaimStep
     | StopRun
     | RetryStep
+    | SignalReceived
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from floworch.core.dag.keys import is_shielded, scope_of
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan, StepPlan
 from floworch.core.machine.commands import ClaimOffer
-from floworch.core.machine.environment import Payloads, RunEnvironment
+from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
 from floworch.core.machine.state import RunFacts, RunState, StepState
 from floworch.core.machine.transition import Rarities, StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadRef
@@ -79,9 +79,16 @@ class Draft:
         """Make a payload that this transition writes readable for the decisions that follow from it."""
         self.transition.payloads[ref] = payload
 
+    def payloads(self, refs: Sequence[PayloadRef]) -> list[Payload | None]:
+        """The payloads in that order. Raises PayloadsNeeded."""
+        known = self._known()
+        missing = frozenset(ref for ref in refs if ref not in known)
+        if missing:
+            raise PayloadsNeeded(missing)
+        return [known[ref] for ref in refs]
+
     def environment(self, key: str) -> RunEnvironment:
-        known: Payloads = ChainMap(self.transition.payloads, self._given)  # type: ignore[arg-type]
-        return RunEnvironment(self, key, known, self.now)
+        return RunEnvironment(self, key, self._known(), self.now)
 
     def put(
         self,
@@ -175,6 +182,9 @@ class Draft:
         self.transition.status = status
         self.transition.ended_at = self.now
         self.fact("run.completed", status=str(status))
+
+    def _known(self) -> Payloads:
+        return ChainMap(self.transition.payloads, self._given)  # type: ignore[arg-type]
 
     def _stored(self, key: str) -> tuple[StepStatus, int] | None:
         stored = self._before(key)

@@ -27,20 +27,25 @@ class Folded(NamedTuple):
     status: RunStatus
     steps: dict[str, tuple[StepStatus, int]]
     """Run-time key → (status, attempt) of every step with a row, ended iterations included."""
+    signals: dict[str, str | None]
+    """Id of every signal that has come → the step that has taken it, if one has."""
 
 
 def fold(facts: Iterable[Fact]) -> Folded:
     """Status of the run and of its steps, told by the history alone."""
     status = RunStatus.RUNNING
     steps: dict[str, tuple[StepStatus, int]] = {}
+    signals: dict[str, str | None] = {}
     for fact in facts:
         kind = fact["type"]
         if kind in _STEP_STATUS:
             steps[fact["step"]] = (_STEP_STATUS[kind], fact["attempt"])
         elif kind == "step.reset":
             steps.pop(fact["step"], None)
+        elif kind in ("signal.received", "signal.taken"):
+            signals[fact["signal"]] = fact.get("step")
         elif kind == "run.completed":
             status = RunStatus(fact["status"])
         elif kind == "run.reopened":
             status = RunStatus.RUNNING
-    return Folded(status, steps)
+    return Folded(status, steps, signals)

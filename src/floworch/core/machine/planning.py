@@ -13,6 +13,7 @@ from floworch.core.machine.blocks import Begin, Work, end_branch, start_block
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.state import SkipKind, StepState
 from floworch.core.machine.steps import fail, make_ready, skip, stop_reason
+from floworch.core.machine.waits import start_wait
 from floworch.core.model.payload import Json
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
@@ -69,6 +70,8 @@ def enter(draft: Draft, key: str, plan: StepPlan) -> list[str]:
         return fail(draft, key, plan, StepError("ExpressionError", str(error), retryable=False), trace)
     if plan.block is not None:
         return follow(draft, start_block(draft, key, plan, plan.block, trace))
+    if plan.wait is not None:
+        return start_wait(draft, key, plan, plan.wait, trace)
     make_ready(draft, key, plan, StepState(StepStatus.READY, ready_at=draft.now), trace)
     return []
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
+from floworch.core.dag.waits.signal import SignalMode
 from floworch.core.model.payload import Json
 
-__all__ = ["LoopProgress", "Progress", "UntilProgress", "progress_from_json", "progress_to_json"]
+__all__ = ["LoopProgress", "Progress", "SignalWait", "UntilProgress", "progress_from_json", "progress_to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,31 @@ class UntilProgress:
     """Run-time key of the step that has failed the last iteration."""
 
 
-Progress: TypeAlias = LoopProgress | UntilProgress
+@dataclass(frozen=True, slots=True)
+class SignalWait:
+    """What a ``WaitForSignal`` step waits for: its inputs as they were when the wait began."""
+
+    names: tuple[str, ...]
+    mode: SignalMode
+    quorum: int
+    timeout_seconds: float | None
+    """None for ever."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))  # a list in JSON
+
+
+Progress: TypeAlias = LoopProgress | UntilProgress | SignalWait
 """One kind per kind of step that has any."""
 
-_KINDS: Final[Mapping[str, type[Progress]]] = {"loop": LoopProgress, "until": UntilProgress}
+_KINDS: Final[Mapping[str, type[Progress]]] = {"loop": LoopProgress, "until": UntilProgress, "signal": SignalWait}
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 
 def progress_to_json(progress: Progress) -> dict[str, Json]:
     """The fields and, as ``kind``, which progress it is."""
-    return {"kind": _NAMES[type(progress)], **asdict(progress)}
+    fields = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(progress).items()}
+    return {"kind": _NAMES[type(progress)], **fields}
 
 
 def progress_from_json(data: Mapping[str, Any]) -> Progress:

@@ -19,6 +19,7 @@ from floworch.core.machine.commands import (
     Command,
     LeaseExpired,
     RetryStep,
+    SignalReceived,
     StepDeferred,
     StepFailed,
     StepReleased,
@@ -29,21 +30,32 @@ from floworch.core.machine.commands import (
 )
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.environment import Payloads
+from floworch.core.machine.mailbox import Letter
 from floworch.core.machine.planning import continue_from, enter_scope, follow
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
 from floworch.core.machine.transition import Transition
+from floworch.core.machine.waits import wake_wait
+from floworch.core.machine.waits.signals import deliver, receive
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus, StopKind
-from floworch.errors import InvalidTransition
+from floworch.errors import InvalidTransition, SignalNotExpected
 
-__all__ = ["Fenced", "reduce", "start_run"]
+__all__ = ["Fenced", "SignalKnown", "reduce", "start_run"]
 
 
 class Fenced(Exception):
     """The command speaks of an attempt (or of a wait) that is over; it changes nothing."""
+
+
+class SignalKnown(Fenced):
+    """The run has had the signal before, or another one with the same deduplication id."""
+
+    def __init__(self, letter: Letter) -> None:
+        self.letter = letter
+        super().__init__(f"the signal {letter.name!r} came before")
 
 
 def start_run(
@@ -75,6 +87,9 @@ def reduce(
     draft = Draft(state, now, payloads, offer)
     if isinstance(command, StopRun):
         _stop(draft, command)
+        return draft.transition
+    if isinstance(command, SignalReceived):
+        _signal(draft, command)
         return draft.transition
     if state.status.is_final:
         raise Fenced(f"the run has ended {state.status}")
@@ -219,10 +234,23 @@ def _wake(draft: Draft, command: TimerFired) -> None:
         or state.due_at > draft.now
     ):
         raise Fenced(f"step {command.step_key!r} does not wait for this timer")
+    plan = draft.plan_of(command.step_key)
     if state.is_block:
         continue_from(draft, follow(draft, wake_block(draft, command.step_key)))
-        return
-    make_ready(draft, command.step_key, draft.plan_of(command.step_key), state)
+    elif plan.wait is not None:
+        continue_from(draft, wake_wait(draft, command.step_key, plan, plan.wait, state))
+    else:
+        make_ready(draft, command.step_key, plan, state)
+
+
+def _signal(draft: Draft, command: SignalReceived) -> None:
+    mailbox = draft.state.mailbox
+    known = None if mailbox is None else mailbox.find(command.id, command.deduplication_id)
+    if known is not None:
+        raise SignalKnown(known)
+    if draft.state.status.is_final:
+        raise SignalNotExpected(f"the run {draft.facts.run_id} has already ended {draft.state.status}")
+    continue_from(draft, receive(draft, command))
 
 
 def _claim(draft: Draft, command: ClaimStep) -> None:
@@ -250,7 +278,7 @@ def _stop(draft: Draft, command: StopRun) -> None:
             final += _stopped(draft, key)
         elif state.status is StepStatus.RUNNING and not state.is_block:
             draft.rarities.interrupted.append(key)
-    continue_from(draft, final)
+    continue_from(draft, [*final, *deliver(draft)])
 
 
 def _skip_as_stopped(draft: Draft, step_key: str) -> None:

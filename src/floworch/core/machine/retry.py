@@ -10,6 +10,7 @@ from floworch.core.machine.draft import Draft
 from floworch.core.machine.planning import continue_from, enter, follow, outcome_of
 from floworch.core.machine.state import SkipKind, StepState
 from floworch.core.machine.steps import make_ready, skip
+from floworch.core.machine.waits import start_wait
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.errors import InvalidTransition, StepNotFound
 
@@ -32,8 +33,9 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
     was_stopped = _reopen_run(draft, command)
     draft.fact("step.retried", key)
     waiting = _reopen_around(draft, key)
+    resumed: list[str] = []
     if was_stopped:
-        waiting += _reset_stopped(draft, scope_of(key))
+        waiting += _reset_stopped(draft, scope_of(key), resumed)
     draft.set_open(scope_of(key), draft.open_steps(scope_of(key)) + 1)
     final: list[str] = []
     if state.attempt == 0:
@@ -43,8 +45,8 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
         final += follow(draft, continue_by_hand(draft, key))
     else:
         fresh = state._replace(failures=0, lost=0, waiting_since=None, skip=None, reason=None)
-        make_ready(draft, key, draft.plan_of(key), fresh)
-    _plan_again(draft, waiting, final)
+        _run_again(draft, key, fresh, resumed)
+    _plan_again(draft, waiting, final, resumed)
 
 
 def _failed_step(draft: Draft, key: str) -> StepState:
@@ -109,11 +111,22 @@ def _reset_dependents(draft: Draft, key: str) -> list[str]:
     return reset
 
 
-def _reset_stopped(draft: Draft, inner_scope: str) -> list[str]:
+def _run_again(draft: Draft, key: str, state: StepState, resumed: list[str]) -> None:
+    """Give the step another attempt. One that waits begins to wait once the steps after it are counted: what it waits
+    for may be there."""
+    plan = draft.plan_of(key)
+    if plan.wait is None:
+        make_ready(draft, key, plan, state)
+        return
+    draft.put(key, state._replace(status=StepStatus.PENDING, ended_at=None), step_type=plan.type)
+    resumed.append(key)
+
+
+def _reset_stopped(draft: Draft, inner_scope: str, resumed: list[str]) -> list[str]:
     """Steps that only the stop kept from running start where they were; those never tried are planned again."""
     waiting: list[str] = []
     for scope in enclosing_scopes(inner_scope):
-        for name, plan in scope_plan(draft.plan, scope).steps.items():
+        for name in scope_plan(draft.plan, scope).steps:
             key = child_key(scope, name)
             state = draft.step(key)
             if state is None or state.skip is not SkipKind.RUN_STOPPED:
@@ -126,7 +139,7 @@ def _reset_stopped(draft: Draft, inner_scope: str) -> list[str]:
                 waiting.append(key)
             else:
                 draft.set_open(scope, draft.open_steps(scope) + 1)
-                make_ready(draft, key, plan, state._replace(skip=None, reason=None))
+                _run_again(draft, key, state._replace(skip=None, reason=None), resumed)
     return waiting
 
 
@@ -136,10 +149,10 @@ def _reset(draft: Draft, key: str) -> None:
     draft.set_open(scope, draft.open_steps(scope) + 1)
 
 
-def _plan_again(draft: Draft, waiting: list[str], final: list[str]) -> None:
+def _plan_again(draft: Draft, waiting: list[str], final: list[str], resumed: list[str]) -> None:
     """Decide on all of them before any becomes final: a dependency must not be counted twice.
 
-    ``final`` are steps that are final already, and not yet followed."""
+    ``final`` are steps that are final already, and not yet followed; ``resumed`` begin to wait once more."""
     blocked: list[tuple[str, str]] = []
     satisfied: list[str] = []
     for key in dict.fromkeys(waiting):
@@ -153,6 +166,10 @@ def _plan_again(draft: Draft, waiting: list[str], final: list[str]) -> None:
         final += skip(draft, key, draft.plan_of(key), SkipKind.PREREQUISITES_UNMET, reason)
     for key in satisfied:
         final += enter(draft, key, draft.plan_of(key))
+    for key in resumed:
+        plan = draft.plan_of(key)
+        assert plan.wait is not None
+        final += start_wait(draft, key, plan, plan.wait)
     continue_from(draft, final)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.mailbox import Mailbox
 from floworch.core.machine.progress import LoopProgress, Progress, UntilProgress
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
@@ -21,6 +22,7 @@ class WaitKind(StrEnum):
     RETRY = "retry"
     DEFERRED = "deferred"
     ITERATION = "iteration"
+    SIGNAL = "signal"
 
 
 class SkipKind(StrEnum):
@@ -120,6 +122,8 @@ class RunState:
     """Derived: live scope → number of its steps that are not final yet."""
     unmet: dict[str, int] = field(default_factory=dict)
     """Derived: step that waits and has a final dependency → number of its dependencies that are not final yet."""
+    mailbox: Mailbox | None = None
+    """None for a run that has received no signal."""
 
     def step(self, key: str) -> StepState | None:
         return self.steps.get(key)

@@ -58,7 +58,7 @@ def fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json =
     """Record a step that the planner itself finds to have failed."""
     earlier = draft.step(key) or StepState(StepStatus.READY, ready_at=draft.now)
     state = earlier._replace(
-        status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, ended_at=draft.now
+        status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, wait=None, ended_at=draft.now
     )
     draft.finish(key, state, step_type=plan.type, error=error, trace=trace or None)
     draft.add_payload(PayloadRef(PayloadKind.ERROR, key), Payload.of(error.to_json()))

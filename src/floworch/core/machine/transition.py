@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
 from floworch.core.machine.state import StepState, StopRequest
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
@@ -36,7 +38,7 @@ class StepChange:
 
 @dataclass(slots=True)
 class Rarities:
-    """What only loops, stops and retries by hand bring about."""
+    """What only loops, signals, stops and retries by hand bring about."""
 
     loop_items: dict[str, Payload] = field(default_factory=dict)
     """Snapshots of loop sources, by loop key; written once, when the loop starts."""
@@ -50,6 +52,9 @@ class Rarities:
     """Scopes of ended iterations that a retry opens again: the reverse of ``settled``."""
     restored: dict[str, StepState] = field(default_factory=dict)
     """States of the steps of revived scopes, as the store has them."""
+    signals: list[ReceivedSignal] = field(default_factory=list)
+    taken: dict[UUID, TakenBy] = field(default_factory=dict)
+    """Signals, also new ones, that have completed steps."""
 
 
 @dataclass(slots=True)

@@ -23,10 +23,11 @@ class PayloadKind(StrEnum):
     ITEMS = "items"
     STATE = "state"
     """``status`` and ``progress`` of a step row, for decisions about steps that the planner has put away."""
+    SIGNAL = "signal"
 
 
 class PayloadRef(NamedTuple):
-    """Names a payload of one run. ``step_key`` is the run-time key; ``""`` for body and headers."""
+    """Names a payload of one run. ``step_key`` is the run-time key; ``""`` for body and headers, an id for signals."""
 
     kind: PayloadKind
     step_key: str = ""
