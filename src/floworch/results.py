@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from floworch.core.dag.keys import enclosing_scopes, scope_of, split_scope
+from floworch.core.dag.keys import COMPENSATE, enclosing_scopes, scope_of, split_scope
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.engine.plans import Plans
@@ -54,7 +54,19 @@ class RunResult:
             return None
         failed = [step for step in self.steps.values() if step.status is StepStatus.FAILED]
         first = min((step for step in failed if not self._is_made_up_for(step)), key=self._blame, default=None)
-        return None if first is None else f"step {first.key!r} failed: {first.reason}"
+        return None if first is None else self._failure_of(first.key)
+
+    @property
+    def failed_compensations(self) -> list[str]:
+        """Keys of the compensations that have failed for good: what they undo is left, until they are retried."""
+        return [
+            key
+            for key, step in self.steps.items()
+            if step.status is StepStatus.FAILED and split_scope(scope_of(key))[1] == COMPENSATE
+        ]
+
+    def _failure_of(self, key: str) -> str:
+        return f"step {key!r} failed: {self.steps[key].reason}"
 
     def _is_made_up_for(self, step: StepRecord) -> bool:
         """Whether a block around the step has succeeded all the same."""
@@ -64,6 +76,8 @@ class RunResult:
     def _blame(self, step: StepRecord) -> tuple[bool, datetime]:
         """Earliest first, and loops last: most have failed because of a step inside."""
         return step.progress is not None, step.ended_at or self.run.started_at
+        if self.failed_compensations:
+            return f"not everything is undone: {', '.join(map(self._failure_of, self.failed_compensations))}"
 
     @property
     def attempts(self) -> Mapping[str, int]:

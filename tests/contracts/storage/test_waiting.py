@@ -175,10 +175,10 @@ async def test_steps_of_ended_runs_are_not_ready(storage: Storage) -> None:
     assert await storage.ready(10, WORK, FLOWS) == []
 
 
-async def test_steps_of_stopping_runs_are_not_ready(storage: Storage) -> None:
+async def test_steps_that_a_stop_has_left_ready_are_found(storage: Storage) -> None:
     await create(storage)
     await commit_advance(storage, advance(1, 1, stop=stop()))
-    assert await storage.ready(10, WORK, FLOWS) == []
+    assert [step.step_key for step in await storage.ready(10, WORK, FLOWS)] == ["a"]
 
 
 async def test_a_claimed_step_is_not_ready_any_more(storage: Storage) -> None:

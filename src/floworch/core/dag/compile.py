@@ -9,6 +9,7 @@ from floworch.core.dag.keys import COMPENSATE
 from floworch.core.dag.lookup import all_steps
 from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
 from floworch.core.dag.waits import SignalPlan, compile_wait
+from floworch.core.dag.reachability import execution_order
 from floworch.core.expressions import Condition, compile_condition, compile_template
 from floworch.core.model.manifest import (
     AnyStep,
@@ -128,7 +129,8 @@ def _group(step: Scope, path: str) -> GroupPlan:
     }
     if undoing:
         branches[COMPENSATE] = _scope_of(undoing)
-    return GroupPlan(branches)
+    order, _ = execution_order({key: inner.run_after.keys() for key, inner in step.steps.items()})
+    return GroupPlan(branches, tuple(order))
 
 
 def _compensation(key: str, undoing: Compensation, path: str) -> StepPlan:

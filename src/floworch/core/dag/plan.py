@@ -110,6 +110,8 @@ class GroupPlan:
 
     @property
     def body(self) -> ScopePlan:
+    order: tuple[str, ...]
+    """Keys of ``steps``, each after those that it runs after."""
         return self.branches[STEPS]
 
     @property

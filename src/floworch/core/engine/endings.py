@@ -28,7 +28,8 @@ class EndedRun(NamedTuple):
 
 
 class Endings:
-    """Keeps the rows of short runs without rarities from their first commit on, so that their results need no reading.
+    """Keeps the rows of short runs without rarities or blocks from their first commit on, so that their results need no
+    reading.
 
     Everything else is forgotten: what is large, and what others have changed meanwhile.
     """
@@ -47,7 +48,7 @@ class Endings:
             if len(self._rows) > _MOST_RUNS:
                 self._rows.popitem(last=False)
         rows.add(transition)
-        if transition.rarities is not None or rows.characters > _MOST_CHARACTERS:
+        if transition.rarities is not None or rows.has_progress or rows.characters > _MOST_CHARACTERS:
             del self._rows[run_id]
 
     def take(self, state: RunState) -> Mapping[str, StepRecord] | None:
@@ -62,15 +63,18 @@ class Endings:
 
 
 class _Rows:
-    __slots__ = ("changes", "characters")
+    __slots__ = ("changes", "characters", "has_progress")
 
     def __init__(self) -> None:
         self.changes: dict[str, StepChange] = {}
         self.characters = 0
+        self.has_progress = False
+        """Whether a step is a block: the output of that is put together from many rows."""
 
     def add(self, transition: Transition) -> None:
         self.changes.update(transition.steps)
         for change in transition.steps.values():
+            self.has_progress |= change.state.progress is not None
             for payload in (change.input, change.output):
                 if payload is not None:
                     self.characters += len(payload.text)

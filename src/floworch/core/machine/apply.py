@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from floworch.core.dag.keys import child_key, scope_of
+from floworch.core.dag.keys import COMPENSATE, child_key, scope_of, split_scope
 from floworch.core.dag.lookup import scope_plan
 from floworch.core.dag.plan import FlowPlan, ScopePlan
 from floworch.core.machine.mailbox import Letter, Mailbox
@@ -76,13 +76,20 @@ def rebuild(
 
 def _count(state: RunState, scope: str, plan: ScopePlan) -> None:
     final = {key for key in plan.steps if _is_final(state, child_key(scope, key))}
-    state.open_steps[scope] = len(plan.steps) - len(final)
+    state.open_steps[scope] = len(_begun(state, scope, plan)) - len(final)
     for key, step in plan.steps.items():
         step_key = child_key(scope, key)
         if step_key not in state.steps and step.run_after:
             unmet = sum(1 for dependency in step.run_after if dependency not in final)
             if unmet < len(step.run_after):
                 state.unmet[step_key] = unmet
+
+
+def _begun(state: RunState, scope: str, plan: ScopePlan) -> Collection[str]:
+    """Steps that are, or will be, carried out. Of the compensations of a scope only some, one after the other."""
+    if split_scope(scope)[1] == COMPENSATE:
+        return [key for key in plan.steps if child_key(scope, key) in state.steps]
+    return plan.steps
 
 
 def _deliver(state: RunState, rarities: Rarities) -> None:

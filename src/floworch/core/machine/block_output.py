@@ -2,6 +2,7 @@
 
 * That of a loop over items is a list with one entry per item; null for an iteration that has failed.
 * That of an ``Until`` is the entry of its last iteration.
+* That of a ``Scope`` is the entry of its steps or, when they have failed, of its ``catch``.
 
 The results of a body are its leaves, error handlers taken away (``ScopePlan.results``). Where there is a single one,
 the entry is its output; otherwise it is an object of step key → output. A result that did not succeed contributes null,
@@ -13,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from floworch.core.dag.keys import child_key, iteration_scope
+from floworch.core.dag.keys import CATCH, STEPS, branch_scope, child_key, iteration_scope
 from floworch.core.dag.outcome import has_unhandled_failure
-from floworch.core.dag.plan import BlockPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
+from floworch.core.dag.plan import BlockPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.status import StepStatus
 
@@ -33,7 +34,7 @@ def state_payload(status: StepStatus, progress: Mapping[str, Json] | None) -> Pa
 
 def has_own_output(plan: StepPlan) -> bool:
     """Whether the output is in the row of the step itself."""
-    return not isinstance(plan.block, LoopPlan | UntilPlan)
+    return plan.block is None
 
 
 def output_refs(plan: StepPlan, key: str, payloads: _Payloads) -> Iterator[PayloadRef]:
@@ -66,7 +67,7 @@ def _output(plan: StepPlan, key: str, payloads: _Payloads) -> _Output:
     if _state(key, payloads).get("status") != StepStatus.SUCCEEDED:
         return None
     entries = _entries(plan, key, payloads)
-    if isinstance(plan.block, UntilPlan):
+    if not isinstance(plan.block, LoopPlan):
         return entries[0]
     return None if entries and not any(entries) else ([_value(entry) for entry in entries],)
 
@@ -96,6 +97,9 @@ def _branches(plan: StepPlan, key: str, payloads: _Payloads) -> Iterable[tuple[S
             return ((body, iteration_scope(key, index)) for index in range(progress["total"]))
         case UntilPlan(body=body) if progress:
             return ((body, iteration_scope(key, progress["started"] - 1)),)
+        case GroupPlan() as group if progress:
+            branch = CATCH if progress["caught"] else STEPS
+            return ((group.branch(branch), branch_scope(key, branch)),)
         case _:
             return ()
 

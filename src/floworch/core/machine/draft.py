@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from floworch.core.dag.keys import is_shielded, scope_of
-from floworch.core.dag.lookup import find_step
-from floworch.core.dag.plan import FlowPlan, StepPlan
+from floworch.core.dag.keys import COMPENSATE, branch_scope, child_key, is_shielded, scope_of, split_scope
+from floworch.core.dag.lookup import find_step, scope_plan
+from floworch.core.dag.plan import FlowPlan, GroupPlan, StepPlan
 from floworch.core.machine.commands import ClaimOffer
 from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
 from floworch.core.machine.state import RunFacts, RunState, StepState
@@ -75,16 +75,25 @@ class Draft:
             raise KeyError(key)
         return found
 
-    def add_payload(self, ref: PayloadRef, payload: Payload) -> None:
+    def add_payload(self, ref: PayloadRef, payload: Payload | None) -> None:
         """Make a payload that this transition writes readable for the decisions that follow from it."""
         self.transition.payloads[ref] = payload
 
-    def payloads(self, refs: Sequence[PayloadRef]) -> list[Payload | None]:
-        """The payloads in that order. Raises PayloadsNeeded."""
-        known = self._known()
-        missing = frozenset(ref for ref in refs if ref not in known)
+    def require(self, refs: Iterable[PayloadRef]) -> None:
+        """Raise :class:`PayloadsNeeded` naming all of these that are not at hand."""
+        missing = frozenset(ref for ref in refs if ref not in self.transition.payloads and ref not in self._given)
         if missing:
             raise PayloadsNeeded(missing)
+
+    def given(self, ref: PayloadRef) -> Payload | None:
+        """A payload that a step has, None when it has none. Raises :class:`PayloadsNeeded`."""
+        self.require([ref])
+        return self.transition.payloads.get(ref) or self._given.get(ref)
+
+    def payloads(self, refs: Sequence[PayloadRef]) -> list[Payload | None]:
+        """The payloads in that order. Raises PayloadsNeeded."""
+        self.require(refs)
+        known = self._known()
         return [known[ref] for ref in refs]
 
     def environment(self, key: str) -> RunEnvironment:
@@ -145,6 +154,10 @@ class Draft:
         found = self.transition.open_steps.get(scope)
         return self.state.open_steps[scope] if found is None else found
 
+    def knows(self, scope: str) -> bool:
+        """Whether the scope has begun, and is not put away."""
+        return scope in self.transition.open_steps or scope in self.state.open_steps
+
     def set_open(self, scope: str, count: int) -> None:
         self.transition.open_steps[scope] = count
 
@@ -156,17 +169,45 @@ class Draft:
         self.transition.unmet[key] = count
 
     def revive(self, scope: str) -> None:
-        """Bring the steps of an ended iteration back."""
-        self.rarities.revived.append(scope)
-        self.set_open(scope, 0)
-        back = {key: state for key, state in (self._restored or {}).items() if scope_of(key) == scope}
-        self.rarities.restored.update(back)
+        """Bring the steps of an ended iteration back, with those of the scopes that they are."""
+        restored = self._restored or {}
+        begun = {scope_of(key) for key in restored}
+        for each in [scope, *self._branches_inside(scope, begun.__contains__)]:
+            self.rarities.revived.append(each)
+            self.set_open(each, 0)
+            self.rarities.restored.update({key: state for key, state in restored.items() if scope_of(key) == each})
 
     def settle(self, scope: str) -> None:
-        """Put the steps of an iteration away that has ended, also when it was brought back by this very decision."""
-        if scope in self.rarities.revived:
-            self.rarities.revived.remove(scope)
-        self.rarities.settled.append(scope)
+        """Put the steps of an iteration away that has ended, with those of the scopes that they are. Compensations that
+        have failed stay in sight.
+
+        Also when it was brought back by this very decision."""
+        for each in [scope, *self._branches_inside(scope, self.knows)]:
+            if self._has_failed_compensation(each):
+                continue
+            if each in self.rarities.revived:
+                self.rarities.revived.remove(each)
+            self.rarities.settled.append(each)
+
+    def _branches_inside(self, scope: str, has_begun: Callable[[str], bool]) -> Iterator[str]:
+        for name, step in scope_plan(self.plan, scope).steps.items():
+            for branch in step.block.branches if isinstance(step.block, GroupPlan) else ():
+                inner = branch_scope(child_key(scope, name), branch)
+                if has_begun(inner):
+                    yield inner
+                    yield from self._branches_inside(inner, has_begun)
+
+    @property
+    def has_failed_compensations(self) -> bool:
+        """Whether anything that the run has done is left without having been undone."""
+        scopes = [*self.state.open_steps, *self.transition.open_steps]
+        return any(self._has_failed_compensation(scope) for scope in scopes)
+
+    def _has_failed_compensation(self, scope: str) -> bool:
+        if split_scope(scope)[1] != COMPENSATE:
+            return False
+        steps = (self.step(child_key(scope, key)) for key in scope_plan(self.plan, scope).steps)
+        return any(step is not None and step.status is StepStatus.FAILED for step in steps)
 
     def fact(self, kind_of_fact: str, step: str | None = None, **data: Any) -> None:
         """Append to the history."""

@@ -6,11 +6,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from floworch.core.dag.keys import child_key, enclosing_scopes, scope_of, scopes_in_sight, split_iteration, split_scope
+from floworch.core.dag.keys import (
+    CATCH,
+    COMPENSATE,
+    FINALLY,
+    child_key,
+    enclosing_scopes,
+    own_key,
+    scope_of,
+    scopes_in_sight,
+    split_iteration,
+    split_scope,
+)
 from floworch.core.dag.lookup import find_step, scope_plan
 from floworch.core.dag.plan import BlockPlan, FlowPlan, LoopPlan, StepPlan, UntilPlan
 from floworch.core.expressions import Reference, Source
 from floworch.core.machine.block_output import has_own_output, output_of, output_refs
+from floworch.core.machine.progress import GroupProgress
 from floworch.core.machine.state import RunFacts, StepState
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.status import StepStatus
@@ -88,6 +100,13 @@ class RunEnvironment:
 
     def step_output(self, key: str) -> Json:
         ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
+    def failure(self) -> Mapping[str, Json] | None:
+        ref = self._failure_ref()
+        error = None if ref is None else self._value(ref)
+        if ref is None or error is None:
+            return None
+        return {"step": own_key(ref.step_key), "type": error["type"], "message": error["message"]}
+
         if ref is None:
             return None
         block = self._block(ref.step_key)
@@ -121,6 +140,9 @@ class RunEnvironment:
                 return () if ref is None else (ref,)
             case Source.ITEM:
                 return (PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name, (LoopPlan,))[0]),)
+            case Source.FAILURE:
+                ref = self._failure_ref()
+                return () if ref is None else (ref,)
             case _:
                 return ()
 
@@ -152,6 +174,14 @@ class RunEnvironment:
 
     def _iteration(self, loop: str | None, kinds: tuple[type[BlockPlan], ...]) -> tuple[str, int]:
         for scope in filter(None, enclosing_scopes(self._scope)):
+    def _failure_ref(self) -> PayloadRef | None:
+        """The error that the scope around deals with, if that has failed."""
+        blocks = (split_scope(scope) for scope in filter(None, enclosing_scopes(self._scope)))
+        key = next((key for key, branch in blocks if branch in (COMPENSATE, CATCH, FINALLY)), "")
+        block = self._step(key)
+        first = block.progress.first_failure if block and isinstance(block.progress, GroupProgress) else None
+        return PayloadRef(PayloadKind.ERROR, first) if first else None
+
             block_key, _ = split_scope(scope)
             found = find_step(self._view.plan, block_key)
             if found is not None and isinstance(found.block, kinds) and loop in (None, found.key):

@@ -5,12 +5,12 @@ All of it works off a list instead of recursing, and touches only what the chang
 
 from __future__ import annotations
 
-from floworch.core.dag.keys import child_key, own_key, scope_of
+from floworch.core.dag.keys import COMPENSATE, child_key, own_key, scope_of, split_scope
 from floworch.core.dag.lookup import scope_plan
-from floworch.core.dag.outcome import scope_outcome
 from floworch.core.dag.plan import StepPlan
-from floworch.core.machine.blocks import Begin, Work, end_branch, start_block
+from floworch.core.machine.blocks import Begin, Start, Work, end_branch, end_compensation, start_block
 from floworch.core.machine.draft import Draft
+from floworch.core.machine.outcomes import outcome_of
 from floworch.core.machine.state import SkipKind, StepState
 from floworch.core.machine.steps import fail, make_ready, skip, stop_reason
 from floworch.core.machine.waits import start_wait
@@ -19,7 +19,7 @@ from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.errors import ExpressionError
 
-__all__ = ["continue_from", "enter", "enter_scope", "follow", "outcome_of"]
+__all__ = ["continue_from", "enter", "enter_scope", "follow"]
 
 _RUN_STATUS = {
     StepStatus.SUCCEEDED: RunStatus.SUCCEEDED,
@@ -106,6 +106,8 @@ def follow(draft: Draft, work: list[Work]) -> list[str]:
     for item in work:
         if isinstance(item, Begin):
             final += enter_scope(draft, item.scope)
+        elif isinstance(item, Start):
+            final += enter(draft, item.step_key, draft.plan_of(item.step_key))
         else:
             final.append(item)
     return final
@@ -113,26 +115,15 @@ def follow(draft: Draft, work: list[Work]) -> list[str]:
 
 def _end_scope(draft: Draft, scope: str) -> list[str]:
     """End the run, or the branch of a block; returns the block's key if the block is final now."""
+    if split_scope(scope)[1] == COMPENSATE:
+        return follow(draft, end_compensation(draft, scope))
     outcome = outcome_of(draft, scope)
     if scope:
         return follow(draft, end_branch(draft, scope, outcome))
-    if draft.transition.stop is not None:
+    if draft.transition.stop is not None and not draft.has_failed_compensations:
         draft.end_run(_STOP_STATUS[draft.transition.stop.kind])
+    elif draft.transition.stop is not None:
+        draft.end_run(RunStatus.FAILED)
     else:
         draft.end_run(_RUN_STATUS[outcome])
     return []
-
-
-def outcome_of(draft: Draft, scope: str) -> StepStatus:
-    """How a scope ends, all of whose steps are final."""
-
-    def state_of(key: str) -> StepState:
-        state = draft.step(child_key(scope, key))
-        assert state is not None
-        return state
-
-    return scope_outcome(
-        scope_plan(draft.plan, scope),
-        lambda key: state_of(key).status,
-        lambda key: state_of(key).skip is SkipKind.PREREQUISITES_UNMET,
-    )

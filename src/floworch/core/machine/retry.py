@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from floworch.core.dag.keys import child_key, enclosing_scopes, own_key, scope_of, split_scope
+from floworch.core.dag.keys import (
+    COMPENSATE,
+    FINALLY,
+    STEPS,
+    child_key,
+    enclosing_scopes,
+    own_key,
+    scope_of,
+    split_scope,
+)
 from floworch.core.dag.lookup import scope_plan
-from floworch.core.machine.blocks import continue_by_hand, reopen_branch
+from floworch.core.machine.blocks import block_around, continue_by_hand, reopen_branch
 from floworch.core.machine.commands import RetryStep
 from floworch.core.machine.draft import Draft
-from floworch.core.machine.planning import continue_from, enter, follow, outcome_of
+from floworch.core.machine.planning import continue_from, enter, follow
+from floworch.core.machine.progress import GroupProgress
 from floworch.core.machine.state import SkipKind, StepState
 from floworch.core.machine.steps import make_ready, skip
 from floworch.core.machine.waits import start_wait
@@ -25,11 +35,12 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
     """Make the failed step ready again, and every step that was skipped because of it wait again.
 
     Attempts are kept. A run that had ended runs again, with the deadline of the command;
-    so do the loops around the step.
-    Raises StepNotFound, or InvalidTransition for a step that has not failed.
+    so do the blocks around the step. What cleans up after a stop does so in a run that goes on being stopped.
+    Raises StepNotFound, or InvalidTransition for a step that has not failed, or whose failure is a thing of the past.
     """
     key = command.step_key
     state = _failed_step(draft, key)
+    _refuse_if_acted_upon(draft, key)
     was_stopped = _reopen_run(draft, command)
     draft.fact("step.retried", key)
     waiting = _reopen_around(draft, key)
@@ -44,7 +55,7 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
     elif state.is_block:
         final += follow(draft, continue_by_hand(draft, key))
     else:
-        fresh = state._replace(failures=0, lost=0, waiting_since=None, skip=None, reason=None)
+        fresh = state._replace(failures=0, lost=0, waiting_since=None, skip=None, reason=None, progress=None)
         _run_again(draft, key, fresh, resumed)
     _plan_again(draft, waiting, final, resumed)
 
@@ -58,16 +69,39 @@ def _failed_step(draft: Draft, key: str) -> StepState:
     return state
 
 
+def _refuse_if_acted_upon(draft: Draft, key: str) -> None:
+    """Once a scope has begun to undo what its steps have done, or to clean up, they are not run again. What undoes and
+    cleans up itself is: nothing but its own end follows from that."""
+    scope = scope_of(key)
+    while scope:
+        block_key, branch = split_scope(scope)
+        if branch in (COMPENSATE, FINALLY):
+            return
+        if branch == STEPS and not _is_body_open(draft, block_key):
+            raise InvalidTransition(
+                f"the scope {block_key!r} has gone on since {key!r} failed; run the flow again instead"
+            )
+        scope = scope_of(block_key)
+
+
+def _is_body_open(draft: Draft, key: str) -> bool:
+    """Whether nothing has been done yet because of how the steps of the scope have ended."""
+    scope = draft.step(key)
+    progress = scope.progress if scope is not None else None
+    return isinstance(progress, GroupProgress) and progress.phase == STEPS
+
+
 def _reopen_run(draft: Draft, command: RetryStep) -> bool:
-    """Whether the run had been stopped."""
+    """Whether the run had been stopped, and goes on as if it had not been."""
     transition = draft.transition
+    was_stopped = draft.stops(command.step_key)
     if transition.status is RunStatus.RUNNING:
-        if transition.stop is not None:
+        if was_stopped:
             raise InvalidTransition(f"the run {draft.facts.run_id} is being stopped; retry when it has ended")
         return False
-    was_stopped = transition.stop is not None
     transition.status = RunStatus.RUNNING
-    transition.stop = None
+    if was_stopped:
+        transition.stop = None
     transition.ended_at = None
     transition.deadline = command.deadline
     draft.fact("run.reopened")
@@ -75,21 +109,27 @@ def _reopen_run(draft: Draft, command: RetryStep) -> bool:
 
 
 def _reopen_around(draft: Draft, key: str) -> list[str]:
-    """Take the ended iterations and loops around ``key`` out of their final state.
+    """Take the ended branches and blocks around ``key`` out of their final state.
 
-    Returns the steps that wait again: those that had been skipped because of ``key`` or of a loop around it.
+    Returns the steps that wait again: those that had been skipped because of ``key`` or of a block around it.
     """
     scope = scope_of(key)
     waiting: list[str] = []
-    if scope and scope not in draft.state.open_steps:
-        loop_key, _ = split_scope(scope)
-        loop = draft.step(loop_key)
-        assert loop is not None
-        if loop.is_final:
-            waiting += _reopen_around(draft, loop_key)
-            draft.set_open(scope_of(loop_key), draft.open_steps(scope_of(loop_key)) + 1)
-        reopen_branch(draft, scope, outcome_of(draft, scope))
-    return waiting + _reset_dependents(draft, key)
+    if scope and (split_scope(scope)[1] == COMPENSATE or not draft.state.open_steps.get(scope)):
+        block_key = block_around(draft, key)
+        block = draft.step(block_key)
+        assert block is not None
+        if block.is_final:
+            waiting += _reopen_around(draft, block_key)
+            draft.set_open(scope_of(block_key), draft.open_steps(scope_of(block_key)) + 1)
+        reopen_branch(draft, key)
+    return waiting + (_reset_dependents(draft, key) if _counts(draft, scope) else [])
+
+
+def _counts(draft: Draft, scope: str) -> bool:
+    """Whether what the steps of the scope come to still matters: not once a scope has gone on from them."""
+    block_key, branch = split_scope(scope)
+    return branch != STEPS or _is_body_open(draft, block_key)
 
 
 def _reset_dependents(draft: Draft, key: str) -> list[str]:
@@ -132,7 +172,7 @@ def _reset_stopped(draft: Draft, inner_scope: str, resumed: list[str]) -> list[s
             if state is None or state.skip is not SkipKind.RUN_STOPPED:
                 continue
             if state.is_block:
-                raise InvalidTransition(f"the loop {key!r} was stopped half-way; run the flow again instead")
+                raise InvalidTransition(f"{key!r} was stopped half-way; run the flow again instead")
             waiting += _reset_dependents(draft, key)
             if state.attempt == 0:
                 _reset(draft, key)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.mailbox import Mailbox
-from floworch.core.machine.progress import LoopProgress, Progress, UntilProgress
+from floworch.core.machine.progress import GroupProgress, LoopProgress, Progress, UntilProgress
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
 __all__ = ["RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
@@ -65,7 +65,7 @@ class StepState(NamedTuple):
     @property
     def is_block(self) -> bool:
         """Whether the step is made of steps: it runs without a worker."""
-        return isinstance(self.progress, LoopProgress | UntilProgress)
+        return isinstance(self.progress, LoopProgress | UntilProgress | GroupProgress)
 
     @property
     def loop(self) -> LoopProgress | None:

@@ -144,7 +144,6 @@ class MemoryStorage(Storage):
         row = run.steps.get(claim.step_key) if run is not None else None
         if (
             run is None
-            or run.stop is not None
             or row is None
             or row.state.status is not StepStatus.READY
             or row.state.attempt != claim.attempt
@@ -264,7 +263,7 @@ class MemoryStorage(Storage):
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
         found: list[tuple[datetime, ReadyStep]] = []
         for run_id, run in self._active.items():
-            if run.facts.flow_id not in flow_ids or run.stop is not None:
+            if run.facts.flow_id not in flow_ids:
                 continue
             for key, row in run.steps.items():
                 if row.state.status is StepStatus.READY and row.type in step_types:

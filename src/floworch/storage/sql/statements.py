@@ -99,7 +99,7 @@ def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
     step = tables.step
     active = (
         f"EXISTS (SELECT 1 FROM {tables.run.fullname} AS r WHERE r.id = {{row}}.run_id "
-        f"AND r.status NOT IN ({', '.join(map(repr, ENDED))}) AND r.stop_kind IS NULL)"
+        f"AND r.status NOT IN ({', '.join(map(repr, ENDED))}))"
     )
     cleared = ("due_at", "wait", "input", "output", "error", "trace")
     return {

@@ -56,7 +56,7 @@ def ready_question(
 def _ready_of_flow(tables: Tables, limit: int, step_types: frozenset[str], flow_id: UUID) -> Select[*tuple[Any, ...]]:
     step, run = tables.step.c, tables.run.c
     # Not a join: SQLite would begin it with all the active runs of the flow.
-    is_active = exists().where(run.id == step.run_id, run.status.not_in(ENDED), run.stop_kind.is_(None))
+    is_active = exists().where(run.id == step.run_id, run.status.not_in(ENDED))
     first = (
         select(step.run_id, step.step_key, step.attempt, step.type, step.flow_id, step.priority, step.ready_at)
         .where(_is(step.status, "Ready"), step.flow_id == flow_id, step.type.in_(sorted(step_types)), is_active)

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from floworch.core.dag.keys import split_scope
+from floworch.core.dag.keys import COMPENSATE, scope_of, split_scope
 from floworch.core.dag.plan import BlockPlan, GroupPlan, LoopPlan, StepPlan, UntilPlan
-from floworch.core.machine.blocks import for_each, until
-from floworch.core.machine.blocks.work import Begin, Work, skip_stopped
+from floworch.core.machine.blocks import for_each, group, until
+from floworch.core.machine.blocks.group import end_compensation
+from floworch.core.machine.blocks.undo import undoer_of
+from floworch.core.machine.blocks.work import Begin, Start, Work, skip_stopped
 from floworch.core.machine.draft import Draft
-from floworch.core.machine.progress import LoopProgress, UntilProgress
+from floworch.core.machine.outcomes import outcome_of
+from floworch.core.machine.progress import GroupProgress, LoopProgress, UntilProgress
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
 from floworch.errors import InvalidTransition
 
 __all__ = [
     "Begin",
+    "Start",
     "Work",
+    "block_around",
     "continue_by_hand",
     "end_branch",
+    "end_compensation",
     "reopen_branch",
     "start_block",
     "stop_waiting",
@@ -37,7 +43,7 @@ def start_block(draft: Draft, key: str, plan: StepPlan, block: BlockPlan, trace:
         case UntilPlan():
             return until.start_until(draft, key, plan, trace)
         case GroupPlan():
-            raise NotImplementedError
+            return group.start_group(draft, key, plan, trace)
         case _:
             assert_never(block)
 
@@ -51,23 +57,30 @@ def end_branch(draft: Draft, scope: str, outcome: StepStatus) -> list[Work]:
         case UntilPlan():
             return until.end_iteration(draft, scope, block, outcome)
         case GroupPlan():
-            raise NotImplementedError
+            return group.end_group_branch(draft, scope, block, outcome)
         case _:
             raise AssertionError(f"the scope {scope!r} belongs to no block")
 
 
-def reopen_branch(draft: Draft, scope: str, outcome: StepStatus) -> None:
-    """Undo the end of a branch, which was ``outcome``, and of its block. The caller opens a step of the branch.
+def block_around(draft: Draft, step_key: str) -> str:
+    """Key of the block that goes on when the step has ended."""
+    block_key, branch = split_scope(scope_of(step_key))
+    return undoer_of(draft, scope_of(step_key)) if branch == COMPENSATE else block_key
+
+
+def reopen_branch(draft: Draft, step_key: str) -> None:
+    """Undo the end of the branch that the step is in, and of its block. The caller opens the step.
 
     Raises InvalidTransition where what came later rests on that end."""
+    scope = scope_of(step_key)
     block = draft.plan_of(split_scope(scope)[0]).block
     match block:
         case LoopPlan():
-            for_each.reopen_iteration(draft, scope, outcome)
+            for_each.reopen_iteration(draft, scope, outcome_of(draft, scope))
         case UntilPlan():
             until.reopen_iteration(draft, scope)
         case GroupPlan():
-            raise NotImplementedError
+            group.reopen_group(draft, block_around(draft, step_key), step_key)
         case _:
             raise AssertionError(f"the scope {scope!r} belongs to no block")
 
@@ -92,5 +105,9 @@ def continue_by_hand(draft: Draft, key: str) -> list[Work]:
             raise InvalidTransition(f"{key!r} is a loop: retry the failed steps inside it instead, first {first!r}")
         case UntilProgress():
             return until.continue_by_hand(draft, key)
+        case GroupProgress(not_undone=(first, *_)):
+            raise InvalidTransition(f"{key!r} is a scope: retry the compensations that have failed, first {first!r}")
+        case GroupProgress():
+            raise InvalidTransition(f"{key!r} is a scope: retry the failed steps inside it instead")
         case _:
             raise AssertionError(f"{key!r} is no block that has failed")

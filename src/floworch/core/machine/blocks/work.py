@@ -19,6 +19,7 @@ from floworch.core.model.status import StepStatus
 
 __all__ = [
     "Begin",
+    "Start",
     "Work",
     "fail_block",
     "first_failed",
@@ -37,8 +38,15 @@ class Begin:
     scope: str
 
 
-Work: TypeAlias = Begin | str
-"""A scope to begin, or the key of a step that is final now."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Enter this step alone."""
+
+    step_key: str
+
+
+Work: TypeAlias = Begin | Start | str
+"""A scope or a step to begin, or the key of a step that is final now."""
 
 
 def first_failed(draft: Draft, scope: str) -> str:
