@@ -48,7 +48,7 @@ WHERE t.[run_id] = v.p0 AND t.[step_key] >= v.p1 AND t.[step_key] < v.p2 AND t.[
 UPDATE t
 SET [owner] = v.p0, [started_at] = v.p1, [lease_until] = DATEADD(millisecond, CAST(v.p2 * 1000 AS INT), SYSDATETIMEOFFSET()), status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
 FROM [floworch].[step] AS t WITH (UPDLOCK, READPAST, ROWLOCK), OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 FLOAT '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[5]', p5 INT '$[6]') AS v
-WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut') AND r.stop_kind IS NULL);
+WHERE t.[run_id] = v.p3 AND t.[step_key] = v.p4 AND t.[attempt] = v.p5 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = t.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut'));
 
 -- bulk: renew_lease
 UPDATE t
@@ -146,7 +146,7 @@ FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworc
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])) AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
 SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.priority

@@ -47,7 +47,7 @@ WHERE t."run_id" = v.p0 AND t."step_key" >= v.p1 AND t."step_key" < v.p2 AND t."
 -- bulk: claim_step
 UPDATE "floworch"."step" AS t
 SET "owner" = v.p0, "started_at" = v.p1, "lease_until" = clock_timestamp() + v.p2 * interval '1 second', status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
-FROM (SELECT v.*, l.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = l.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut') AND r.stop_kind IS NULL) AS fits FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
+FROM (SELECT v.*, l.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch.run AS r WHERE r.id = l.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut')) AS fits FROM unnest(%s::text[], %s::timestamptz[], %s::double precision[], %s::uuid[], %s::text[], %s::integer[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, place)
 JOIN "floworch"."step" AS l ON l."run_id" = v.p3 AND l."step_key" = v.p4 AND l."attempt" = v.p5
 OFFSET 0 FOR NO KEY UPDATE OF l SKIP LOCKED) AS v
 WHERE t."run_id" = v.p3 AND t."step_key" = v.p4 AND t."attempt" = v.p5 AND v.fits;
@@ -150,7 +150,7 @@ FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key,
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = %(flow_id_1)s::UUID AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])) AND floworch.run.stop_kind IS NULL)) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page

@@ -42,7 +42,7 @@ WHERE t."run_id" = v.column1 AND t."step_key" >= v.column2 AND t."step_key" < v.
 UPDATE floworch_step AS t
 SET "owner" = v.column1, "started_at" = v.column2, "lease_until" = v.column3, status = 'Running', attempt = t.attempt + 1, due_at = NULL, wait = NULL, input = NULL, output = NULL, error = NULL, trace = NULL
 FROM (VALUES (?, ?, ?, ?, ?, ?)) AS v
-WHERE t."run_id" = v.column4 AND t."step_key" = v.column5 AND t."attempt" = v.column6 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch_run AS r WHERE r.id = t.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut') AND r.stop_kind IS NULL);
+WHERE t."run_id" = v.column4 AND t."step_key" = v.column5 AND t."attempt" = v.column6 AND t.status = 'Ready' AND EXISTS (SELECT 1 FROM floworch_run AS r WHERE r.id = t.run_id AND r.status NOT IN ('Cancelled', 'Failed', 'Skipped', 'Succeeded', 'TimedOut'));
 
 -- bulk: renew_lease
 UPDATE floworch_step AS t
@@ -130,7 +130,7 @@ FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key,
 FROM floworch_step
 WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch_run
-WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])) AND floworch_run.stop_kind IS NULL)) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
+WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
