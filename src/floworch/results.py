@@ -52,6 +52,8 @@ class RunResult:
             return self.run.stop_reason or str(self.run.status)
         if self.run.status is not RunStatus.FAILED:
             return None
+        if self.failed_compensations:
+            return f"not everything is undone: {', '.join(map(self._failure_of, self.failed_compensations))}"
         failed = [step for step in self.steps.values() if step.status is StepStatus.FAILED]
         first = min((step for step in failed if not self._is_made_up_for(step)), key=self._blame, default=None)
         return None if first is None else self._failure_of(first.key)
@@ -76,8 +78,6 @@ class RunResult:
     def _blame(self, step: StepRecord) -> tuple[bool, datetime]:
         """Earliest first, and loops last: most have failed because of a step inside."""
         return step.progress is not None, step.ended_at or self.run.started_at
-        if self.failed_compensations:
-            return f"not everything is undone: {', '.join(map(self._failure_of, self.failed_compensations))}"
 
     @property
     def attempts(self) -> Mapping[str, int]:

@@ -107,11 +107,11 @@ class GroupPlan:
     branches: Mapping[str, ScopePlan]
     """``steps``, and those of ``compensate``, ``catch`` and ``finally`` that the scope has. Steps of ``compensate``
     have the keys of the steps that they undo, and no dependencies: the planner runs them one by one."""
+    order: tuple[str, ...]
+    """Keys of ``steps``, each after those that it runs after."""
 
     @property
     def body(self) -> ScopePlan:
-    order: tuple[str, ...]
-    """Keys of ``steps``, each after those that it runs after."""
         return self.branches[STEPS]
 
     @property

@@ -98,8 +98,6 @@ class RunEnvironment:
         """None: the planner sees no handler's result before it is the step's output."""
         return None
 
-    def step_output(self, key: str) -> Json:
-        ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
     def failure(self) -> Mapping[str, Json] | None:
         ref = self._failure_ref()
         error = None if ref is None else self._value(ref)
@@ -107,6 +105,8 @@ class RunEnvironment:
             return None
         return {"step": own_key(ref.step_key), "type": error["type"], "message": error["message"]}
 
+    def step_output(self, key: str) -> Json:
+        ref = self._ref_if(key, StepStatus.SUCCEEDED, PayloadKind.OUTPUT)
         if ref is None:
             return None
         block = self._block(ref.step_key)
@@ -138,11 +138,11 @@ class RunEnvironment:
             case Source.STEP_ERROR:
                 ref = self._ref_if(reference.name or "", StepStatus.FAILED, PayloadKind.ERROR)
                 return () if ref is None else (ref,)
-            case Source.ITEM:
-                return (PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name, (LoopPlan,))[0]),)
             case Source.FAILURE:
                 ref = self._failure_ref()
                 return () if ref is None else (ref,)
+            case Source.ITEM:
+                return (PayloadRef(PayloadKind.ITEMS, self._iteration(reference.name, (LoopPlan,))[0]),)
             case _:
                 return ()
 
@@ -172,8 +172,6 @@ class RunEnvironment:
                 return child_key(scope, key)
         return key
 
-    def _iteration(self, loop: str | None, kinds: tuple[type[BlockPlan], ...]) -> tuple[str, int]:
-        for scope in filter(None, enclosing_scopes(self._scope)):
     def _failure_ref(self) -> PayloadRef | None:
         """The error that the scope around deals with, if that has failed."""
         blocks = (split_scope(scope) for scope in filter(None, enclosing_scopes(self._scope)))
@@ -182,6 +180,8 @@ class RunEnvironment:
         first = block.progress.first_failure if block and isinstance(block.progress, GroupProgress) else None
         return PayloadRef(PayloadKind.ERROR, first) if first else None
 
+    def _iteration(self, loop: str | None, kinds: tuple[type[BlockPlan], ...]) -> tuple[str, int]:
+        for scope in filter(None, enclosing_scopes(self._scope)):
             block_key, _ = split_scope(scope)
             found = find_step(self._view.plan, block_key)
             if found is not None and isinstance(found.block, kinds) and loop in (None, found.key):

@@ -109,6 +109,7 @@ class Advance(RunWrite):
 class Claim:
     """Start a ready step: compares on the step row (``Ready``, ``attempt``) and on the run not having ended.
 
+    A request to stop the run is no obstacle: it rewrites the ready steps that must not start, and leaves the others.
     Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success
     the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set,
     and the fact ``step.started`` appended.
@@ -118,7 +119,6 @@ class Claim:
     step_key: str
     attempt: int
     owner: str
-    A request to stop the run is no obstacle: it rewrites the ready steps that must not start, and leaves the others.
     lease_seconds: float
     at: datetime
 
