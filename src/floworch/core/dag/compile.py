@@ -9,6 +9,7 @@ from floworch.core.dag.keys import COMPENSATE
 from floworch.core.dag.lookup import all_steps
 from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
 from floworch.core.dag.reachability import execution_order
+from floworch.core.dag.waits import SignalPlan, compile_wait
 from floworch.core.expressions import Condition, compile_condition, compile_template
 from floworch.core.model.manifest import (
     AnyStep,
