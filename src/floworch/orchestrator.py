@@ -21,7 +21,7 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import RunFilter, RunPage, Storage
 from floworch.errors import ConfigurationError, FlowNotFound, NotFound, RunNotFound
 from floworch.handle import RunHandle
-from floworch.results import RunResult, add_steps, read_run
+from floworch.results import RunResult, add_steps, read_run, result_keys
 from floworch.sync import SyncOrchestrator
 
 __all__ = ["FlowOrchestrator", "FlowReference"]
@@ -157,16 +157,21 @@ class FlowOrchestrator:
         status: RunStatus | Sequence[RunStatus] | None = None,
         started_from: datetime | None = None,
         started_before: datetime | None = None,
+        parent: UUID | str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> RunPage:
-        """One page of runs, newest first. Pass ``next_cursor`` of a page to get the next one."""
+        """One page of runs, newest first. Pass ``next_cursor`` of a page to get the next one.
+
+        ``parent`` is the id of a run: only those that its steps have started.
+        """
         statuses = [status] if isinstance(status, RunStatus) else status
         where = RunFilter(
             flow_id=None if flow is None else self.flow(flow).id,
             statuses=None if statuses is None else frozenset(statuses),
             started_from=started_from,
             started_before=started_before,
+            parent_run_id=None if parent is None else _run_id(parent),
         )
         return await self._store.list_runs(where, limit, cursor)
 
@@ -178,7 +183,7 @@ class FlowOrchestrator:
         """The result once the run has ended, whichever process runs it. Raises RunNotFound, WaitTimeout."""
         record, steps = await self._engine.wait(_run_id(run_id), timeout)
         if steps is not None:
-            return RunResult(record, steps)
+            return RunResult(record, steps, result_keys(self._engine.plans.current_of(record.flow_id)))
         return await add_steps(self._store, self._engine.plans, record)
 
     async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,13 +13,13 @@ from floworch.core.dag.plan import FlowPlan
 from floworch.core.engine.plans import Plans
 from floworch.core.machine.block_output import has_own_output, output_of, state_payload
 from floworch.core.machine.state import RunFacts
-from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import RunRecord, StepRecord
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.ports.storage import Storage
 from floworch.errors import RunNotFound
 
-__all__ = ["RunResult", "add_steps", "read_run"]
+__all__ = ["RunResult", "add_steps", "read_run", "result_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,18 @@ class RunResult:
 
     run: RunRecord
     steps: Mapping[str, StepRecord]
+    result_keys: Sequence[str] = ()
+    """Keys of the steps that make up :attr:`output`. Empty when the run was read without payloads."""
+
+    @property
+    def output(self) -> Json:
+        """What a ``RunFlow`` step gets of the run: the output of its last step or, where it has several, an object of step
+        key → output, null for a step that did not succeed. None for a run that has not succeeded."""
+        if not self.succeeded:
+            return None
+        found = ((key, self.steps.get(key)) for key in self.result_keys)
+        outputs = {key: step.output if step and step.status is StepStatus.SUCCEEDED else None for key, step in found}
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs or None
 
     @property
     def run_id(self) -> UUID:
@@ -105,10 +117,17 @@ async def read_run(store: Storage, plans: Plans, run_id: UUID, *, payloads: bool
 async def add_steps(store: Storage, plans: Plans, run: RunRecord, *, payloads: bool = True) -> RunResult:
     """A run that was read already, with its steps."""
     steps = {step.key: step for step in await store.list_steps(run.id, payloads=payloads)}
-    if payloads and any(step.progress is not None for step in steps.values()):
-        plan = await plans.of(_facts(run))
+    if not payloads:
+        return RunResult(run, steps)
+    plan = await plans.of(_facts(run))
+    if any(step.progress is not None for step in steps.values()):
         await _add_block_outputs(store, plan, run.id, steps)
-    return RunResult(run, steps)
+    return RunResult(run, steps, result_keys(plan))
+
+
+def result_keys(plan: FlowPlan) -> list[str]:
+    """Keys of the steps whose outputs are that of the run."""
+    return [step.key for step in plan.root.results]
 
 
 async def _add_block_outputs(store: Storage, plan: FlowPlan, run_id: UUID, steps: dict[str, StepRecord]) -> None:

@@ -21,6 +21,7 @@ _STATUS = {
     "step.started": StepStatus.RUNNING,
     "step.reopened": StepStatus.RUNNING,
     "step.pending": StepStatus.PENDING,
+    "step.child_started": StepStatus.PENDING,
     "step.attempt_failed": StepStatus.PENDING,
     "step.completed": StepStatus.SUCCEEDED,
     "step.failed": StepStatus.FAILED,

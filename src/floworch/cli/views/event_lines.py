@@ -18,6 +18,7 @@ _STYLES = {
     "step.failed": "bold red",
     "step.attempt_failed": "yellow",
     "step.pending": "yellow",
+    "step.child_started": "yellow",
     "step.lost": "yellow",
     "step.skipped": "bright_black",
     "step.ready": "bright_black",
@@ -60,6 +61,8 @@ def _words(event: HistoryEvent) -> str:
             return f"waits for {', '.join(map(repr, data['signals']))}{until}"
         case "step.pending":
             return f"waits until {_time(data.get('until'))}"
+        case "step.child_started":
+            return f"started the run {data.get('child')} of flow {data.get('flow')!r}"
         case "step.skipped":
             return f"skipped{_because(data.get('reason'))}"
         case "step.lost":

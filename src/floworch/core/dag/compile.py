@@ -11,6 +11,7 @@ from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, Sco
 from floworch.core.dag.reachability import execution_order
 from floworch.core.dag.waits import SignalPlan, compile_wait
 from floworch.core.expressions import Condition, compile_condition, compile_template
+from floworch.core.model.child_types import child_reference, child_type, is_run_flow
 from floworch.core.model.manifest import (
     AnyStep,
     Block,
@@ -88,7 +89,7 @@ def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...])
     return StepPlan(
         key=key,
         path=path,
-        type=step.type,
+        type=_row_type(plain) if plain else step.type,
         run_after={before: demand.accepted for before, demand in step.run_after.items()},
         conditions=_conditions(step),
         dependents=dependents,
@@ -99,6 +100,10 @@ def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...])
         block=_block(step, path) if isinstance(step, Block) else None,
         wait=compile_wait(plain.type, plain.inputs) if plain else None,
     )
+
+
+def _row_type(step: Step | Compensation) -> str:
+    return child_type(str(child_reference(step.inputs))) if is_run_flow(step.type) else step.type
 
 
 def _conditions(step: StepBase) -> tuple[Condition, ...]:
@@ -137,7 +142,7 @@ def _compensation(key: str, undoing: Compensation, path: str) -> StepPlan:
     return StepPlan(
         key=key,
         path=f"{path}.{key}",
-        type=undoing.type,
+        type=_row_type(undoing),
         run_after={},
         conditions=(),
         dependents=(),

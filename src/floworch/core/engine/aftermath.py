@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from floworch.core.engine.batch import RunWork
+from floworch.core.engine.child_starts import without_child
 from floworch.core.engine.deciding import Decisions
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.unclear import answer_if_it_happened, claim_in
 from floworch.core.machine.apply import claim_step
+from floworch.core.machine.commands import StartChild
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.status import StepStatus
@@ -34,14 +36,18 @@ class Aftermath:
 
     def committed(self, decided: Decisions, result: BatchResult) -> list[Request]:
         """Tell everybody; returns the requests whose runs others have moved meanwhile, to be decided again."""
-        for work, run_id in zip(decided.creations, result.creations, strict=True):
+        for work, run_id in zip(decided.creations, result.creations, strict=False):
             self._created(work, run_id)
         again: list[Request] = []
+        done: set[UUID] = set()
         for work, outcome in zip(decided.advances, result.advances, strict=True):
             if outcome is Outcome.DONE:
+                done.add(work.run.state.facts.run_id)
                 self._advanced(work)
             else:
                 again += self._forget(work)
+        for child, run_id in zip(decided.children, result.creations[len(decided.creations) :], strict=True):
+            self._child_created(child, run_id, done)
         for claim, outcome in zip(decided.claims, result.claims, strict=True):
             self._decided_claim(claim, outcome, decided.now)
         return again
@@ -78,6 +84,15 @@ class Aftermath:
             return
         self._follow(work)
         self.answer(request, Started(run_id, duplicate=False, transition=transition))
+
+    def _child_created(self, work: RunWork, owner: UUID, done: Collection[UUID]) -> None:
+        """``owner`` is the run that has the idempotency key, ``done`` are the runs that have advanced."""
+        facts, request = work.run.state.facts, work.done[0][0]
+        assert facts.parent is not None
+        if facts.parent.run_id in done:
+            self._follow(work)
+        elif owner != facts.run_id and isinstance(request, Commanding) and isinstance(request.command, StartChild):
+            request.command = without_child(request.command, owner)
 
     def _advanced(self, work: RunWork) -> None:
         self._follow(work)

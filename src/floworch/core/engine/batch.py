@@ -10,7 +10,7 @@ from typing import Any
 from floworch.core.engine.requests import Claiming, Commanding, Request, Starting
 from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply, copy_of
-from floworch.core.machine.commands import ClaimOffer, Command, RetryStep
+from floworch.core.machine.commands import ChildStart, ClaimOffer, Command, RetryStep
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.state import RunState
@@ -18,7 +18,7 @@ from floworch.core.machine.transition import Rarities, StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.ports.storage import Advance, Claim, Creation
 
-__all__ = ["RunWork", "claim_of", "creation_of", "start_work"]
+__all__ = ["RunWork", "claim_of", "start_child_work", "start_work"]
 
 _BODY = PayloadRef(PayloadKind.BODY)
 _HEADERS = PayloadRef(PayloadKind.HEADERS)
@@ -28,12 +28,14 @@ class RunWork:
     """What one batch does to one run. The cached state stays as the store has it until the commit, because steps that
     start meanwhile read it; only where several changes of the run fold, a copy of it runs ahead."""
 
-    __slots__ = ("_ahead", "_applied", "_written", "done", "expected_revision", "is_fresh", "run")
+    __slots__ = ("_ahead", "_applied", "_written", "done", "expected_revision", "is_fresh", "run", "start")
 
     def __init__(self, run: CachedRun, *, is_fresh: bool = False) -> None:
         self.run = run
         self.is_fresh = is_fresh
         """Whether the run was loaded for this very batch."""
+        self.start: Starting | ChildStart | None = None
+        """Of a new run."""
         self.expected_revision = run.state.revision
         self.done: list[tuple[Request, Transition]] = []
         self._ahead = run.state
@@ -78,14 +80,18 @@ class RunWork:
     def advance(self, owner: str, now: datetime) -> Advance:
         return Advance(expected_revision=self.expected_revision, **_write(self, owner, now))
 
-    def creation(self, request: Starting, owner: str, now: datetime) -> Creation:
+    def creation(self, owner: str, now: datetime) -> Creation:
+        start = self.start
+        assert start is not None
+        parent = start.facts.parent
         return Creation(
             **_write(self, owner, now),
-            facts_of_run=request.facts,
-            flow_name=request.plan.flow_name,
-            flow_version=request.plan.version,
-            body=request.body,
-            headers=request.headers,
+            facts_of_run=start.facts,
+            flow_name=start.plan.flow_name,
+            flow_version=start.plan.version,
+            body=start.body,
+            headers=start.headers,
+            only_with=None if parent is None else parent.run_id,
         )
 
     def committed(self) -> None:
@@ -107,19 +113,29 @@ class RunWork:
 
 
 def start_work(request: Starting, now: datetime) -> RunWork:
-    """Plan the start of a run."""
-    payloads = _trigger_payloads(request)
+    """Plan the start of a run that somebody has asked for."""
+    return _start_work(request, request, request.offer, now)
+
+
+def start_child_work(child: ChildStart, request: Commanding, now: datetime) -> RunWork:
+    """Plan the start of a run that starts by the request to another run."""
+    return _start_work(child, request, None, now)
+
+
+def _start_work(start: Starting | ChildStart, request: Request, offer: ClaimOffer | None, now: datetime) -> RunWork:
+    payloads: dict[PayloadRef, Payload | None] = {_BODY: start.body, _HEADERS: start.headers}
     while True:
         try:
-            state, transition = start_run(request.facts, request.plan, request.deadline, now, payloads, request.offer)
+            state, transition = start_run(start.facts, start.plan, start.deadline, now, payloads, offer)
         except PayloadsNeeded as needed:
             # Of a run that is not stored yet nothing can be loaded: these are the outputs of skipped steps of loops.
             payloads |= dict.fromkeys(needed.refs)
         else:
             work = RunWork(CachedRun(state))
+            work.start = start
             work.done.append((request, transition))
-            work.run.keep(_BODY, request.body)
-            work.run.keep(_HEADERS, request.headers)
+            work.run.keep(_BODY, start.body)
+            work.run.keep(_HEADERS, start.headers)
             return work
 
 
@@ -133,16 +149,6 @@ def claim_of(request: Claiming, now: datetime) -> Claim:
         lease_seconds=request.lease_seconds,
         at=now,
     )
-
-
-def creation_of(work: RunWork, owner: str, now: datetime) -> Creation:
-    request = work.done[0][0]
-    assert isinstance(request, Starting)
-    return work.creation(request, owner, now)
-
-
-def _trigger_payloads(request: Starting) -> dict[PayloadRef, Payload | None]:
-    return {_BODY: request.body, _HEADERS: request.headers}
 
 
 def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
@@ -175,6 +181,8 @@ def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
         "removed": [key for each in rarities for key in each.removed],
         "settled": [scope for each in rarities for scope in each.settled],
         "revived": [scope for each in rarities for scope in each.revived],
+        "tells_parent": any(each.tells_parent for each in rarities),
+        "heard_of": [run_id for each in rarities for run_id in each.heard_of],
     }
 
 

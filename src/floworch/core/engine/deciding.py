@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from floworch.core.engine.batch import RunWork, claim_of, creation_of, start_work
+from floworch.core.engine.batch import RunWork, claim_of, start_child_work, start_work
 from floworch.core.engine.outage import fail
 from floworch.core.engine.requests import Claiming, Commanding, Request, Starting
-from floworch.core.machine.commands import ClaimStep
+from floworch.core.machine.commands import ClaimStep, Command, StartChild
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import Fenced
 from floworch.core.machine.transition import Transition
@@ -29,6 +29,8 @@ class Decisions:
     works: dict[UUID, RunWork]
     creations: list[RunWork] = field(default_factory=list)
     advances: list[RunWork] = field(default_factory=list)
+    children: list[RunWork] = field(default_factory=list)
+    """New runs that are written if, and only if, the advance of the run that starts them is."""
     claims: list[Claiming] = field(default_factory=list)
     lost: list[Claiming] = field(default_factory=list)
     """Claims of steps that are not ready any more."""
@@ -59,11 +61,12 @@ class Decisions:
         return [*done, *self.claims]
 
     def transitions(self) -> Iterable[Transition]:
-        return (transition for work in (*self.creations, *self.advances) for _, transition in work.done)
+        works = (*self.creations, *self.advances, *self.children)
+        return (transition for work in works for _, transition in work.done)
 
     def batch(self, owner: str, *, calls_others: bool) -> Batch:
         return Batch(
-            creations=[creation_of(work, owner, self.now) for work in self.creations],
+            creations=[work.creation(owner, self.now) for work in (*self.creations, *self.children)],
             advances=[work.advance(owner, self.now) for work in self.advances],
             claims=[claim_of(claim, self.now) for claim in self.claims],
             caller=owner if calls_others else None,
@@ -73,14 +76,25 @@ class Decisions:
         work = self.works.get(request.run_id)
         if work is None:
             fail(request, RunNotFound(f"there is no run {request.run_id}"))
-        elif not work.takes(request.command):
+        elif not work.takes(request.command) or self._has_key_of(request.command):
             self.postponed.append(request)
         else:
             self._reduce(request, work)
 
+    def _has_key_of(self, command: Command) -> bool:
+        """Whether the child's idempotency key is that of another child in this batch: only one of them can start."""
+        facts = command.child.facts if isinstance(command, StartChild) else None
+        if facts is None or facts.idempotency_key is None:
+            return False
+        others = (child.run.state.facts for child in self.children)
+        return (facts.flow_id, facts.idempotency_key) in {(each.flow_id, each.idempotency_key) for each in others}
+
     def _reduce(self, request: Commanding, work: RunWork) -> None:
         try:
-            work.reduce(request, request.command, request.offer, request.payloads, self.now)
+            transition = work.reduce(request, request.command, request.offer, request.payloads, self.now)
+            if transition.rarities is not None:
+                started = transition.rarities.children
+                self.children += [start_child_work(child, request, self.now) for child in started]
         except PayloadsNeeded as needed:
             self.lacking.append((request, needed.refs))
         except (Fenced, InvalidTransition, StepNotFound) as refusal:

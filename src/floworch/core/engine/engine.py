@@ -13,6 +13,8 @@ from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import ScopePlan
 from floworch.core.engine.answers import answer_of
 from floworch.core.engine.availability import Availability
+from floworch.core.engine.child_starts import ChildStarts
+from floworch.core.engine.children import Children
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.endings import EndedRun, Endings
 from floworch.core.engine.execution import Executor
@@ -76,6 +78,7 @@ class Engine:
         self._tells_info = tells_info(self._log)
         self._store = store
         self._runtime = runtime
+        handlers = handlers.knowing_flows(word for flow in flows for word in (flow.name, str(flow.id)))
         self._handlers = handlers
         self._clock = clock
         self._chance = chance or SystemRandom()
@@ -93,7 +96,9 @@ class Engine:
         )
         self._leases = Leases(store, clock, settings, self._availability)
         self._direct = DirectCommits(store, self._runs, clock, settings.worker_id, self._committed, self._leaves_work)
-        self._executor = Executor(self._runs, handlers, services, clock, settings, self._chance, store.begin)
+        starts = ChildStarts(self.plans, settings, self._chance)
+        self._executor = Executor(self._runs, handlers, services, clock, settings, self._chance, store.begin, starts)
+        self._children = Children(store, self._runs, self.submit, settings, self._chance)
         self._timers = Timers(
             store,
             clock,
@@ -101,6 +106,7 @@ class Engine:
             self.submit,
             self._look_for_work,
             self._leases.is_held,
+            self._children.tell_parent_of,
             self._availability,
             self._chance,
         )
@@ -139,6 +145,7 @@ class Engine:
             await self._runtime.stop(drain_seconds=self.settings.drain_seconds)
             await self._leases.stop()
         await self._retention.stop()
+        await self._children.close()
         await self._committer.stop()
         self._waiters.close()
         self._executor.close()
@@ -369,6 +376,7 @@ class Engine:
             for due_at in (transition.next_due, transition.deadline):
                 if due_at is not None:
                     self._timers.arm(due_at)
+        self._children.committed(state, transition)
         self._endings.note(state, transition)
         if transition.ended:
             steps = self._endings.take(state)

@@ -15,6 +15,7 @@ from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import StepPlan
 from floworch.core.engine.attempt_environment import AttemptEnvironment, Variables, evaluate, shown
 from floworch.core.engine.availability import Backoff
+from floworch.core.engine.child_starts import ChildStarts
 from floworch.core.engine.leases import Lease
 from floworch.core.engine.report import Report
 from floworch.core.engine.runs import CachedRun, Runs
@@ -26,7 +27,7 @@ from floworch.core.handlers.failures import plain_failure
 from floworch.core.handlers.invoke import invoke
 from floworch.core.handlers.processes import HandlerProcesses
 from floworch.core.handlers.registry import Handlers
-from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, Succeeded
+from floworch.core.handlers.results import Deferred, Failed, Skipped, StartsChild, StepOutcome, Succeeded
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.threads import HandlerThreads
@@ -71,9 +72,11 @@ class Executor:
         settings: EngineSettings,
         chance: Random,
         begin: Callable[[], Awaitable[StoreTransaction]],
+        child_starts: ChildStarts,
     ) -> None:
         self._runs = runs
         self._begin = begin
+        self._child_starts = child_starts
         self._handlers = handlers
         self._services = services
         self._clock = clock
@@ -308,6 +311,9 @@ class _Attempt:
                 return StepDeferred(key, attempt, outcome.after, outcome.output, given)
             case Skipped():
                 return StepSkipped(key, attempt, outcome.reason, given)
+            case StartsChild():
+                now = self._executor._clock.now()
+                return self._executor._child_starts.command(self._run.state, self._step, outcome, given, now)
 
     @property
     def _was_in_the_way(self) -> bool:

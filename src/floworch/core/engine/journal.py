@@ -22,6 +22,7 @@ _LEVELS = {
     "step.started": "info",
     "step.completed": "info",
     "step.pending": "info",
+    "step.child_started": "info",
     "step.skipped": "info",
     "step.retried": "info",
     "step.released": "info",
@@ -34,19 +35,7 @@ _LEVELS = {
     "step.continued": "info",
 }
 _TROUBLE = frozenset(fact_type for fact_type, level in _LEVELS.items() if level in ("warning", "error"))
-_TOLD = (
-    "attempt",
-    "status",
-    "kind",
-    "reason",
-    "retry_at",
-    "until",
-    "iteration",
-    "trigger",
-    "name",
-    "signal",
-    "signals",
-)
+_TOLD = ("attempt", "status", "kind", "reason", "retry_at", "until", "iteration", "trigger", "child", "name", "signal")
 
 
 def log_facts(log: FilteringBoundLogger, state: RunState, transition: Transition, *, everything: bool) -> None:

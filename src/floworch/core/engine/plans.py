@@ -30,6 +30,16 @@ class Plans:
         except KeyError:
             raise FlowNotFound(f"no flow with the id {flow_id} is registered; call add_flow() with it") from None
 
+    def current_by_name(self, reference: str) -> FlowPlan | None:
+        """The same by the flow's id, as text, or by its name; None for a flow that is not registered."""
+        for plan in self.current.values():
+            if plan.flow_name == reference:
+                return plan
+        try:
+            return self.current.get(UUID(reference))
+        except ValueError:
+            return None
+
     async def of(self, facts: RunFacts) -> FlowPlan:
         """Plan that the run is pinned to, whether or not its flow is still registered."""
         key = (facts.flow_id, facts.manifest_hash)

@@ -7,6 +7,7 @@ import copy
 from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import StepChange
+from floworch.core.model.child_types import shown_type
 from floworch.core.model.json_decode import decode
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import RunRecord, StepRecord
@@ -33,6 +34,8 @@ def run_record(state: RunState) -> RunRecord:
         stop_reason=stop.reason if stop else None,
         idempotency_key=facts.idempotency_key,
         source_run_id=facts.source_run_id,
+        parent_run_id=facts.parent.run_id if facts.parent else None,
+        parent_step_key=facts.parent.step_key if facts.parent else None,
     )
 
 
@@ -41,7 +44,7 @@ def step_record(key: str, change: StepChange) -> StepRecord:
     state = change.state
     return StepRecord(
         key=key,
-        type=change.type,
+        type=shown_type(change.type),
         status=state.status,
         attempt=state.attempt,
         started_at=state.started_at,

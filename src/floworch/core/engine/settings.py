@@ -56,6 +56,8 @@ class EngineSettings:
     """Sync handlers that may run at once."""
     handler_processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes for handlers with ``executor="process"``; started when the first one runs."""
+    max_run_depth: int = 32
+    """How many runs may start each other, one below the other, before a ``RunFlow`` step fails with ``TooDeep``."""
     storage_patience_seconds: float = 60.0
     """How long to keep the results of handlers while the store cannot be reached."""
     keep_runs_days: float | None = None
@@ -91,7 +93,7 @@ class EngineSettings:
             "max_lost_attempts",
         ):
             _positive(name, getattr(self, name))
-        for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes"):
+        for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes", "max_run_depth"):
             _positive(name, getattr(self, name))
         for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
             _positive(name, getattr(self, name))

@@ -33,7 +33,8 @@ _HARMLESS = (Fenced, InvalidTransition, StorageUnavailable)
 
 class Timers:
     """``submit`` hands a command to the engine; ``look_for_work`` fetches ready steps into free slots and tells whether
-    there were any. ``is_at_work`` tells whether this process runs an attempt."""
+    there were any. ``is_at_work`` tells whether this process runs an attempt, ``tell_parent_of`` tells the parent of a run
+    of its end."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Timers:
         submit: Callable[[UUID, Command], Awaitable[object]],
         look_for_work: Callable[[], Awaitable[bool]],
         is_at_work: Callable[[UUID, str, int], bool],
+        tell_parent_of: Callable[[UUID], Awaitable[None]],
         availability: Availability,
         chance: Random,
     ) -> None:
@@ -53,6 +55,7 @@ class Timers:
         self._submit = submit
         self._look_for_work = look_for_work
         self._is_at_work = is_at_work
+        self._tell_parent_of = tell_parent_of
         self._availability = availability
         self._backoff = Backoff(chance)
         self._ours: dict[LostLease, datetime] = {}
@@ -131,6 +134,7 @@ class Timers:
         return lease.owner == self._settings.worker_id and self._is_at_work(lease.run_id, lease.step_key, lease.attempt)
 
     async def _carry_out(self, work: DueWork) -> None:
+        await asyncio.gather(*map(self._tell_parent_of, work.children))
         commands = [*_commands(work, self._settings.max_lost_attempts)]
         answers = await asyncio.gather(
             *(self._submit(run_id, command) for run_id, command in commands), return_exceptions=True
@@ -171,8 +175,8 @@ def _commands(work: DueWork, max_lost: int) -> Sequence[tuple[UUID, Command]]:
 
 
 def _is_empty(work: DueWork) -> bool:
-    return not (work.timers or work.lost or work.deadlines)
+    return not (work.timers or work.lost or work.deadlines or work.children)
 
 
 def _is_full(work: DueWork) -> bool:
-    return max(len(work.timers), len(work.lost), len(work.deadlines)) >= _MOST_AT_ONCE
+    return max(map(len, (work.timers, work.lost, work.deadlines, work.children))) >= _MOST_AT_ONCE

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun
-from floworch.core.machine.commands import RetryStep, StopRun
+from floworch.core.machine.commands import RetryStep, StartChild, StopRun
+from floworch.core.machine.progress import ChildWait
 from floworch.core.machine.transition import Transition
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.runtime import StartedStep
@@ -54,6 +55,10 @@ def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
     if isinstance(command, RetryStep):
         decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
         return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None
+    if isinstance(command, StartChild):
+        found = run.state.steps.get(command.step_key)
+        progress = None if found is None else found.progress
+        return isinstance(progress, ChildWait) and progress.run_id == str(command.child.facts.run_id)
     return False
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from floworch.core.engine.batch import RunWork, creation_of, start_work
+from floworch.core.engine.batch import RunWork, start_work
 from floworch.core.engine.requests import Commanding, Started, Starting
 from floworch.core.engine.runs import Runs
 from floworch.core.machine.commands import ClaimOffer, Command
@@ -65,7 +65,7 @@ class DirectCommits:
         """Write a new run into the caller's transaction. Nothing of it is worked on here before somebody finds it: this
         engine cannot know when the caller commits, or whether. Raises ConfigurationError, StorageError."""
         now = self._clock.now()
-        batch = Batch(creations=[creation_of(start_work(request, now), self._owner, now)], caller=_NOBODY)
+        batch = Batch(creations=[start_work(request, now).creation(self._owner, now)], caller=_NOBODY)
         [run_id] = (await self._store.enlist(connection, batch)).creations
         return Started(run_id, duplicate=run_id != request.run_id, transition=None)
 

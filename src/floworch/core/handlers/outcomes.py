@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from floworch.core.handlers.failures import plain_failure
-from floworch.core.handlers.results import Deferred, ResultKind, Skipped, StepOutcome, StepResult, Succeeded
+from floworch.core.handlers.results import Deferred, ResultKind, Skipped, StartsChild, StepOutcome, StepResult, Succeeded
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.model.payload import Payload
 from floworch.errors import InvalidPayload
@@ -24,6 +25,9 @@ def outcome_of(value: Any, max_output_bytes: int | None = None, secrets: Secrets
 
 
 def _outcome(value: Any, max_output_bytes: int | None, secrets: Secrets) -> StepOutcome:
+    if isinstance(value, StartsChild):
+        body = None if value.body is None else secrets.hide_in_payload(value.body)
+        return replace(value, body=body)
     if not isinstance(value, StepResult):
         _discard_coroutine(value)
         return Succeeded(secrets.hide_in_payload(Payload.of(value, max_bytes=max_output_bytes)))

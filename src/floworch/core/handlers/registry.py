@@ -13,6 +13,7 @@ from floworch.core.handlers.construction import construct
 from floworch.core.handlers.parameters import Parameters, read_parameters
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, specs_of
+from floworch.core.model.child_types import RUN_FLOW, child_type
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
@@ -41,13 +42,30 @@ class Handler:
 class Handlers:
     """Handlers by step type, in whatever case the type is written. Never changes."""
 
-    def __init__(self, handlers: Iterable[Handler]) -> None:
-        self._by_type: Mapping[str, Handler] = {each.type.lower(): each for each in handlers}
+    def __init__(self, handlers: Iterable[Handler], aliases: Mapping[str, Handler] | None = None) -> None:
+        """``aliases`` are further words for handlers, which are not among the :attr:`types`."""
+        by_type = {each.type.lower(): each for each in handlers}
+        self._types = frozenset(each.type for each in by_type.values())
+        self._by_type: Mapping[str, Handler] = {
+            **{word.lower(): each for word, each in (aliases or {}).items()},
+            **by_type,
+        }
 
     @property
     def types(self) -> frozenset[str]:
         """Step types as their authors wrote them."""
-        return frozenset(each.type for each in self._by_type.values())
+        return self._types
+
+    def knowing_flows(self, references: Iterable[str]) -> Handlers:
+        """These handlers, with that of ``RunFlow`` for steps that start one of these flows."""
+        run_flow = self.find(RUN_FLOW)
+        handlers = [each for each in self._by_type.values() if each.type in self._types]
+        return Handlers(handlers, {child_type(each): run_flow for each in references} if run_flow else None)
+
+    @property
+    def polling_types(self) -> frozenset[str]:
+        """Casefolded step types whose handlers poll."""
+        return frozenset(each.type.casefold() for each in self._by_type.values() if each.polls)
 
     def find(self, step_type: str) -> Handler | None:
         """Handler of the step type, or None."""

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
 
-__all__ = ["Deferred", "Failed", "ResultKind", "Skipped", "StepOutcome", "StepResult", "Succeeded"]
+__all__ = ["Deferred", "Failed", "ResultKind", "Skipped", "StartsChild", "StepOutcome", "StepResult", "Succeeded"]
 
 
 class ResultKind(Enum):
@@ -97,7 +97,21 @@ class Skipped:
     reason: str
 
 
-StepOutcome: TypeAlias = Succeeded | Failed | Deferred | Skipped
+@dataclass(frozen=True, slots=True)
+class StartsChild:
+    """The step is a run of another flow. Only the built-in ``RunFlow`` comes to this."""
+
+    flow: str
+    """Its id or name."""
+    body: Payload | None
+    headers: Payload | None
+    waits: bool
+    on_failure: str
+    timeout_seconds: float | None
+    idempotency_key: str | None
+
+
+StepOutcome: TypeAlias = Succeeded | Failed | Deferred | Skipped | StartsChild
 
 
 def _duration(after: timedelta | float) -> timedelta:

@@ -8,17 +8,23 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from floworch.core.machine.state import StepState
+from floworch.core.dag.plan import FlowPlan
+from floworch.core.machine.state import RunFacts, StepState
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
-from floworch.core.model.status import StopKind
+from floworch.core.model.status import RunStatus, StopKind
+from floworch.core.policy.retry import RetryPolicy
 
 __all__ = [
+    "ChildEnded",
+    "ChildStart",
     "ClaimOffer",
     "ClaimStep",
     "Command",
     "LeaseExpired",
+    "ParentGone",
     "RetryStep",
+    "StartChild",
     "SignalReceived",
     "StepDeferred",
     "StepFailed",
@@ -82,6 +88,51 @@ class StepSkipped:
     attempt: int
     reason: str
     input: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStart:
+    """A run that starts in the same commit as a change of its parent. Its facts name the step."""
+
+    facts: RunFacts
+    plan: FlowPlan
+    deadline: datetime | None
+    body: Payload | None
+    headers: Payload | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """The step starts a run of another flow. ``on_failure`` is what becomes of the step when that run does not
+    succeed: ``fail`` or ``continue``."""
+
+    step_key: str
+    attempt: int
+    child: ChildStart
+    on_failure: str
+    input: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """A run that the step has started is final. Never refused: where nobody waits for it, it is only noted as heard of.
+
+    ``default_retry`` is for steps without a policy of their own, ``chance`` (from 0 to 1) for its jitter.
+    """
+
+    step_key: str
+    attempt: int
+    child_id: UUID
+    status: RunStatus
+    output: Payload | None = None
+    error: str | None = None
+    default_retry: RetryPolicy | None = None
+    chance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParentGone:
+    """To a run that has ended: the one that waited for it was deleted, so there is nobody to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,5 +214,8 @@ Command: TypeAlias = (
     | ClaimStep
     | StopRun
     | RetryStep
+    | StartChild
+    | ChildEnded
+    | ParentGone
     | SignalReceived
 )

@@ -222,6 +222,9 @@ class Draft:
     def end_run(self, status: RunStatus) -> None:
         self.transition.status = status
         self.transition.ended_at = self.now
+        parent = self.facts.parent
+        if parent is not None and parent.waits:
+            self.rarities.tells_parent = True
         self.fact("run.completed", status=str(status))
 
     def _known(self) -> Payloads:

@@ -84,7 +84,9 @@ class RunEnvironment:
     def run(self) -> Mapping[str, Json]:
         facts = self._view.facts
         source = str(facts.source_run_id) if facts.source_run_id else None
-        return {"id": str(facts.run_id), "startedAt": facts.started_at.isoformat(), "sourceRunId": source}
+        parent = str(facts.parent.run_id) if facts.parent else None
+        started_at = facts.started_at.isoformat()
+        return {"id": str(facts.run_id), "startedAt": started_at, "sourceRunId": source, "parentRunId": parent}
 
     def flow(self) -> Mapping[str, Json]:
         plan = self._view.plan

@@ -20,6 +20,7 @@ _STEP_STATUS = {
     "step.skipped": StepStatus.SKIPPED,
     "step.attempt_failed": StepStatus.PENDING,
     "step.pending": StepStatus.PENDING,
+    "step.child_started": StepStatus.PENDING,
 }
 
 

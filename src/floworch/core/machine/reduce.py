@@ -13,13 +13,17 @@ from typing import assert_never
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.blocks import stop_waiting, wake_block
+from floworch.core.machine.children import end_child, start_child, stop_children, waits_for_child
 from floworch.core.machine.commands import (
+    ChildEnded,
     ClaimOffer,
     ClaimStep,
     Command,
     LeaseExpired,
+    ParentGone,
     RetryStep,
     SignalReceived,
+    StartChild,
     StepDeferred,
     StepFailed,
     StepReleased,
@@ -69,7 +73,8 @@ def start_run(
     """A new run: its empty state and the transition that starts it. The state has to be applied the transition."""
     state = RunState(facts=facts, plan=plan, deadline=deadline)
     draft = Draft(state, now, payloads, offer)
-    draft.fact("run.started", trigger=facts.trigger_key, version=plan.version)
+    parent = {} if facts.parent is None else {"parent": str(facts.parent.run_id), "parent_step": facts.parent.step_key}
+    draft.fact("run.started", trigger=facts.trigger_key, version=plan.version, **parent)
     continue_from(draft, enter_scope(draft, ""))
     return state, draft.transition
 
@@ -87,6 +92,12 @@ def reduce(
     draft = Draft(state, now, payloads, offer)
     if isinstance(command, StopRun):
         _stop(draft, command)
+        return draft.transition
+    if isinstance(command, ChildEnded):
+        continue_from(draft, end_child(draft, command))
+        return draft.transition
+    if isinstance(command, ParentGone):
+        draft.rarities.heard_of.append(state.facts.run_id)
         return draft.transition
     if isinstance(command, SignalReceived):
         _signal(draft, command)
@@ -110,6 +121,9 @@ def reduce(
             _wake(draft, command)
         case ClaimStep():
             _claim(draft, command)
+        case StartChild():
+            state_of_step = _running(draft, command.step_key, command.attempt)
+            continue_from(draft, start_child(draft, command, state_of_step))
         case _:
             assert_never(command)
     return draft.transition
@@ -234,6 +248,9 @@ def _wake(draft: Draft, command: TimerFired) -> None:
         or state.due_at > draft.now
     ):
         raise Fenced(f"step {command.step_key!r} does not wait for this timer")
+    if waits_for_child(state):
+        stop_children(draft, [command.step_key])
+        return
     plan = draft.plan_of(command.step_key)
     if state.is_block:
         continue_from(draft, follow(draft, wake_block(draft, command.step_key)))
@@ -271,13 +288,17 @@ def _stop(draft: Draft, command: StopRun) -> None:
     draft.transition.stop = StopRequest(command.kind, command.reason, draft.now)
     draft.fact("run.stop_requested", kind=str(command.kind), reason=command.reason)
     final: list[str] = []
+    waiting: list[str] = []
     for key, state in draft.state.steps.items():
         if not draft.stops(key):
             continue
-        if state.status in (StepStatus.READY, StepStatus.PENDING):
+        if waits_for_child(state):
+            waiting.append(key)
+        elif state.status in (StepStatus.READY, StepStatus.PENDING):
             final += _stopped(draft, key)
         elif state.status is StepStatus.RUNNING and not state.is_block:
             draft.rarities.interrupted.append(key)
+    stop_children(draft, waiting)
     continue_from(draft, [*final, *deliver(draft)])
 
 

@@ -13,7 +13,7 @@ from floworch.core.machine.mailbox import Mailbox
 from floworch.core.machine.progress import GroupProgress, LoopProgress, Progress, UntilProgress
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
-__all__ = ["RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
+__all__ = ["ParentStep", "RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
 
 
 class WaitKind(StrEnum):
@@ -23,6 +23,7 @@ class WaitKind(StrEnum):
     DEFERRED = "deferred"
     ITERATION = "iteration"
     SIGNAL = "signal"
+    CHILD = "child"
 
 
 class SkipKind(StrEnum):
@@ -89,6 +90,19 @@ class StopRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ParentStep:
+    """The attempt of a ``RunFlow`` step that has started a run."""
+
+    run_id: UUID
+    step_key: str
+    attempt: int
+    waits: bool
+    """Whether the step waits for the run, and so has to be told of its end."""
+    depth: int
+    """How many runs are above the child, one in another."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """What never changes about a run."""
 
@@ -101,6 +115,8 @@ class RunFacts:
     idempotency_key: str | None = None
     priority: int = 0
     """Ready steps of runs with a higher priority are taken first."""
+    parent: ParentStep | None = None
+    """None for a run that no other run has started."""
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from floworch.core.machine.commands import ChildStart
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
 from floworch.core.machine.state import StepState, StopRequest
 from floworch.core.model.payload import Payload, PayloadRef
@@ -38,7 +39,7 @@ class StepChange:
 
 @dataclass(slots=True)
 class Rarities:
-    """What only loops, signals, stops and retries by hand bring about."""
+    """What only loops, signals, children, stops and retries by hand bring about."""
 
     loop_items: dict[str, Payload] = field(default_factory=dict)
     """Snapshots of loop sources, by loop key; written once, when the loop starts."""
@@ -52,6 +53,14 @@ class Rarities:
     """Scopes of ended iterations that a retry opens again: the reverse of ``settled``."""
     restored: dict[str, StepState] = field(default_factory=dict)
     """States of the steps of revived scopes, as the store has them."""
+    children: list[ChildStart] = field(default_factory=list)
+    """Runs to start in the same commit."""
+    children_to_stop: list[UUID] = field(default_factory=list)
+    """Runs that steps wait for which are not needed any more."""
+    tells_parent: bool = False
+    """The run has ended, and a step of another run waits for that."""
+    heard_of: list[UUID] = field(default_factory=list)
+    """Ended children that need not be told of again."""
     signals: list[ReceivedSignal] = field(default_factory=list)
     taken: dict[UUID, TakenBy] = field(default_factory=dict)
     """Signals, also new ones, that have completed steps."""
@@ -70,7 +79,7 @@ class Transition:
     stop: StopRequest | None
     ended_at: datetime | None
     steps: dict[str, StepChange] = field(default_factory=dict)
-    payloads: dict[PayloadRef, Payload] = field(default_factory=dict)
+    payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     """What this transition writes that expressions can refer to."""
     facts: list[Fact] = field(default_factory=list)
     claimed: list[str] = field(default_factory=list)

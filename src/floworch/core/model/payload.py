@@ -18,6 +18,7 @@ Json: TypeAlias = Any
 class PayloadKind(StrEnum):
     BODY = "body"
     HEADERS = "headers"
+    INPUT = "input"
     OUTPUT = "output"
     ERROR = "error"
     ITEMS = "items"

@@ -60,6 +60,9 @@ class RunRecord:
     stop_reason: str | None = None
     idempotency_key: str | None = None
     source_run_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    parent_step_key: str | None = None
+    """The step that has started the run, for a child."""
 
 
 @dataclass(frozen=True, slots=True)

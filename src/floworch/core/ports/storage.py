@@ -85,17 +85,26 @@ class RunWrite:
     """Scopes whose step rows (also those in ``steps``) are left out by :meth:`Storage.load` from now on."""
     revived: Sequence[str] = ()
     """Scopes whose step rows are loaded again."""
+    tells_parent: bool = False
+    """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
+    heard_of: Sequence[UUID] = ()
+    """Ended runs that :meth:`Storage.due` has to name no more."""
 
 
 @dataclass(slots=True)
 class Creation(RunWrite):
-    """A new run. With an idempotency key that its flow has already used, nothing is written."""
+    """A new run. With an idempotency key that its flow has already used, nothing is written.
+
+    ``only_with`` is the run that starts it: it is written if and only if the advance of that run in the same batch is. That
+    advance conflicts as well when the key of the new run is another one's.
+    """
 
     facts_of_run: RunFacts = None  # type: ignore[assignment]
     flow_name: str = ""
     flow_version: str = ""
     body: Payload | None = None
     headers: Payload | None = None
+    only_with: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -145,7 +154,8 @@ class Outcome(Enum):
 class BatchResult:
     """One answer per change, in the order of the batch.
 
-    A creation answers with the id of the run that has the idempotency key: its own when it won.
+    A creation answers with the id of the run that has the idempotency key: its own when it won. One with ``only_with``
+    whose key no run of the store has answers with its own id, whether or not the advance that it hangs on was done.
     """
 
     creations: list[UUID] = field(default_factory=list)
@@ -216,6 +226,8 @@ class DueWork:
     timers: list[TimerKey] = field(default_factory=list)
     lost: list[LostLease] = field(default_factory=list)
     deadlines: list[UUID] = field(default_factory=list)
+    children: list[UUID] = field(default_factory=list)
+    """Runs that have ended, and whose parents have not heard of it."""
     next_at: datetime | None = None
 
 
@@ -228,6 +240,7 @@ class RunFilter:
     started_from: datetime | None = None
     started_before: datetime | None = None
     source_run_id: UUID | None = None
+    parent_run_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,7 +426,7 @@ class Storage(ABC):
 
         Idempotency keys that were used before ``keys_before`` go with their runs. Younger ones stay, and answer with
         the id of a run that is no more, until a later call finds them older; of those, too, at most ``limit`` go.
-        Passes over what somebody else is changing or deleting.
+        Passes over what somebody else is changing or deleting, and over runs whose parents have not heard of their end.
         """
 
     @abstractmethod

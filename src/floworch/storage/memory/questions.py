@@ -10,6 +10,7 @@ from uuid import UUID
 
 from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.transition import Fact
+from floworch.core.model.child_types import shown_type
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
 from floworch.core.ports.storage import RunFilter, RunPage
@@ -36,6 +37,8 @@ def run_record(run: RunRow) -> RunRecord:
         stop_reason=run.stop.reason if run.stop else None,
         idempotency_key=facts.idempotency_key,
         source_run_id=facts.source_run_id,
+        parent_run_id=facts.parent.run_id if facts.parent else None,
+        parent_step_key=facts.parent.step_key if facts.parent else None,
     )
 
 
@@ -70,7 +73,7 @@ def step_record(key: str, row: StepRow, *, payloads: bool) -> StepRecord:
     state = row.state
     return StepRecord(
         key=key,
-        type=row.type,
+        type=shown_type(row.type),
         status=state.status,
         attempt=state.attempt,
         started_at=state.started_at,
@@ -118,6 +121,7 @@ def _matches(run: RunRow, where: RunFilter) -> bool:
         and (where.started_from is None or facts.started_at >= where.started_from)
         and (where.started_before is None or facts.started_at < where.started_before)
         and (where.source_run_id is None or facts.source_run_id == where.source_run_id)
+        and (where.parent_run_id is None or (facts.parent and facts.parent.run_id) == where.parent_run_id)
     )
 
 

@@ -12,7 +12,8 @@ __all__ = ["Keys", "ended_before"]
 
 
 def ended_before(runs: Iterable[RunRow], before: datetime) -> list[RunRow]:
-    return [run for run in runs if run.status.is_final and run.ended_at is not None and run.ended_at < before]
+    """Runs that ended before that, but for those whose parents have not heard of it."""
+    return [run for run in runs if run.ended_at is not None and run.ended_at < before and not run.tells_parent]
 
 
 class Keys:

@@ -58,6 +58,7 @@ class RunRow:
     headers: Payload | None
     steps: dict[str, StepRow] = field(default_factory=dict)
     items: dict[str, Payload] = field(default_factory=dict)
+    tells_parent: bool = False
     history: list[Fact] = field(default_factory=list)
     commits: list[CommitRow] = field(default_factory=list)
     written: int = 0

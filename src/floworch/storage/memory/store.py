@@ -104,14 +104,31 @@ class MemoryStorage(Storage):
     # -- the state machine
 
     async def commit(self, batch: Batch) -> BatchResult:
+        lost = self._lost_parents(batch) if any(creation.only_with for creation in batch.creations) else frozenset()
         return BatchResult(
-            creations=[self._create(creation) for creation in batch.creations],
-            advances=[self._advance(advance) for advance in batch.advances],
+            creations=[self._create(creation, lost) for creation in batch.creations],
+            advances=[self._advance(advance, lost) for advance in batch.advances],
             claims=[self._claim(claim) for claim in batch.claims],
         )
 
-    def _create(self, creation: Creation) -> UUID:
+    def _lost_parents(self, batch: Batch) -> frozenset[UUID]:
+        """Runs that cannot advance, by themselves or because the key of a run that they start is another one's."""
+        lost = {advance.run_id for advance in batch.advances if not self._can_advance(advance)}
+        keys: dict[tuple[UUID, str], UUID] = {}
+        for creation in batch.creations:
+            facts = creation.facts_of_run
+            if facts.idempotency_key is not None:
+                key = facts.flow_id, facts.idempotency_key
+                owner = self._keys.owner(*key) or keys.setdefault(key, facts.run_id)
+                if owner != facts.run_id and creation.only_with is not None:
+                    lost.add(creation.only_with)
+        return frozenset(lost)
+
+    def _create(self, creation: Creation, lost: frozenset[UUID]) -> UUID:
         facts = creation.facts_of_run
+        if creation.only_with in lost:
+            key = facts.idempotency_key
+            return (key and self._keys.owner(facts.flow_id, key)) or facts.run_id
         if facts.idempotency_key is not None:
             winner = self._keys.reserve(facts.flow_id, facts.idempotency_key, facts.run_id)
             if winner != facts.run_id:
@@ -132,12 +149,15 @@ class MemoryStorage(Storage):
         self._write(run, creation)
         return facts.run_id
 
-    def _advance(self, advance: Advance) -> Outcome:
-        run = self._runs.get(advance.run_id)
-        if run is None or run.revision != advance.expected_revision or not _guards_hold(run, advance):
+    def _advance(self, advance: Advance, lost: frozenset[UUID]) -> Outcome:
+        if advance.run_id in lost or not self._can_advance(advance):
             return Outcome.CONFLICT
-        self._write(run, advance)
+        self._write(self._runs[advance.run_id], advance)
         return Outcome.DONE
+
+    def _can_advance(self, advance: Advance) -> bool:
+        run = self._runs.get(advance.run_id)
+        return run is not None and run.revision == advance.expected_revision and _guards_hold(run, advance)
 
     def _claim(self, claim: Claim) -> Outcome:
         run = self._active.get(claim.run_id)
@@ -175,6 +195,10 @@ class MemoryStorage(Storage):
         run.items.update(write.loop_items)
         self._mark(run, write.settled, settled=True)
         self._mark(run, write.revived, settled=False)
+        run.tells_parent = run.tells_parent or write.tells_parent
+        for child_id in write.heard_of:
+            if child_id in self._runs:
+                self._runs[child_id].tells_parent = False
         self._append(run, write.at, write.facts)
 
     def _note_status(self, run: RunRow, status: RunStatus) -> None:
@@ -255,10 +279,15 @@ class MemoryStorage(Storage):
             timers=_due(timers, now, limit),
             lost=_due(leases, self._clock.now(), limit),
             deadlines=_due(deadlines, now, limit),
+            children=self._untold(limit),
         )
         later = [at for found in (timers, leases, deadlines) for at, _ in found if at > now]
         work.next_at = min(later, default=None)
         return work
+
+    def _untold(self, limit: int) -> list[UUID]:
+        found = [(run.ended_at, run_id) for run_id, run in self._runs.items() if run.tells_parent and run.ended_at]
+        return _earliest(found, limit)
 
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
         found: list[tuple[datetime, ReadyStep]] = []
@@ -350,6 +379,8 @@ def _payload(run: RunRow, ref: PayloadRef) -> Payload | None:
         return None
     if ref.kind is PayloadKind.OUTPUT:
         return row.output
+    if ref.kind is PayloadKind.INPUT:
+        return row.input
     if ref.kind is PayloadKind.STATE:
         progress = row.state.progress
         return state_payload(row.state.status, None if progress is None else progress_to_json(progress))

@@ -55,7 +55,7 @@ class Committer:
             return None
 
     def _write_what_fits(self, connection: Connection, batch: Batch) -> BatchResult:
-        lost = conflicting(connection, self.tables, batch.advances)
+        lost = conflicting(connection, self.tables, batch.advances) | self._key_taken(connection, batch.creations)
         try:
             return self._write(connection, batch, lost)
         except _RowsMoved as error:
@@ -63,10 +63,14 @@ class Committer:
 
     def _write(self, connection: Connection, batch: Batch, lost: frozenset[UUID]) -> BatchResult:
         writer = RowWriter(self.dialect, self.clock.now(), inline_chars=self.inline_chars)
-        created = self._reserve_keys(connection, batch.creations)
+        created = self._reserve_keys(connection, batch.creations, lost)
         for creation, run_id in zip(batch.creations, created, strict=True):
+            if creation.only_with in lost:
+                continue
             if run_id == creation.run_id:
                 writer.create(creation)
+            elif creation.only_with is not None:
+                raise _RowsMoved("the key of a run that another one starts is taken")
         for advance in batch.advances:
             if advance.run_id not in lost:
                 writer.advance(advance)
@@ -78,8 +82,21 @@ class Committer:
             self.dialect.call(connection, batch.caller)
         return BatchResult(created, [outcome(a.run_id not in lost) for a in batch.advances], claims)
 
-    def _reserve_keys(self, connection: Connection, creations: Sequence[Creation]) -> list[UUID]:
-        first = new_keys(creations)
+    def _key_taken(self, connection: Connection, creations: Sequence[Creation]) -> frozenset[UUID]:
+        """Runs that start one whose key is another one's."""
+        children = [creation for creation in creations if creation.only_with is not None and key_of(creation)]
+        if not children:
+            return frozenset()
+        owners = {key: creation.run_id for key, creation in new_keys(creations).items()}
+        owners |= self._owners_of(connection, list(new_keys(children)))
+        taken = ((each.only_with, owners[key] != each.run_id) for each in children if (key := key_of(each)))
+        return frozenset(parent for parent, is_taken in taken if parent and is_taken)
+
+    def _reserve_keys(
+        self, connection: Connection, creations: Sequence[Creation], lost: frozenset[UUID]
+    ) -> list[UUID]:
+        """The run that has the key of each creation, or its own id. Those that hang on a lost run reserve nothing."""
+        first = new_keys([creation for creation in creations if creation.only_with not in lost])
         owners = {key: creation.run_id for key, creation in first.items()}
         rows = key_rows(self.dialect, first)
         if self.statements.insert_key.apply(connection, rows) != len(rows):
@@ -87,7 +104,9 @@ class Committer:
             if len(owners) != len(first):
                 raise _RowsMoved("a key was deleted after it had been in the way")
         keys = [(creation, key_of(creation)) for creation in creations]
-        return [creation.run_id if key is None else owners[key] for creation, key in keys]
+        if lost and (unknown := [key for _, key in keys if key is not None and key not in owners]):
+            owners |= self._owners_of(connection, unknown)
+        return [creation.run_id if key is None else owners.get(key, creation.run_id) for creation, key in keys]
 
     def _owners_of(self, connection: Connection, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
         table = self.tables.idempotency_key

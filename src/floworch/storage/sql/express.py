@@ -111,6 +111,8 @@ class _Bundle:
         for creation, owner in zip(batch.creations, self._created, strict=True):
             if creation is owner:
                 writer.create(creation)
+            elif creation.only_with is not None:
+                raise Unsuited  # the run that starts it must not advance
         for advance in batch.advances:
             writer.advance(advance)
         keys = Write(express.statements.insert_key, key_rows(express.dialect, first), is_exact=True)

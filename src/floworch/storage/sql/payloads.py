@@ -75,11 +75,11 @@ def _of_run(
 def _of_steps(
     connection: Connection, tables: Tables, run_id: UUID, refs: Sequence[PayloadRef]
 ) -> dict[PayloadRef, str | None]:
-    wanted = {ref for ref in refs if ref.kind in (PayloadKind.OUTPUT, PayloadKind.ERROR)}
+    wanted = {ref for ref in refs if ref.kind in (PayloadKind.INPUT, PayloadKind.OUTPUT, PayloadKind.ERROR)}
     c = tables.step.c
     rows: dict[str, Row[*tuple[Any, ...]]] = {}
     for keys in chunks({ref.step_key for ref in wanted}, _KEYS_PER_QUERY):
-        found = select(c.step_key, c.output, c.error).where(c.run_id == run_id, c.step_key.in_(keys))
+        found = select(c.step_key, c.input, c.output, c.error).where(c.run_id == run_id, c.step_key.in_(keys))
         rows.update({row.step_key: row for row in connection.execute(found)})
     return {ref: _column(rows[ref.step_key], ref) for ref in wanted if ref.step_key in rows}
 

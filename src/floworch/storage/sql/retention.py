@@ -76,4 +76,4 @@ def _let_keys_go(
 
 def _ended_before(tables: Tables, before: datetime) -> list[ColumnElement[bool]]:
     c = tables.run.c
-    return [c.status.in_(ENDED), c.started_at < before, c.ended_at < before]
+    return [c.status.in_(ENDED), c.started_at < before, c.ended_at < before, c.tells_parent == 0]

@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from floworch.core.dag.keys import scope_of
 from floworch.core.machine.progress import progress_to_json
-from floworch.core.machine.state import StepState
+from floworch.core.machine.state import ParentStep, StepState
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
 from floworch.core.model.payload import Payload, PayloadKind
@@ -30,7 +30,10 @@ class Rows:
     """Rows by statement, named like the fields of :class:`~floworch.storage.sql.statements.Statements`."""
 
     insert_run: list[Row] = field(default_factory=list)
+    insert_child: list[Row] = field(default_factory=list)
     advance_run: list[Row] = field(default_factory=list)
+    tell_parent: list[Row] = field(default_factory=list)
+    hear_of: list[Row] = field(default_factory=list)
     insert_step: list[Row] = field(default_factory=list)
     change_step: list[Row] = field(default_factory=list)
     remove_step: list[Row] = field(default_factory=list)
@@ -52,7 +55,8 @@ class RowWriter:
 
     def create(self, creation: Creation) -> None:
         run_id, facts = str(creation.run_id), creation.facts_of_run
-        self.rows.insert_run.append(
+        rows = self.rows.insert_run if facts.parent is None else self.rows.insert_child
+        rows.append(
             (
                 run_id,
                 str(facts.flow_id),
@@ -66,6 +70,7 @@ class RowWriter:
                 facts.priority,
                 self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
                 self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
+                *_parent(facts.parent),
                 *self._run_change(creation, 1),
             )
         )
@@ -119,6 +124,9 @@ class RowWriter:
         rows.remove_step.extend((run_id, key) for key in write.removed if key not in write.steps)
         rows.settle_scope.extend(_scope_rows(run_id, write.settled))
         rows.revive_scope.extend(_scope_rows(run_id, write.revived))
+        if write.tells_parent:
+            rows.tell_parent.append((run_id,))
+        rows.hear_of.extend((str(child_id),) for child_id in write.heard_of)
         if write.facts:
             rows.insert_event.append((run_id, self._instant(write.at), fact_row(write.facts)))
 
@@ -171,6 +179,12 @@ class RowWriter:
             return payload.text
         self.rows.payload.append((run_id, key, kind, payload.text))
         return IN_PAYLOAD_TABLE
+
+
+def _parent(parent: ParentStep | None) -> Row:
+    if parent is None:
+        return ()
+    return (str(parent.run_id), parent.step_key, parent.attempt, int(parent.waits), parent.depth)
 
 
 def fact_row(facts: Sequence[Fact]) -> str:

@@ -24,6 +24,7 @@ _RUN_FACTS = (
     "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",
     "source_run_id", "priority", "body", "headers",
 )  # fmt: skip
+_PARENT = ("parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth")
 _STEP = (Match("run_id"), Match("step_key"))
 _SCOPE = (Match("run_id"), Match("step_key", ">="), Match("step_key", "<"), Match("scope"))
 
@@ -34,7 +35,10 @@ class Statements:
 
     insert_key: Statement
     insert_run: Statement
+    insert_child: Statement
     advance_run: Statement
+    tell_parent: Statement
+    hear_of: Statement
     insert_step: Statement
     change_step: Statement
     remove_step: Statement
@@ -80,6 +84,9 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
             tables.idempotency_key, columns=("flow_id", "key", "run_id", "created_at"), skip_existing=True
         ),
         "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE)),
+        "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE)),
+        "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
+        "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
         "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision"))),
     }
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from floworch.core.machine.progress import Progress, progress_from_json
-from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest, WaitKind
+from floworch.core.machine.state import ParentStep, RunFacts, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.core.ports.storage import StoredRun
 from floworch.storage.sql.tables import Tables
@@ -75,6 +75,11 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
         c.source_run_id,
         c.idempotency_key,
         c.priority,
+        c.parent_run_id,
+        c.parent_step_key,
+        c.parent_attempt,
+        c.parent_waits,
+        c.depth,
         c.revision,
         c.status,
         c.deadline,
@@ -117,6 +122,7 @@ def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
         source_run_id=row.source_run_id,
         idempotency_key=row.idempotency_key,
         priority=row.priority,
+        parent=_parent(row),
     )
     return StoredRun(
         facts=facts,
@@ -127,6 +133,12 @@ def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
         ended_at=row.ended_at,
         steps={},
     )
+
+
+def _parent(row: Row[*tuple[Any, ...]]) -> ParentStep | None:
+    if row.parent_run_id is None:
+        return None
+    return ParentStep(row.parent_run_id, row.parent_step_key, row.parent_attempt, bool(row.parent_waits), row.depth)
 
 
 def _step_state(row: Row[*tuple[Any, ...]]) -> StepState:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, select
 
+from floworch.core.model.child_types import shown_type
 from floworch.core.model.json_decode import decode
 from floworch.core.model.payload import Json
 from floworch.core.model.records import HistoryEvent, StepRecord
@@ -60,7 +61,7 @@ def _value(long: StoredTexts, row: Row[*tuple[Any, ...]], kind: str) -> Json:
 def _record(row: Row[*tuple[Any, ...]], values: dict[str, Json]) -> StepRecord:
     return StepRecord(
         key=row.step_key,
-        type=row.type,
+        type=shown_type(row.type),
         status=StepStatus(row.status),
         attempt=row.attempt,
         started_at=row.started_at,

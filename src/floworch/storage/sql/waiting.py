@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Select,
     String,
+    and_,
     cast,
     exists,
     literal_column,
@@ -79,6 +80,8 @@ def find_due(
                 work.lost.append(LostLease(row.run_id, row.step_key, row.attempt, row.owner))
             case "deadline":
                 work.deadlines.append(row.run_id)
+            case "child":
+                work.children.append(row.run_id)
             case _:
                 later.append(row.at)
     work.next_at = min(later, default=None)
@@ -94,6 +97,7 @@ def due_question(
     pending = _is(step.status, "Pending")
     leased = step.lease_until.is_not(None)
     limited = (run.deadline.is_not(None), run.ended_at.is_(None), run.stop_kind.is_(None))
+    untold = and_(run.tells_parent == literal_column("1"), run.ended_at.is_not(None))
     none = {column.name: cast(null(), column.type) for column in (step.run_id, step.step_key, step.attempt, step.owner)}
     of_run = (none["step_key"].label("step_key"), none["attempt"].label("attempt"), none["owner"].label("owner"))
 
@@ -117,6 +121,7 @@ def due_question(
             due("deadline", run.deadline, run.id.label("run_id"), *of_run).where(*limited, run.deadline <= now),
             run.deadline,
         ),
+        first(due("child", run.ended_at, run.id.label("run_id"), *of_run).where(untold), run.ended_at),
         following(step.due_at, pending, step.due_at > now),
         following(step.lease_until, leased, step.lease_until > lease_now),
         following(run.deadline, *limited, run.deadline > now),

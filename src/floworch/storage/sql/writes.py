@@ -30,7 +30,10 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
     """Creations and advances, but for their history."""
     every = (
         Write(statements.insert_run, rows.insert_run),
+        Write(statements.insert_child, rows.insert_child),
         Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
+        Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
+        Write(statements.hear_of, in_order(rows.hear_of, 0)),
         Write(statements.remove_step, in_order(rows.remove_step, 0, 1)),
         Write(statements.change_step, in_order(rows.change_step, *_CHANGED_STEP), True),
         Write(statements.insert_step, in_order(rows.insert_step, 0, 1), True),

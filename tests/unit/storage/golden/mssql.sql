@@ -9,6 +9,23 @@ INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [man
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18
 FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(MAX) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 BIGINT '$[19]') AS v;
 
+-- bulk: insert_child
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [parent_run_id], [parent_step_key], [parent_attempt], [parent_waits], [depth], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[13]', p13 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[14]', p14 INT '$[15]', p15 SMALLINT '$[16]', p16 SMALLINT '$[17]', p17 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[20]', p20 NVARCHAR(MAX) '$[21]', p21 DATETIMEOFFSET(6) '$[22]', p22 DATETIMEOFFSET(6) '$[23]', p23 BIGINT '$[24]') AS v;
+
+-- bulk: tell_parent
+UPDATE t
+SET tells_parent = 1
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[id] = v.p0;
+
+-- bulk: hear_of
+UPDATE t
+SET tells_parent = 0
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[id] = v.p0;
+
 -- bulk: advance_run
 UPDATE t
 SET [status] = v.p0, [deadline] = v.p1, [stop_kind] = v.p2, [stop_reason] = v.p3, [stop_at] = v.p4, [ended_at] = v.p5, [revision] = v.p6
@@ -133,7 +150,7 @@ WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_
 -- retention: runs
 SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.idempotency_key, floworch.run.started_at
 FROM floworch.run WITH (UPDLOCK, READPAST, ROWLOCK)
-WHERE floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at < :started_at_1 AND floworch.run.ended_at < :ended_at_1;
+WHERE floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at < :started_at_1 AND floworch.run.ended_at < :ended_at_1 AND floworch.run.tells_parent = :tells_parent_1;
 
 -- retention: keys
 SELECT TOP __[POSTCOMPILE_param_1] floworch.idempotency_key.flow_id, floworch.idempotency_key.[key], floworch.idempotency_key.run_id
@@ -149,7 +166,7 @@ FROM floworch.run
 WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.priority
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 
@@ -164,12 +181,15 @@ WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until <= sys
 FROM (SELECT TOP __[POSTCOMPILE_param_3] 'deadline' AS kind, floworch.run.id AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.deadline AS at
 FROM floworch.run
 WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= :deadline_1 ORDER BY floworch.run.deadline) AS anon_3 UNION ALL SELECT anon_4.kind, anon_4.run_id, anon_4.step_key, anon_4.attempt, anon_4.owner, anon_4.at
-FROM (SELECT TOP __[POSTCOMPILE_param_4] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.step.due_at AS at
-FROM floworch.step
-WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_2 ORDER BY floworch.step.due_at) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
-FROM (SELECT TOP __[POSTCOMPILE_param_5] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.step.lease_until AS at
-FROM floworch.step
-WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset() ORDER BY floworch.step.lease_until) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
-FROM (SELECT TOP __[POSTCOMPILE_param_6] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.deadline AS at
+FROM (SELECT TOP __[POSTCOMPILE_param_4] 'child' AS kind, floworch.run.id AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.ended_at AS at
 FROM floworch.run
-WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_2 ORDER BY floworch.run.deadline) AS anon_6;
+WHERE floworch.run.tells_parent = 1 AND floworch.run.ended_at IS NOT NULL ORDER BY floworch.run.ended_at) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
+FROM (SELECT TOP __[POSTCOMPILE_param_5] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.step.due_at AS at
+FROM floworch.step
+WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > :due_at_2 ORDER BY floworch.step.due_at) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
+FROM (SELECT TOP __[POSTCOMPILE_param_6] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.step.lease_until AS at
+FROM floworch.step
+WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > sysdatetimeoffset() ORDER BY floworch.step.lease_until) AS anon_6 UNION ALL SELECT anon_7.kind, anon_7.run_id, anon_7.step_key, anon_7.attempt, anon_7.owner, anon_7.at
+FROM (SELECT TOP __[POSTCOMPILE_param_7] 'next' AS kind, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS run_id, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS NVARCHAR(200)) COLLATE Latin1_General_100_BIN2 AS owner, floworch.run.deadline AS at
+FROM floworch.run
+WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > :deadline_2 ORDER BY floworch.run.deadline) AS anon_7;

@@ -9,6 +9,23 @@ INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "man
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18
 FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, place);
 
+-- bulk: insert_child
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::integer[], %s::smallint[], %s::smallint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, place);
+
+-- bulk: tell_parent
+UPDATE "floworch"."run" AS t
+SET tells_parent = 1
+FROM unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."id" = v.p0;
+
+-- bulk: hear_of
+UPDATE "floworch"."run" AS t
+SET tells_parent = 0
+FROM unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."id" = v.p0;
+
 -- bulk: advance_run
 UPDATE "floworch"."run" AS t
 SET "status" = v.p0, "deadline" = v.p1, "stop_kind" = v.p2, "stop_reason" = v.p3, "stop_at" = v.p4, "ended_at" = v.p5, "revision" = v.p6
@@ -135,7 +152,7 @@ WHERE floworch.step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch.step.step_
 -- retention: runs
 SELECT floworch.run.id, floworch.run.flow_id, floworch.run.idempotency_key, floworch.run.started_at
 FROM floworch.run
-WHERE floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at < %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.ended_at < %(ended_at_1)s::TIMESTAMP WITH TIME ZONE
+WHERE floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at < %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.ended_at < %(ended_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.tells_parent = %(tells_parent_1)s::SMALLINT
  LIMIT %(param_1)s::INTEGER FOR UPDATE SKIP LOCKED;
 
 -- retention: keys
@@ -154,7 +171,7 @@ WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
-SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.priority
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
  LIMIT %(param_1)s::INTEGER;
@@ -173,15 +190,19 @@ FROM (SELECT 'deadline' AS kind, floworch.run.id AS run_id, CAST(NULL AS TEXT) C
 FROM floworch.run
 WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline <= %(deadline_1)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.run.deadline
  LIMIT %(param_3)s::INTEGER) AS anon_3 UNION ALL SELECT anon_4.kind, anon_4.run_id, anon_4.step_key, anon_4.attempt, anon_4.owner, anon_4.at
+FROM (SELECT 'child' AS kind, floworch.run.id AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.run.ended_at AS at
+FROM floworch.run
+WHERE floworch.run.tells_parent = 1 AND floworch.run.ended_at IS NOT NULL ORDER BY floworch.run.ended_at
+ LIMIT %(param_4)s::INTEGER) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
 FROM (SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.step.due_at AS at
 FROM floworch.step
 WHERE floworch.step.status = 'Pending' AND floworch.step.due_at > %(due_at_2)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.step.due_at
- LIMIT %(param_4)s::INTEGER) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
+ LIMIT %(param_5)s::INTEGER) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
 FROM (SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.step.lease_until AS at
 FROM floworch.step
 WHERE floworch.step.lease_until IS NOT NULL AND floworch.step.lease_until > statement_timestamp() ORDER BY floworch.step.lease_until
- LIMIT %(param_5)s::INTEGER) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
+ LIMIT %(param_6)s::INTEGER) AS anon_6 UNION ALL SELECT anon_7.kind, anon_7.run_id, anon_7.step_key, anon_7.attempt, anon_7.owner, anon_7.at
 FROM (SELECT 'next' AS kind, CAST(NULL AS UUID) AS run_id, CAST(NULL AS TEXT) COLLATE "C" AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) COLLATE "C" AS owner, floworch.run.deadline AS at
 FROM floworch.run
 WHERE floworch.run.deadline IS NOT NULL AND floworch.run.ended_at IS NULL AND floworch.run.stop_kind IS NULL AND floworch.run.deadline > %(deadline_2)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.run.deadline
- LIMIT %(param_6)s::INTEGER) AS anon_6;
+ LIMIT %(param_7)s::INTEGER) AS anon_7;

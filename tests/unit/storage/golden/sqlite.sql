@@ -6,6 +6,22 @@ SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
+-- bulk: insert_child
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: tell_parent
+UPDATE floworch_run AS t
+SET tells_parent = 1
+FROM (VALUES (?)) AS v
+WHERE t."id" = v.column1;
+
+-- bulk: hear_of
+UPDATE floworch_run AS t
+SET tells_parent = 0
+FROM (VALUES (?)) AS v
+WHERE t."id" = v.column1;
+
 -- bulk: advance_run
 UPDATE floworch_run AS t
 SET "status" = v.column1, "deadline" = v.column2, "stop_kind" = v.column3, "stop_reason" = v.column4, "stop_at" = v.column5, "ended_at" = v.column6, "revision" = v.column7
@@ -115,7 +131,7 @@ WHERE floworch_step.run_id IN (__[POSTCOMPILE_run_id_1]) AND floworch_step.step_
 -- retention: runs
 SELECT floworch_run.id, floworch_run.flow_id, floworch_run.idempotency_key, floworch_run.started_at
 FROM floworch_run
-WHERE floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at < ? AND floworch_run.ended_at < ?
+WHERE floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at < ? AND floworch_run.ended_at < ? AND floworch_run.tells_parent = ?
  LIMIT ? OFFSET ?;
 
 -- retention: keys
@@ -134,7 +150,7 @@ WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.priority
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.tells_parent, floworch_run.priority
 FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.source_run_id = ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;
@@ -153,15 +169,19 @@ FROM (SELECT 'deadline' AS kind, floworch_run.id AS run_id, CAST(NULL AS TEXT) A
 FROM floworch_run
 WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline <= ? ORDER BY floworch_run.deadline
  LIMIT ? OFFSET ?) AS anon_3 UNION ALL SELECT anon_4.kind, anon_4.run_id, anon_4.step_key, anon_4.attempt, anon_4.owner, anon_4.at
+FROM (SELECT 'child' AS kind, floworch_run.id AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_run.ended_at AS at
+FROM floworch_run
+WHERE floworch_run.tells_parent = 1 AND floworch_run.ended_at IS NOT NULL ORDER BY floworch_run.ended_at
+ LIMIT ? OFFSET ?) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
 FROM (SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_step.due_at AS at
 FROM floworch_step
 WHERE floworch_step.status = 'Pending' AND floworch_step.due_at > ? ORDER BY floworch_step.due_at
- LIMIT ? OFFSET ?) AS anon_4 UNION ALL SELECT anon_5.kind, anon_5.run_id, anon_5.step_key, anon_5.attempt, anon_5.owner, anon_5.at
+ LIMIT ? OFFSET ?) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
 FROM (SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_step.lease_until AS at
 FROM floworch_step
 WHERE floworch_step.lease_until IS NOT NULL AND floworch_step.lease_until > ? ORDER BY floworch_step.lease_until
- LIMIT ? OFFSET ?) AS anon_5 UNION ALL SELECT anon_6.kind, anon_6.run_id, anon_6.step_key, anon_6.attempt, anon_6.owner, anon_6.at
+ LIMIT ? OFFSET ?) AS anon_6 UNION ALL SELECT anon_7.kind, anon_7.run_id, anon_7.step_key, anon_7.attempt, anon_7.owner, anon_7.at
 FROM (SELECT 'next' AS kind, CAST(NULL AS CHAR(36)) AS run_id, CAST(NULL AS TEXT) AS step_key, CAST(NULL AS INTEGER) AS attempt, CAST(NULL AS TEXT) AS owner, floworch_run.deadline AS at
 FROM floworch_run
 WHERE floworch_run.deadline IS NOT NULL AND floworch_run.ended_at IS NULL AND floworch_run.stop_kind IS NULL AND floworch_run.deadline > ? ORDER BY floworch_run.deadline
- LIMIT ? OFFSET ?) AS anon_6;
+ LIMIT ? OFFSET ?) AS anon_7;

@@ -70,6 +70,12 @@ CREATE TABLE [{schema}].run (
     stop_at DATETIMEOFFSET(6) NULL,
     idempotency_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
     source_run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    parent_run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    parent_step_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
+    parent_attempt INTEGER NULL,
+    parent_waits SMALLINT NOT NULL DEFAULT 0,
+    depth SMALLINT NOT NULL DEFAULT 0,
+    tells_parent SMALLINT NOT NULL DEFAULT 0,
     priority SMALLINT NOT NULL,
     body NVARCHAR(max) NULL,
     headers NVARCHAR(max) NULL,
@@ -82,11 +88,15 @@ CREATE INDEX run_by_flow ON [{schema}].run (flow_id, started_at, id);
 
 CREATE INDEX run_by_flow_status ON [{schema}].run (flow_id, status, started_at, id);
 
+CREATE INDEX run_by_parent ON [{schema}].run (parent_run_id, started_at, id) WHERE parent_run_id IS NOT NULL;
+
 CREATE INDEX run_by_source ON [{schema}].run (source_run_id, started_at) WHERE source_run_id IS NOT NULL;
 
 CREATE INDEX run_by_start ON [{schema}].run (started_at, id);
 
 CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
+
+CREATE INDEX run_untold ON [{schema}].run (ended_at) WHERE tells_parent = 1;
 
 CREATE TABLE [{schema}].step (
     run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,

@@ -70,6 +70,12 @@ CREATE TABLE "{schema}".run (
     stop_at TIMESTAMP WITH TIME ZONE,
     idempotency_key TEXT COLLATE "C",
     source_run_id UUID,
+    parent_run_id UUID,
+    parent_step_key TEXT COLLATE "C",
+    parent_attempt INTEGER,
+    parent_waits SMALLINT DEFAULT 0 NOT NULL,
+    depth SMALLINT DEFAULT 0 NOT NULL,
+    tells_parent SMALLINT DEFAULT 0 NOT NULL,
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
@@ -83,11 +89,15 @@ CREATE INDEX run_by_flow ON "{schema}".run (flow_id, started_at, id);
 
 CREATE INDEX run_by_flow_status ON "{schema}".run (flow_id, status, started_at, id);
 
+CREATE INDEX run_by_parent ON "{schema}".run (parent_run_id, started_at, id) WHERE parent_run_id IS NOT NULL;
+
 CREATE INDEX run_by_source ON "{schema}".run (source_run_id, started_at) WHERE source_run_id IS NOT NULL;
 
 CREATE INDEX run_by_start ON "{schema}".run (started_at, id);
 
 CREATE INDEX run_by_status ON "{schema}".run (status, started_at, id);
+
+CREATE INDEX run_untold ON "{schema}".run (ended_at) WHERE tells_parent = 1;
 
 CREATE TABLE "{schema}".step (
     run_id UUID NOT NULL,

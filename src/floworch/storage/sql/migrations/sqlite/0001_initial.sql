@@ -68,6 +68,12 @@ CREATE TABLE floworch_run (
     stop_at BIGINT,
     idempotency_key TEXT,
     source_run_id CHAR(36),
+    parent_run_id CHAR(36),
+    parent_step_key TEXT,
+    parent_attempt INTEGER,
+    parent_waits SMALLINT DEFAULT 0 NOT NULL,
+    depth SMALLINT DEFAULT 0 NOT NULL,
+    tells_parent SMALLINT DEFAULT 0 NOT NULL,
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
@@ -81,11 +87,15 @@ CREATE INDEX floworch_run_by_flow ON floworch_run (flow_id, started_at, id);
 
 CREATE INDEX floworch_run_by_flow_status ON floworch_run (flow_id, status, started_at, id);
 
+CREATE INDEX floworch_run_by_parent ON floworch_run (parent_run_id, started_at, id) WHERE parent_run_id IS NOT NULL;
+
 CREATE INDEX floworch_run_by_source ON floworch_run (source_run_id, started_at) WHERE source_run_id IS NOT NULL;
 
 CREATE INDEX floworch_run_by_start ON floworch_run (started_at, id);
 
 CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
+
+CREATE INDEX floworch_run_untold ON floworch_run (ended_at) WHERE tells_parent = 1;
 
 CREATE TABLE floworch_step (
     run_id CHAR(36) NOT NULL,
