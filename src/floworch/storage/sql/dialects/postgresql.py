@@ -170,7 +170,8 @@ class PostgresqlDialect(SqlDialect):
     def pipes(self, url: URL) -> Pipes | None:
         if not self._pipes:
             return None
-        return PostgresqlPipes(url, self._connections.arguments(url.query), self._pipes, RECYCLE_SECONDS)
+        arguments = self._connections.arguments(url.query, only_commits=True)
+        return PostgresqlPipes(url, arguments, self._pipes, RECYCLE_SECONDS)
 
     def call_orders(self, caller: str) -> list[Order]:
         return [call_order(self._channel, caller)]

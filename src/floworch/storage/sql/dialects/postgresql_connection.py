@@ -24,6 +24,15 @@ _NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_BY_PRIMARY_KEY = {
+    # What commits write is named by primary keys, be it one row or a hundred. Left to itself, the server plans for few
+    # rows each time anew, which takes as long as the work; or it keeps a plan that it made while the tables were empty,
+    # which reads all of them until they are analysed.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +82,15 @@ class Connections:
             connect_args=self.arguments(url.query),
         )
 
-    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments of ``psycopg.connect`` beside those that the URL gives."""
+    def arguments(self, given: Mapping[str, Any], *, only_commits: bool = False) -> dict[str, Any]:
+        """Arguments of ``psycopg.connect`` beside those that the URL gives. ``only_commits``: nothing else is asked on
+        the connection."""
         wanted: dict[str, Any] = {**_NETWORK, "application_name": self.application_name}
         arguments = {name: value for name, value in wanted.items() if name not in given}
         if self.pgbouncer:
             return {**arguments, "prepare_threshold": None}
-        settings = " ".join(f"-c {name}={value}" for name, value in self.timeouts().items())
+        chosen = {**self.timeouts(), **(_BY_PRIMARY_KEY if only_commits else {})}
+        settings = " ".join(f"-c {name}={value}" for name, value in chosen.items())
         # The last one wins.
         return {**arguments, "options": f"{settings} {given['options']}" if "options" in given else settings}
 
