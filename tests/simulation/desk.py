@@ -156,7 +156,7 @@ class Desk:
     def _check_lists(self, transition: Transition, before: dict[str, StepState], offer: ClaimOffer | None) -> None:
         """What the transition says beside the rows is what the rows say."""
         rows = {key: change.state for key, change in transition.steps.items()}
-        started = [key for key, row in rows.items() if row.status is StepStatus.RUNNING and row.loop is None]
+        started = [key for key, row in rows.items() if row.status is StepStatus.RUNNING and not row.is_block]
         assert sorted(transition.claimed) == sorted(started)
         assert sorted(transition.ready) == sorted(key for key, row in rows.items() if row.status is StepStatus.READY)
         assert len(started) <= (offer.limit if offer else 0)

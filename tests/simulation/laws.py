@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from floworch.core.machine.history import fold
+from floworch.core.machine.progress import LoopProgress, UntilProgress
 from floworch.core.machine.state import RunState, SkipKind, StepState
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus, StepStatus
@@ -28,7 +29,9 @@ def check_state(state: RunState, ledger: Ledger) -> None:
     assert _counted(state, ledger) == {key: count for scope in scopes for key, count in _unmet(ledger, scope)}
     for key, row in ledger.rows.items():
         if row.loop is not None:
-            _check_loop(ledger, key, row)
+            _check_loop(ledger, key, row, row.loop)
+        if isinstance(row.progress, UntilProgress):
+            _check_until(ledger, key, row, row.progress)
     if state.status is RunStatus.RUNNING:
         assert any(_can_move(row) for row in state.steps.values()), (
             "nothing can happen any more, and the run has not ended"
@@ -89,6 +92,8 @@ def _decide(ledger: Ledger, key: str, spec: StepSpec) -> str:
     try:
         if not all(holds(guard, facts) for guard in spec.guards):
             return "when"
+        if spec.until is not None:
+            return "until"
         if spec.loop is None:
             return "start"
         source = spec.loop.source
@@ -109,26 +114,39 @@ def _matches(decision: str, row: StepState, error: str | None) -> bool:
             return row.status in (StepStatus.READY, StepStatus.RUNNING)
         case "loop":
             return row.loop is not None
+        case "until":
+            return isinstance(row.progress, UntilProgress)
         case _:
             return row.status is StepStatus.FAILED and error == decision
 
 
-def _check_loop(ledger: Ledger, key: str, row: StepState) -> None:
-    assert row.loop is not None
-    begun = [index for index in range(row.loop.total) if _is_entered(ledger, f"{key}.{index}")]
-    assert begun == list(range(row.loop.started))
+def _check_loop(ledger: Ledger, key: str, row: StepState, progress: LoopProgress) -> None:
+    begun = [index for index in range(progress.total) if _is_entered(ledger, f"{key}.{index}")]
+    assert begun == list(range(progress.started))
     in_flight = [scope for index in begun if _open_steps(ledger, scope := f"{key}.{index}")]
-    assert len(in_flight) == row.loop.in_flight
+    assert len(in_flight) == progress.in_flight
     loop = spec_of(ledger.flow, key).loop
     assert loop is not None
     by_itself = set(in_flight) - ledger.reopened
     assert len(by_itself) <= loop.concurrency_limit, f"{in_flight} are in flight at once"
     if row.is_final and row.skip is not SkipKind.RUN_STOPPED:
-        assert row.loop.done == row.loop.total
+        halted = loop.on_item_failure == "stopNew" and progress.failed
+        assert progress.done == (progress.started if halted else progress.total)
+
+
+def _check_until(ledger: Ledger, key: str, row: StepState, progress: UntilProgress) -> None:
+    """One iteration after the other; none while the loop waits or has ended."""
+    begun = [index for index in range(progress.started + 1) if _is_entered(ledger, f"{key}.{index}")]
+    assert begun == list(range(progress.started))
+    in_flight = [index for index in begun if _open_steps(ledger, f"{key}.{index}")]
+    assert in_flight == ([progress.started - 1] if row.status is StepStatus.RUNNING else [])
+    until = spec_of(ledger.flow, key).until
+    assert until is not None
+    assert 1 <= progress.started - progress.counted_from <= until.max_iterations
 
 
 def _can_move(row: StepState) -> bool:
-    return row.loop is None and not row.is_final
+    return not row.is_final and not (row.is_block and row.status is StepStatus.RUNNING)
 
 
 def _counted(state: RunState, ledger: Ledger) -> dict[str, int]:
@@ -186,11 +204,12 @@ class _LedgerFacts:
                 return self.ledger.rows[found].status.value, self.ledger.output(found), kind
         raise AssertionError(f"no step {key!r} in sight of {self.key}")
 
-    def iteration(self, loop: str | None) -> tuple[Json, int]:
+    def iteration(self, loop: str | None, *, of_items: bool) -> tuple[Json, int]:
         for scope in self._scopes():
             loop_key, _, index = scope.rpartition(".")
-            if scope and loop in (None, loop_key.rpartition(".")[2]):
-                return self.ledger.items[loop_key].value[int(index)], int(index)
+            items = self.ledger.items.get(loop_key)
+            if scope and loop in (None, loop_key.rpartition(".")[2]) and (items or not of_items):
+                return items and items.value[int(index)], int(index)
         raise AssertionError(f"no loop {loop!r} around {self.key}")
 
     def _scopes(self) -> Iterable[str]:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from floworch.core.machine.block_output import state_payload
-from floworch.core.machine.progress import progress_to_json
+from floworch.core.machine.progress import UntilProgress, progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, Rarities, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
-from tests.simulation.oracle import Result, succeeded_loop, usual_ends
+from tests.simulation.oracle import Result, scope_outcome, succeeded_loop, succeeded_until, usual_ends
 from tests.simulation.specs import FlowSpec, spec_of, steps_of_scope
 
 __all__ = ["Conflict", "Ledger", "result_of"]
@@ -133,9 +133,11 @@ class Ledger:
                 return None
             case PayloadKind.STATE:
                 row = self.rows.get(ref.step_key)
-                return (
-                    None if row is None else state_payload(row.status, row.progress and progress_to_json(row.progress))
-                )
+                return None if row is None else _state(row)
+
+
+def _state(row: StepState) -> Payload:
+    return state_payload(row.status, None if row.progress is None else progress_to_json(row.progress))
 
 
 def result_of(ledger: Ledger, key: str) -> Result:
@@ -143,7 +145,9 @@ def result_of(ledger: Ledger, key: str) -> Result:
     row = ledger.rows[key]
     if row.status is StepStatus.SUCCEEDED:
         if row.loop is not None:
-            return succeeded_loop([_leaves(ledger, f"{key}.{index}") for index in range(row.loop.total)])
+            return succeeded_loop([_entry(ledger, f"{key}.{index}") for index in range(row.loop.total)])
+        if isinstance(row.progress, UntilProgress):
+            return succeeded_until(_entry(ledger, f"{key}.{row.progress.started - 1}"))
         return Result(row.status, ledger.outputs[key].value, shown=True)
     if row.status is StepStatus.SKIPPED:
         assert row.skip is not None or spec_of(ledger.flow, key).loop is not None, f"{key} has no kind of skip"
@@ -152,6 +156,10 @@ def result_of(ledger: Ledger, key: str) -> Result:
     return Result(row.status, why=_WHY_FAILED.get(kind, kind))
 
 
-def _leaves(ledger: Ledger, scope: str) -> dict[str, Result]:
-    ends = usual_ends(steps_of_scope(ledger.flow, scope))
-    return {spec.key: result_of(ledger, f"{scope}.{spec.key}") for spec in ends}
+def _entry(ledger: Ledger, scope: str) -> dict[str, Result]:
+    """The leaves of an iteration; none of one that has failed."""
+    steps = steps_of_scope(ledger.flow, scope)
+    ends = {spec.key: result_of(ledger, f"{scope}.{spec.key}") for spec in steps}
+    if scope_outcome(steps, ends) is StepStatus.FAILED:
+        return {}
+    return {spec.key: ends[spec.key] for spec in usual_ends(steps)}

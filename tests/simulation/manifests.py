@@ -21,6 +21,7 @@ from tests.simulation.specs import (
     Negation,
     Read,
     StepSpec,
+    UntilSpec,
 )
 
 __all__ = ["FLOW_ID", "manifest_of", "plan_of", "text_of"]
@@ -67,7 +68,9 @@ def _step(spec: StepSpec) -> Json:
         if number < len(guards):
             edge["when"] = guards[number]
         written["runAfter"][name] = edge
-    return written if spec.loop is None else written | _loop(spec.loop)
+    if spec.loop is not None:
+        return written | _loop(spec.loop)
+    return written if spec.until is None else written | _until(spec.until)
 
 
 def _loop(loop: LoopSpec) -> dict[str, Json]:
@@ -75,7 +78,18 @@ def _loop(loop: LoopSpec) -> dict[str, Json]:
         "type": "ForEach",
         "forEach": list(loop.source) if isinstance(loop.source, tuple) else _text_of_read(loop.source),
         "concurrencyLimit": loop.concurrency_limit,
+        "onItemFailure": loop.on_item_failure,
         "steps": _steps(loop.body),
+    }
+
+
+def _until(until: UntilSpec) -> dict[str, Json]:
+    return {
+        "type": "Until",
+        "until": text_of(until.condition),
+        "maxIterations": until.max_iterations,
+        "delaySeconds": until.delay_seconds,
+        "steps": _steps(until.body),
     }
 
 

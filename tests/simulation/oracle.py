@@ -8,12 +8,12 @@ things happened does not matter. Slow, and short enough to be checked by eye.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus, StepStatus
-from tests.simulation.specs import FlowSpec, LoopSpec, Outcome, StepSpec, steps_of_scope
+from tests.simulation.specs import FlowSpec, LoopSpec, Outcome, StepSpec, UntilSpec, steps_of_scope
 from tests.simulation.truth import ExpressionFails, Facts, as_list, holds, read
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "scope_outcome",
     "skipped_behind",
     "succeeded_loop",
+    "succeeded_until",
 ]
 
 
@@ -57,6 +58,8 @@ class _Judge:
     executions: Mapping[str, int]
     lost: frozenset[tuple[str, int]]
     begun: Mapping[str, Sequence[Json] | None]
+    entered: Mapping[str, int]
+    counted_from: Mapping[str, int]
     results: dict[str, Result]
 
 
@@ -70,6 +73,7 @@ class _Scope:
     indexes: tuple[int, ...] = ()
     loop: str = ""
     item: Json = None
+    has_item: bool = False
     outer: _Scope | None = None
 
     def around(self) -> Iterable[_Scope]:
@@ -87,14 +91,20 @@ def expected(
     pinned: Mapping[str, Result] | None = None,
     lost: frozenset[tuple[str, int]] = frozenset(),
     begun: Mapping[str, Sequence[Json] | None] | None = None,
+    entered: Mapping[str, int] | None = None,
+    counted_from: Mapping[str, int] | None = None,
 ) -> Verdict:
     """How the run and all its steps end when nobody stops it.
 
     ``executions`` says how often a step has run before, ``pinned`` are results that stay as they are (both after
     a retry), ``lost`` are the executions that were declared lost for good, by key and number. ``begun`` are steps that
-    had begun before a retry changed what they depend on, with their items if they are loops: they go on.
+    had begun before a retry changed what they depend on, with their items if they are loops: they go on. ``entered``
+    says how many iterations a loop has begun that begins none after a failure, because that depends on the order of
+    things. ``counted_from`` are the iterations that a loop retried by hand had behind it.
     """
-    judge = _Judge(flow, script, executions or {}, lost, begun or {}, dict(pinned or {}))
+    judge = _Judge(
+        flow, script, executions or {}, lost, begun or {}, entered or {}, counted_from or {}, dict(pinned or {})
+    )
     status = _judge_scope(judge, _Scope(flow.steps))
     return Verdict(RunStatus(status.value), judge.results)
 
@@ -181,6 +191,8 @@ def _decide(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
 
 
 def _run(judge: _Judge, scope: _Scope, spec: StepSpec, items: Sequence[Json] | None) -> Result:
+    if spec.until is not None:
+        return _until(judge, scope, spec, spec.until)
     if spec.loop is None:
         return _play(judge, scope, spec)
     return Result(StepStatus.FAILED, why="source") if items is None else _loop(judge, scope, spec, spec.loop, items)
@@ -213,26 +225,54 @@ def _play(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
 
 
 def _loop(judge: _Judge, scope: _Scope, spec: StepSpec, loop: LoopSpec, items: Sequence[Json]) -> Result:
-    iterations = [
-        _Scope(
-            steps=loop.body,
-            prefix=f"{scope.prefix}{spec.key}.{index}.",
-            path=f"{scope.path}{spec.key}.",
-            indexes=(*scope.indexes, index),
-            loop=spec.key,
-            item=item,
-            outer=scope,
-        )
-        for index, item in enumerate(items)
-    ]
+    iterations = [replace(_iteration(scope, spec, index), item=item, has_item=True) for index, item in enumerate(items)]
+    if loop.on_item_failure == "stopNew":
+        begun = iterations[: judge.entered.get(scope.prefix + spec.key, len(iterations))]
+        if StepStatus.FAILED in [_judge_scope(judge, iteration) for iteration in begun]:
+            return Result(StepStatus.FAILED, why="iterations")
     ends = [_judge_scope(judge, iteration) for iteration in iterations]
-    if StepStatus.FAILED in ends:
+    if StepStatus.FAILED in ends and loop.on_item_failure != "continue":
         return Result(StepStatus.FAILED, why="iterations")
     if ends and all(end is StepStatus.SKIPPED for end in ends):
         return Result(StepStatus.SKIPPED, why="iterations")
-    return succeeded_loop(
-        [{leaf.key: judge.results[each.prefix + leaf.key] for leaf in usual_ends(each.steps)} for each in iterations]
+    entries = [_results(judge, iteration) for iteration in iterations]
+    return succeeded_loop([{} if end is StepStatus.FAILED else entry for end, entry in zip(ends, entries, strict=True)])
+
+
+def _until(judge: _Judge, scope: _Scope, spec: StepSpec, until: UntilSpec) -> Result:
+    first = judge.counted_from.get(scope.prefix + spec.key, 0)
+    for index in range(first + until.max_iterations):
+        iteration = replace(_iteration(scope, spec, index), steps=until.body)
+        if _judge_scope(judge, iteration) is StepStatus.FAILED:
+            return Result(StepStatus.FAILED, why="iterations")
+        if index < first:
+            continue  # a retry by hand goes on, whatever ended the loop before
+        try:
+            if holds(until.condition, _ScopeFacts(judge, iteration)):
+                return succeeded_until(_results(judge, iteration))
+        except ExpressionFails:
+            return Result(StepStatus.FAILED, why="ExpressionError")
+    return Result(StepStatus.FAILED, why="UntilExhausted")
+
+
+def _iteration(scope: _Scope, spec: StepSpec, index: int) -> _Scope:
+    return _Scope(
+        steps=spec.loop.body if spec.loop else (),
+        prefix=f"{scope.prefix}{spec.key}.{index}.",
+        path=f"{scope.path}{spec.key}.",
+        indexes=(*scope.indexes, index),
+        loop=spec.key,
+        outer=scope,
     )
+
+
+def _results(judge: _Judge, scope: _Scope) -> Mapping[str, Result]:
+    return {leaf.key: judge.results[scope.prefix + leaf.key] for leaf in usual_ends(scope.steps)}
+
+
+def succeeded_until(leaves: Mapping[str, Result]) -> Result:
+    """Result of a loop that has come to its end, from how the leaves of its last iteration ended."""
+    return Result(StepStatus.SUCCEEDED, _entry(leaves), shown=any(leaf.shown for leaf in leaves.values()))
 
 
 def succeeded_loop(iterations: Sequence[Mapping[str, Result]]) -> Result:
@@ -267,9 +307,9 @@ class _ScopeFacts:
                     return found.status.value, found.output, error
         raise AssertionError(f"no step {key!r} in sight")
 
-    def iteration(self, loop: str | None) -> tuple[Json, int]:
+    def iteration(self, loop: str | None, *, of_items: bool) -> tuple[Json, int]:
         for scope in self.scope.around():
-            if scope.loop and loop in (None, scope.loop):
+            if scope.loop and loop in (None, scope.loop) and (scope.has_item or not of_items):
                 return scope.item, scope.indexes[-1]
         raise AssertionError(f"no loop {loop!r} around")
 

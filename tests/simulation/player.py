@@ -27,6 +27,7 @@ from floworch.core.machine.commands import (
     StopRun,
     TimerFired,
 )
+from floworch.core.machine.progress import UntilProgress
 from floworch.core.machine.state import RunState, SkipKind, StepState
 from floworch.core.model.payload import Json, Payload, PayloadRef
 from floworch.core.model.records import StepError
@@ -82,6 +83,8 @@ class Player:
     """Results that no retry has undone."""
     begun: dict[str, list[Json] | None] = field(default_factory=dict)
     """Steps that had begun when a retry changed what they depend on, with the items of loops."""
+    counted_from: dict[str, int] = field(default_factory=dict)
+    """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     reports: list[Command] = field(default_factory=list)
     """Everything that workers have reported."""
 
@@ -127,6 +130,8 @@ class Player:
             pinned=self.pinned,
             lost=frozenset(self.lost),
             begun=self.begun,
+            entered={key: row.loop.started for key, row in self.ledger.rows.items() if row.loop is not None},
+            counted_from=self.counted_from,
         )
         found = self.ledger.results()
         wrong = {key: (found.get(key), verdict.steps.get(key)) for key in found.keys() | verdict.steps.keys()}
@@ -134,10 +139,11 @@ class Player:
         assert not wrong, f"(machine, oracle): {wrong}"
         assert self.state.status is verdict.run, f"machine: {self.state.status}, oracle: {verdict.run}"
         for key, result in verdict.steps.items():
-            if spec_of(self.story.flow, key).loop is not None and result.status is StepStatus.SUCCEEDED:
-                assert self._loop_output(key) == result.output
+            spec = spec_of(self.story.flow, key)
+            if (spec.loop or spec.until) and result.status is StepStatus.SUCCEEDED:
+                assert self._block_output(key) == result.output
 
-    def _loop_output(self, key: str) -> Json:
+    def _block_output(self, key: str) -> Json:
         plan = find_step(self.desk.plan, key)
         assert plan is not None
         payloads: dict[PayloadRef, Payload | None] = {}
@@ -185,11 +191,11 @@ class Player:
         raise AssertionError("nothing can happen any more, and the run has not ended")
 
     def _keys(self, status: StepStatus) -> list[str]:
-        """Keys of the plain steps with this status, as the store has them; loops only where they failed."""
+        """Keys of the steps with this status, as the store has them; no blocks that run: they are nobody's work."""
         return [
             key
             for key, row in self.ledger.rows.items()
-            if row.status is status and (row.loop is None or status is StepStatus.FAILED)
+            if row.status is status and not (row.is_block and status is StepStatus.RUNNING)
         ]
 
     def claim(self, key: str) -> None:
@@ -272,7 +278,7 @@ class Player:
     def retry(self, key: str) -> None:
         row = self.ledger.rows[key]
         command = RetryStep(key, None, self.ledger.rows_of_ended_iterations(key))
-        if row.loop is not None or self._cannot_reopen(key):
+        if self._is_bound_to_others(row) or self._is_behind(key) or self._cannot_reopen(key):
             self.desk.expect_refusal(command)
             return
         ends = self.ledger.results()
@@ -281,18 +287,34 @@ class Player:
             again |= self._stopped_around(key, ends)
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         for name, begun in self.ledger.rows.items():
-            if begun.loop is not None if name in again else not begun.is_final:
+            if begun.is_block if name in again else not begun.is_final:
                 self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None
+        if isinstance(row.progress, UntilProgress):
+            self.counted_from[key] = row.progress.started
         self.first_executions[key] = self.executions[key]
         self.lost.discard((key, self.executions[key]))
         self.send(command)
+
+    def _is_bound_to_others(self, row: StepState) -> bool:
+        """A loop that has failed because of a step inside."""
+        until = row.progress if isinstance(row.progress, UntilProgress) else None
+        return row.loop is not None or (until is not None and until.first_failure is not None)
+
+    def _is_behind(self, key: str) -> bool:
+        """The step is in an iteration from which a loop with a condition has gone on."""
+        for scope in filter(None, _scopes_around(key)):
+            block, _, index = scope.rpartition(".")
+            progress = self.ledger.rows[block].progress
+            if isinstance(progress, UntilProgress) and int(index) < progress.started - 1:
+                return True
+        return False
 
     def _cannot_reopen(self, key: str) -> bool:
         """A loop beside the step, or beside a loop around it, was stopped half-way."""
         if self.state.stop is None:
             return False
         return self.state.status is RunStatus.RUNNING or any(
-            row.loop is not None and row.skip is SkipKind.RUN_STOPPED and not key.startswith(f"{name}.")
+            row.is_block and row.skip is SkipKind.RUN_STOPPED and not key.startswith(f"{name}.")
             for scope in _scopes_around(key)
             for name, row in self._rows_in(scope).items()
         )

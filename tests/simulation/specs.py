@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
+from floworch.core.model.steps import OnItemFailure
 
 __all__ = [
     "ANY",
@@ -30,6 +31,7 @@ __all__ = [
     "Script",
     "Source",
     "StepSpec",
+    "UntilSpec",
     "spec_of",
     "step",
     "steps_of_scope",
@@ -97,6 +99,7 @@ class StepSpec:
     """The first hangs on the step itself, the following ones on its edges, in order."""
     max_attempts: int = 1
     loop: LoopSpec | None = None
+    until: UntilSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,16 @@ class LoopSpec:
     source: Source
     body: tuple[StepSpec, ...]
     concurrency_limit: int = 1
+    on_item_failure: OnItemFailure = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class UntilSpec:
+    condition: Guard
+    """Reads the steps of the iteration, and nothing that a retry by hand may change meanwhile."""
+    body: tuple[StepSpec, ...]
+    max_iterations: int = 3
+    delay_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +162,8 @@ def steps_of_scope(flow: FlowSpec, scope: str) -> tuple[StepSpec, ...]:
     """Steps of the flow itself (``""``) or of an iteration such as ``l.0.m.3``."""
     steps = flow.steps
     for name in scope.split(".")[::2] if scope else ():
-        loop = next(spec for spec in steps if spec.key == name).loop
+        block = next(spec for spec in steps if spec.key == name)
+        loop = block.loop or block.until
         assert loop is not None
         steps = loop.body
     return steps

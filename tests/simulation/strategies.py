@@ -8,13 +8,14 @@ of its dependencies did not suit ends before its other dependencies do, so what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from hypothesis import strategies as st
 
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
+from floworch.core.model.steps import OnItemFailure
 from tests.simulation.specs import (
     ANY,
     DONE,
@@ -32,6 +33,7 @@ from tests.simulation.specs import (
     Script,
     Source,
     StepSpec,
+    UntilSpec,
 )
 
 __all__ = ["Story", "choices", "stories"]
@@ -53,6 +55,9 @@ class _Sight:
     outer: Mapping[str, bool] = field(default_factory=dict)
     """Step keys that are certainly final → whether they are loops."""
     loops: tuple[str, ...] = ()
+    """Loops around, which have an index, innermost last."""
+    item_loops: tuple[str, ...] = ()
+    """Those of them that have items."""
 
 
 _KEYS = "abcdefghijkl"
@@ -105,16 +110,19 @@ def _draw_scope(
         certain[key] = _certainly_final(run_after, certain)
         is_loop = {spec.key: spec.loop is not None for spec in steps}
         readable = outer | {name: is_loop[name] for name in sorted(certain[key])}
-        here = _Sight(sight.depth, readable, sight.loops)
-        loop = None
+        here = replace(sight, outer=readable)
+        loop = until = None
         if loops and draw(st.integers(0, 2)) == 2:
             loops -= 1
-            loop = _draw_loop(draw, here, key, f"{path}{key}.", outcomes)
+            if draw(st.booleans()):
+                loop = _draw_loop(draw, here, key, f"{path}{key}.", outcomes)
+            else:
+                until = _draw_until(draw, here, key, f"{path}{key}.", outcomes)
         elif played := draw(_SCRIPTS):
             outcomes[path + key] = tuple(played)
         guards = _draw_guards(draw, here, 1 + len(run_after))
-        attempts = draw(st.integers(1, 3)) if loop is None and path + key in outcomes else 1
-        steps.append(StepSpec(key, run_after, guards, attempts, loop))
+        attempts = draw(st.integers(1, 3)) if path + key in outcomes else 1
+        steps.append(StepSpec(key, run_after, guards, attempts, loop, until))
     return tuple(reversed(steps)) if draw(st.booleans()) else tuple(steps)
 
 
@@ -141,10 +149,20 @@ def _draw_loop(
     draw: st.DrawFn, sight: _Sight, key: str, path: str, outcomes: dict[str, tuple[Outcome, ...]]
 ) -> LoopSpec:
     keys = draw(st.sampled_from(_BODY_KEYS))[: draw(st.integers(1, 4 - sight.depth))]
-    inside = _Sight(sight.depth + 1, sight.outer, (*sight.loops, key))
+    inside = _Sight(sight.depth + 1, sight.outer, (*sight.loops, key), (*sight.item_loops, key))
     source = draw(_sources(sight))
     body = _draw_scope(draw, keys, inside, path, outcomes, loops=1 if sight.depth == 0 else 0)
-    return LoopSpec(source, body, draw(st.integers(1, 3)))
+    return LoopSpec(source, body, draw(st.integers(1, 3)), draw(st.sampled_from(get_args(OnItemFailure))))
+
+
+def _draw_until(
+    draw: st.DrawFn, sight: _Sight, key: str, path: str, outcomes: dict[str, tuple[Outcome, ...]]
+) -> UntilSpec:
+    keys = draw(st.sampled_from(_BODY_KEYS))[: draw(st.integers(1, 3 - sight.depth))]
+    inside = _Sight(sight.depth + 1, sight.outer, (*sight.loops, key), sight.item_loops)
+    body = _draw_scope(draw, keys, inside, path, outcomes, loops=1 if sight.depth == 0 else 0)
+    seen = replace(inside, outer={spec.key: spec.loop is not None for spec in body})
+    return UntilSpec(draw(_guards(seen)), body, draw(st.integers(1, 3)), draw(st.sampled_from([0, 0, 7])))
 
 
 def _sources(sight: _Sight) -> st.SearchStrategy[Source]:
@@ -154,7 +172,7 @@ def _sources(sight: _Sight) -> st.SearchStrategy[Source]:
     ]
     for key, is_loop in sorted(sight.outer.items()):
         choices.append(st.just(Read("output", key, () if is_loop else ("items",))))
-    if sight.loops:
+    if sight.item_loops:
         choices.append(st.sampled_from([Read("item", trail=("items",)), Read("item")]))
     return st.one_of(choices)
 
@@ -191,7 +209,7 @@ def _safe_guards(sight: _Sight) -> st.SearchStrategy[Guard]:
         ]
     if sight.loops:
         choices.append(
-            st.builds(Compare, _around("index", sight), st.sampled_from(["==", "<", ">="]), st.integers(0, 2))
+            st.builds(Compare, _around("index", sight.loops), st.sampled_from(["==", "<", ">="]), st.integers(0, 2))
         )
     return st.one_of(choices)
 
@@ -207,8 +225,8 @@ def _bare_reads(sight: _Sight) -> st.SearchStrategy[Read]:
     choices = [st.just(Read("body", trail=("n",)))]
     for key, is_loop in sorted(sight.outer.items()):
         choices.append(st.just(Read("output", key, (0, "n") if is_loop else ("n",))))
-    if sight.loops:
-        choices += [_around("item", sight), st.just(Read("item", trail=("n",)))]
+    if sight.item_loops:
+        choices += [_around("item", sight.item_loops), st.just(Read("item", trail=("n",)))]
     return st.one_of(choices)
 
 
@@ -216,5 +234,5 @@ def _reads(what: Literal["status", "error_type"], keys: st.SearchStrategy[str]) 
     return st.builds(Read, st.just(what), keys)
 
 
-def _around(what: Literal["item", "index"], sight: _Sight) -> st.SearchStrategy[Read]:
-    return st.builds(Read, st.just(what), st.sampled_from([None, *sight.loops]))
+def _around(what: Literal["item", "index"], loops: tuple[str, ...]) -> st.SearchStrategy[Read]:
+    return st.builds(Read, st.just(what), st.sampled_from([None, *loops]))

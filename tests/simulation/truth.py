@@ -22,8 +22,8 @@ class Facts(Protocol):
         """Status, output and type of error."""
         ...
 
-    def iteration(self, loop: str | None) -> tuple[Json, int]:
-        """Item and index."""
+    def iteration(self, loop: str | None, *, of_items: bool) -> tuple[Json, int]:
+        """Item and index; ``of_items`` passes over loops that have none."""
         ...
 
 
@@ -63,9 +63,9 @@ def _root(what: Read, facts: Facts) -> Json:
         case "body":
             return facts.body()
         case "item":
-            return facts.iteration(what.name)[0]
+            return facts.iteration(what.name, of_items=True)[0]
         case "index":
-            return facts.iteration(what.name)[1]
+            return facts.iteration(what.name, of_items=False)[1]
         case "status":
             return facts.step(what.name or "")[0]
         case "output":
