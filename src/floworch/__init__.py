@@ -5,7 +5,7 @@ from __future__ import annotations
 from floworch import expr
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.results import StepResult
-from floworch.core.handlers.spec import step_handler
+from floworch.core.handlers.spec import polling_handler, step_handler
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
     Compensation,
@@ -81,5 +81,6 @@ __all__ = [
     "WaitTimeout",
     "WebhookTrigger",
     "expr",
+    "polling_handler",
     "step_handler",
 ]

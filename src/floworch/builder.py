@@ -7,6 +7,7 @@ from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from floworch.core.dag.rules.known import KnownTypes
 from floworch.core.dag.validate import validate_flows
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
@@ -146,7 +147,10 @@ class FlowOrchestratorBuilder:
 
     def problems(self) -> list[FlowProblem]:
         """Everything that :meth:`build` would refuse the flows for; empty when they are valid."""
-        return validate_flows(self._flows, self._handlers.types | {FOR_EACH, UNTIL, SCOPE})
+        types = KnownTypes(
+            self._handlers.types | {FOR_EACH, UNTIL, SCOPE}, self._handlers.polling_types, self._handlers.missing
+        )
+        return validate_flows(self._flows, types)
 
     def build(self) -> FlowOrchestrator:
         """Check everything and put it together.

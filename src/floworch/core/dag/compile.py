@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import TypeAlias
 from uuid import UUID
 
 from floworch.core.dag.keys import COMPENSATE
@@ -10,7 +11,8 @@ from floworch.core.dag.lookup import all_steps
 from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, LoopPlan, ScopePlan, StepPlan, UntilPlan
 from floworch.core.dag.reachability import execution_order
 from floworch.core.dag.waits import SignalPlan, compile_wait
-from floworch.core.expressions import Condition, compile_condition, compile_template
+from floworch.core.dag.waits.poll import PollPlan, compile_poll, split_poll_inputs
+from floworch.core.expressions import Condition, Template, compile_condition, compile_template
 from floworch.core.model.child_types import child_reference, child_type, is_run_flow
 from floworch.core.model.manifest import (
     AnyStep,
@@ -28,14 +30,19 @@ from floworch.core.policy.retry import RetryPolicy
 
 __all__ = ["compile_manifest"]
 
+Polling: TypeAlias = Collection[str]
 
-def compile_manifest(flow_id: UUID, flow_name: str, version: str, manifest: FlowManifest) -> FlowPlan:
+
+def compile_manifest(
+    flow_id: UUID, flow_name: str, version: str, manifest: FlowManifest, polling: Polling = frozenset()
+) -> FlowPlan:
     """Compile all expressions and edges of a manifest that was validated when its flow was registered.
 
-    Of a step's settings only its own are in the plan, not the defaults of its handler.
+    Of a step's settings only its own are in the plan, not the defaults of its handler. ``polling`` are the casefolded
+    step types whose handlers poll.
     Raises :class:`~floworch.errors.ExpressionError` and ``KeyError`` for a manifest that was not validated.
     """
-    root = _scope(manifest.steps, "")
+    root = _scope(manifest.steps, "", polling)
     return FlowPlan(
         flow_id=flow_id,
         flow_name=flow_name,
@@ -47,9 +54,9 @@ def compile_manifest(flow_id: UUID, flow_name: str, version: str, manifest: Flow
     )
 
 
-def _scope(steps: Mapping[str, AnyStep], path: str) -> ScopePlan:
+def _scope(steps: Mapping[str, AnyStep], path: str, polling: Polling) -> ScopePlan:
     dependents = _dependents(steps)
-    return _scope_of({key: _step(key, step, path, tuple(dependents[key])) for key, step in steps.items()})
+    return _scope_of({key: _step(key, step, path, tuple(dependents[key]), polling) for key, step in steps.items()})
 
 
 def _scope_of(plans: Mapping[str, StepPlan]) -> ScopePlan:
@@ -83,9 +90,10 @@ def _dependents(steps: Mapping[str, AnyStep]) -> dict[str, list[str]]:
     return dependents
 
 
-def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...]) -> StepPlan:
+def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...], polling: Polling) -> StepPlan:
     path = f"{scope_path}.{key}" if scope_path else key
     plain = step if isinstance(step, Step) else None
+    inputs, poll = _inputs(plain, polling)
     return StepPlan(
         key=key,
         path=path,
@@ -93,12 +101,13 @@ def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...])
         run_after={before: demand.accepted for before, demand in step.run_after.items()},
         conditions=_conditions(step),
         dependents=dependents,
-        inputs=compile_template(plain.inputs if plain else {}),
+        inputs=inputs,
         retry=RetryPolicy(**plain.retry.policy_fields()) if plain and plain.retry else None,
         timeout_seconds=plain.timeout if plain else None,
         lease_seconds=plain.lease_seconds if plain else None,
-        block=_block(step, path) if isinstance(step, Block) else None,
+        block=_block(step, path, polling) if isinstance(step, Block) else None,
         wait=compile_wait(plain.type, plain.inputs) if plain else None,
+        poll=poll,
     )
 
 
@@ -106,29 +115,37 @@ def _row_type(step: Step | Compensation) -> str:
     return child_type(str(child_reference(step.inputs))) if is_run_flow(step.type) else step.type
 
 
+def _inputs(step: Step | Compensation | None, polling: Polling) -> tuple[Template, PollPlan | None]:
+    """What the handler gets, and how what it gives back is judged."""
+    if step is None or step.type.casefold() not in polling:
+        return compile_template(step.inputs if step else {}), None
+    settings, inputs = split_poll_inputs(step.inputs)
+    return compile_template(inputs), compile_poll(settings)
+
+
 def _conditions(step: StepBase) -> tuple[Condition, ...]:
     sources = [step.when, *(demand.when for demand in step.run_after.values())]
     return tuple(compile_condition(source) for source in sources if source)
 
 
-def _block(step: Block, path: str) -> BlockPlan:
+def _block(step: Block, path: str, polling: Polling) -> BlockPlan:
     match step:
         case ForEach():
             source = compile_template(step.for_each)
-            return LoopPlan(source, step.concurrency_limit, _scope(step.steps, path), step.on_item_failure)
+            return LoopPlan(source, step.concurrency_limit, _scope(step.steps, path, polling), step.on_item_failure)
         case Until():
             condition = compile_condition(step.until)
-            return UntilPlan(condition, step.max_iterations, step.delay, _scope(step.steps, path))
+            return UntilPlan(condition, step.max_iterations, step.delay, _scope(step.steps, path, polling))
         case Scope():
-            return _group(step, path)
+            return _group(step, path, polling)
         case _:
             raise TypeError(f"no block: {step!r}")
 
 
-def _group(step: Scope, path: str) -> GroupPlan:
-    branches = {name: _scope(steps, path) for name, steps in step.branches().items()}
+def _group(step: Scope, path: str, polling: Polling) -> GroupPlan:
+    branches = {name: _scope(steps, path, polling) for name, steps in step.branches().items()}
     undoing = {
-        key: _compensation(key, inner.compensate, path)
+        key: _compensation(key, inner.compensate, path, polling)
         for key, inner in step.steps.items()
         if isinstance(inner, Step) and inner.compensate is not None
     }
@@ -138,7 +155,8 @@ def _group(step: Scope, path: str) -> GroupPlan:
     return GroupPlan(branches, tuple(order))
 
 
-def _compensation(key: str, undoing: Compensation, path: str) -> StepPlan:
+def _compensation(key: str, undoing: Compensation, path: str, polling: Polling) -> StepPlan:
+    inputs, poll = _inputs(undoing, polling)
     return StepPlan(
         key=key,
         path=f"{path}.{key}",
@@ -146,9 +164,10 @@ def _compensation(key: str, undoing: Compensation, path: str) -> StepPlan:
         run_after={},
         conditions=(),
         dependents=(),
-        inputs=compile_template(undoing.inputs),
+        inputs=inputs,
         retry=RetryPolicy(**undoing.retry.policy_fields()) if undoing.retry else None,
         timeout_seconds=undoing.timeout,
         lease_seconds=undoing.lease_seconds,
         wait=compile_wait(undoing.type, undoing.inputs),
+        poll=poll,
     )

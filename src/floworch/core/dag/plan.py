@@ -12,6 +12,7 @@ from uuid import UUID
 
 from floworch.core.dag.keys import STEPS
 from floworch.core.dag.waits import WaitPlan
+from floworch.core.dag.waits.poll import PollPlan
 from floworch.core.expressions import Condition, Template
 from floworch.core.model.status import StepStatus
 from floworch.core.model.steps import OnItemFailure
@@ -41,6 +42,8 @@ class StepPlan:
     block: BlockPlan | None = None
     wait: WaitPlan | None = None
     """What the step waits for, if no worker carries it out."""
+    poll: PollPlan | None = None
+    """How the results of its handler are judged, if that polls."""
 
     @property
     def loop(self) -> LoopPlan | None:

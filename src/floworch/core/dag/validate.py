@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from floworch.core.dag.rules import blocks, expressions, flows, graph, keys, settings, signals
+from floworch.core.dag.rules import blocks, children, expressions, flows, graph, keys, polling, settings, signals
 from floworch.core.dag.rules.flows import CheckedFlow
+from floworch.core.dag.rules.known import StepTypes, known_types
 from floworch.core.dag.rules.scopes import Finding, scopes_of
 from floworch.core.model.flow import FlowLike, as_flow
 from floworch.core.model.manifest import FlowManifest
@@ -16,11 +17,11 @@ from floworch.errors import FlowProblem, FlowValidationError
 __all__ = ["require_valid", "validate_flows", "validate_manifest"]
 
 
-def validate_flows(flows_: Iterable[FlowLike], known_step_types: Collection[str] | None) -> list[FlowProblem]:
+def validate_flows(flows_: Iterable[FlowLike], known_step_types: StepTypes) -> list[FlowProblem]:
     """Every problem of every flow, in the order of the flows, then what they have twice; empty when all is well.
 
-    ``known_step_types`` are the types that have a handler; None leaves that question out. A flow's ``manifest`` may
-    also be the object of parsed JSON: its mistakes of form are reported beside those of its graph.
+    ``known_step_types`` are the types that have a handler, if that is known; see :data:`StepTypes`. A flow's
+    ``manifest`` may also be the object of parsed JSON: its mistakes of form are reported beside those of its graph.
     """
     checked: list[CheckedFlow] = []
     problems: list[FlowProblem] = []
@@ -29,11 +30,12 @@ def validate_flows(flows_: Iterable[FlowLike], known_step_types: Collection[str]
         checked.append(read)
         problems += found
     problems += [_problem(flow.label, finding) for flow, finding in flows.duplicates(checked)]
+    problems += [_problem(flow.label, finding) for flow, finding in children.unknown_flows(checked)]
     return problems
 
 
 def validate_manifest(
-    manifest: FlowManifest | Mapping[str, Any], name: str, known_step_types: Collection[str] | None = None
+    manifest: FlowManifest | Mapping[str, Any], name: str, known_step_types: StepTypes = None
 ) -> list[FlowProblem]:
     """Every problem of one manifest, under the name of its flow or file."""
     if isinstance(manifest, FlowManifest):
@@ -41,13 +43,14 @@ def validate_manifest(
     return _lenient(manifest, name, known_step_types)[1]
 
 
-def require_valid(flows_: Iterable[FlowLike], known_step_types: Collection[str] | None) -> None:
+def require_valid(flows_: Iterable[FlowLike], known_step_types: StepTypes) -> None:
     """Raise :class:`~floworch.errors.FlowValidationError` with all problems, if there are any."""
     if problems := validate_flows(flows_, known_step_types):
         raise FlowValidationError(problems)
 
 
-def _findings(manifest: FlowManifest, known_step_types: Collection[str] | None) -> Iterator[Finding]:
+def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[Finding]:
+    known = known_types(known_step_types)
     yield from keys.trigger_keys(manifest)
     yield from settings.cron_triggers(manifest)
     yield from flows.bad_slugs(manifest)
@@ -62,16 +65,18 @@ def _findings(manifest: FlowManifest, known_step_types: Collection[str] | None) 
         yield from graph.nesting(scope)
         yield from blocks.branches(scope)
         yield from blocks.compensations(scope)
-        yield from settings.step_types(scope, known_step_types)
+        yield from settings.step_types(scope, known)
         yield from settings.limits(scope)
         yield from settings.durations(scope)
         yield from settings.retries(scope)
         yield from signals.signal_waits(scope)
+        yield from children.child_inputs(scope)
+        yield from polling.poll_settings(scope, known)
         yield from expressions.loop_sources(scope)
-        yield from expressions.expressions(scope, scopes)
+        yield from expressions.expressions(scope, scopes, known)
 
 
-def _read(flow: FlowLike, known_step_types: Collection[str] | None) -> tuple[CheckedFlow, list[FlowProblem]]:
+def _read(flow: FlowLike, known_step_types: StepTypes) -> tuple[CheckedFlow, list[FlowProblem]]:
     label = _label(flow)
     try:
         instance = as_flow(flow)
@@ -91,7 +96,7 @@ def _label(flow: FlowLike) -> str:
 
 
 def _manifest(
-    flow: object, label: str, known_step_types: Collection[str] | None
+    flow: object, label: str, known_step_types: StepTypes
 ) -> tuple[FlowManifest | None, list[FlowProblem]]:
     manifest = getattr(flow, "manifest", None)
     if isinstance(manifest, FlowManifest):
@@ -104,7 +109,7 @@ def _manifest(
 
 
 def _lenient(
-    data: Mapping[str, Any], name: str, known_step_types: Collection[str] | None
+    data: Mapping[str, Any], name: str, known_step_types: StepTypes
 ) -> tuple[FlowManifest | None, list[FlowProblem]]:
     manifest, problems = read_leniently(data, name)
     if manifest is None:

@@ -35,8 +35,6 @@ class Variables:
 
 
 class AttemptEnvironment(RunEnvironment):
-    """``result`` is what the handler has returned, for conditions of polls."""
-
     __slots__ = ("_result", "_variable")
 
     def __init__(
@@ -46,17 +44,22 @@ class AttemptEnvironment(RunEnvironment):
         payloads: Payloads,
         now: datetime,
         variable: Callable[[str], str | None],
-        result: Json = None,
     ) -> None:
         super().__init__(view, step_key, payloads, now)
         self._variable = variable
-        self._result = result
+        self._result: Json = None
 
     def variable(self, name: str) -> str | None:
         return self._variable(name)
 
     def result(self) -> Json:
         return self._result
+
+    def with_result(self, result: Json) -> AttemptEnvironment:
+        """The same, after the handler has returned that."""
+        other = copy(self)
+        other._result = result
+        return other
 
     def veiled(self) -> AttemptEnvironment:
         """The same, with a mark for the value of every variable that is set."""

@@ -73,7 +73,7 @@ class Engine:
         chance: Random | None = None,
     ) -> None:
         self.settings = settings
-        self.plans = Plans(store, list(flows))
+        self.plans = Plans(store, list(flows), handlers.polling_types)
         self._log = get_library_logger("floworch.engine")
         self._tells_info = tells_info(self._log)
         self._store = store

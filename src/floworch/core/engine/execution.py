@@ -17,6 +17,7 @@ from floworch.core.engine.attempt_environment import AttemptEnvironment, Variabl
 from floworch.core.engine.availability import Backoff
 from floworch.core.engine.child_starts import ChildStarts
 from floworch.core.engine.leases import Lease
+from floworch.core.engine.polling import BadPollSettings, Poll
 from floworch.core.engine.report import Report
 from floworch.core.engine.runs import CachedRun, Runs
 from floworch.core.engine.settings import EngineSettings
@@ -157,6 +158,7 @@ class _Attempt:
         self._secrets = NO_SECRETS
         self._shown: Json = None
         """The inputs without secrets, where there are some."""
+        self._poll: Poll | None = None
         self._transaction: AttemptTransaction | None = None
         """None where the handler takes no context: it cannot ask for one."""
         if self._handler.takes_context:
@@ -185,7 +187,7 @@ class _Attempt:
         try:
             inputs = await self._inputs()
             given = self._executor.given(self._plan, self._shown if self._secrets else inputs)
-        except (ExpressionError, InvalidPayload) as error:
+        except (ExpressionError, InvalidPayload, BadPollSettings) as error:
             return self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)), given, None)
         if self._transaction is None:
             return self._report(await self._call(inputs), given, None)
@@ -203,7 +205,11 @@ class _Attempt:
         return self._report(outcome, given, kept)
 
     async def _inputs(self) -> Json:
-        template = self._plan.inputs
+        template, poll = self._plan.inputs, self._plan.poll
+        if poll is not None and self._state is not None:
+            executor = self._executor
+            self._poll = Poll(poll, self._state, self._variables, executor._clock, executor._chance)
+            return await self._read(template.references | poll.references | _TRIGGER, self._resolve)
         if self._handler.takes_context:
             return await self._read(template.references | _TRIGGER, self._resolve)
         return template.evaluate(None) if template.is_literal else await self._read(template.references, self._resolve)
@@ -215,9 +221,11 @@ class _Attempt:
         if self._variables.read:
             self._secrets = Secrets(self._variables.read)
             self._shown = self._secrets.hide_in(shown(self._plan.inputs.source, environment))
+        if self._poll is not None:
+            self._poll.prepare(environment)
         return inputs
 
-    async def _read(self, references: frozenset[Reference], read: Callable[[AttemptEnvironment], Json]) -> Json:
+    async def _read(self, references: frozenset[Reference], read: Callable[[AttemptEnvironment], T]) -> T:
         """Load what the references need, then read."""
         now = self._executor._clock.now()
         while True:
@@ -237,7 +245,7 @@ class _Attempt:
         if self._cancelled.is_set():
             return self._cancelled_outcome()
         executor = self._executor
-        return await invoke(
+        outcome = await invoke(
             self._handler,
             self._context(),
             inputs,
@@ -251,6 +259,7 @@ class _Attempt:
             written=self._plan.inputs.source,
             secrets=self._secrets,
         )
+        return outcome if self._poll is None else await self._poll.judge(outcome, self._read)
 
     def _cancelled_outcome(self) -> Failed:
         return Failed(StepError("Cancelled", self._cancelled.reason or "cancelled", retryable=False))
@@ -285,6 +294,7 @@ class _Attempt:
             services=self._executor._services,
             cancelled=self._cancelled,
             transaction=self._transaction,
+            poll_number=1 if self._poll is None else self._poll.number,
             secrets=self._secrets,
         )
 

@@ -18,9 +18,10 @@ __all__ = ["Plans"]
 class Plans:
     """``current`` maps flow ids to the plans of the flows as they are registered in this process."""
 
-    def __init__(self, store: Storage, flows: list[FlowDefinition]) -> None:
+    def __init__(self, store: Storage, flows: list[FlowDefinition], polling_types: frozenset[str]) -> None:
         self._store = store
-        self.current = {flow.id: _compile(flow.id, flow.name, flow.version, flow.manifest) for flow in flows}
+        self._polling_types = polling_types
+        self.current = {flow.id: self._compile(flow.id, flow.name, flow.version, flow.manifest) for flow in flows}
         self._by_hash = {(plan.flow_id, plan.manifest_hash): plan for plan in self.current.values()}
 
     def current_of(self, flow_id: UUID) -> FlowPlan:
@@ -54,8 +55,7 @@ class Plans:
             raise StorageError(f"the store has lost the manifest {facts.manifest_hash} of run {facts.run_id}")
         current = self.current.get(facts.flow_id)
         name = current.flow_name if current else str(facts.flow_id)
-        return _compile(facts.flow_id, name, "", FlowManifest.from_json(found[facts.manifest_hash]))
+        return self._compile(facts.flow_id, name, "", FlowManifest.from_json(found[facts.manifest_hash]))
 
-
-def _compile(flow_id: UUID, name: str, version: str, manifest: FlowManifest) -> FlowPlan:
-    return compile_manifest(flow_id, name, version, manifest)
+    def _compile(self, flow_id: UUID, name: str, version: str, manifest: FlowManifest) -> FlowPlan:
+        return compile_manifest(flow_id, name, version, manifest, self._polling_types)

@@ -6,6 +6,7 @@ A text is parsed once, when its flow is registered, and compiled to closures; se
 from __future__ import annotations
 
 from floworch.core.expressions.condition import Condition, ConditionResult, compile_condition
+from floworch.core.expressions.kinds import text_of
 from floworch.core.expressions.references import Environment, Reference, Source
 from floworch.core.expressions.template import (
     Template,
@@ -25,4 +26,5 @@ __all__ = [
     "compile_template",
     "expression_problems",
     "located_references",
+    "text_of",
 ]

@@ -9,7 +9,7 @@ from floworch.core.handlers.processes import HandlerProcesses
 from floworch.core.handlers.registry import Handler, HandlerRegistry, Handlers
 from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, StepResult, Succeeded
 from floworch.core.handlers.services import ServiceResolver, Services
-from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, step_handler
+from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, polling_handler, step_handler
 from floworch.core.handlers.threads import HandlerThreads
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "StepResult",
     "Succeeded",
     "invoke",
+    "polling_handler",
     "step_handler",
 ]

@@ -6,9 +6,11 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, overload
 
+from floworch.core.dag.waits.poll import setting_name
 from floworch.core.handlers.construction import construct
 from floworch.core.handlers.parameters import Parameters, read_parameters
 from floworch.core.handlers.services import ServiceResolver
@@ -33,6 +35,7 @@ class Handler:
     retry: RetryPolicy | None = None
     timeout_seconds: float | None = None
     description: str | None = None
+    polls: bool = False
 
     @property
     def takes_context(self) -> bool:
@@ -95,6 +98,21 @@ class HandlerRegistry:
     def types(self) -> frozenset[str]:
         """Step types that have a handler so far."""
         return frozenset(each.spec.type for each in self._entries.values())
+
+    @property
+    def polling_types(self) -> frozenset[str]:
+        """Casefolded step types among them whose handlers poll."""
+        return frozenset(each.spec.type.casefold() for each in self._entries.values() if each.spec.polls)
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Casefolded step types whose handlers need what is not installed → what to do about it."""
+        needs = [(each.spec.type, *each.spec.extra) for each in self._entries.values() if each.spec.extra]
+        return {
+            step_type.casefold(): f"The step type {step_type} needs {module}: pip install 'floworch[{extra}]'."
+            for step_type, module, extra in needs
+            if find_spec(module) is None
+        }
 
     @overload
     def add(self, step_type: str, handler: Callable[..., Any], /, *, replace: bool = False) -> None: ...
@@ -187,8 +205,19 @@ def _entry(spec: HandlerSpec, target: Any) -> _Entry:
         retry=spec.retry,
         timeout_seconds=spec.timeout_seconds,
         description=spec.description or _first_line(target),
+        polls=spec.polls,
     )
+    if spec.polls:
+        _check_names(handler.parameters, where)
     return _Entry(spec, target, handler)
+
+
+def _check_names(parameters: Parameters, where: str) -> None:
+    for name in filter(setting_name, parameters.inputs):
+        raise ConfigurationError(
+            f"{where}: the parameter {name!r} would never get a value, because the inputs that begin with 'poll' are "
+            "the engine's; rename it, or leave it out if it is one of theirs."
+        )
 
 
 def _specs(thing: Any) -> tuple[HandlerSpec, ...]:

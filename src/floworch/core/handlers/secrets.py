@@ -25,7 +25,7 @@ def mark_of(name: str) -> str:
 
 
 class Secrets:
-    """``values`` maps names of variables to their values. Never changes; data only, so it may travel to other processes.
+    """``values`` maps names of variables to their values. Never changes; it may travel to other processes.
 
     A value is also found as text that programs make of it: as it is written in JSON, in Python or in a URL. One of
     fewer than 8 characters is only hidden where it stands by itself and not inside a longer word, and one of fewer than

@@ -1,18 +1,18 @@
-"""The ``@step_handler`` decorator. It only leaves a note on what it decorates; registries read the note."""
+"""The decorators of handlers. They only leave a note on what they decorate; registries read the note."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
-__all__ = ["ExecutorChoice", "ExecutorKind", "HandlerSpec", "specs_of", "step_handler"]
+__all__ = ["ExecutorChoice", "ExecutorKind", "HandlerSpec", "polling_handler", "specs_of", "step_handler"]
 
 ExecutorChoice: TypeAlias = Literal["auto", "loop", "thread", "process"]
 _Target = TypeVar("_Target", bound=Callable[..., object])
@@ -36,6 +36,28 @@ class HandlerSpec:
     timeout_seconds: float | None = None
     executor: ExecutorChoice = "auto"
     description: str | None = None
+    polls: bool = False
+    """Whether what it gives back is compared with the poll inputs of its step."""
+    extra: tuple[str, str] | None = None
+    """A module that it cannot do without, and the extra of floworch that installs it."""
+
+
+def polling_handler(
+    type: str,
+    *,
+    retry: RetryPolicy | None = None,
+    timeout: float | timedelta | None = None,
+    executor: ExecutorChoice = "auto",
+    description: str | None = None,
+) -> Callable[[_Target], _Target]:
+    """Mark the handler of a step type that is called again and again, until what it returns is what its step waits for.
+
+    The step says what that is, with the inputs ``pollConditionPath`` and ``pollConditionEquals`` or ``pollCondition``,
+    and how often and for how long to ask. Those inputs are the engine's; the handler gets the others. Between two polls
+    the step waits without a worker. Everything else is as for :func:`step_handler`; ``timeout`` counts per poll.
+    """
+    options: dict[str, Any] = {"retry": retry, "timeout": timeout, "executor": executor, "description": description}
+    return _marked(replace(_spec("polling_handler", type, **options), polls=True))
 
 
 def step_handler(
@@ -52,11 +74,25 @@ def step_handler(
     a thread; ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor
     busy. May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
     """
-    spec = HandlerSpec(_checked_type(type), retry, _timeout_seconds(type, timeout), executor, description)
+    return _marked(_spec("step_handler", type, retry, timeout, executor, description))
+
+
+def _spec(
+    word: str,
+    type: str,
+    retry: RetryPolicy | None,
+    timeout: float | timedelta | None,
+    executor: ExecutorChoice,
+    description: str | None,
+) -> HandlerSpec:
     if executor not in get_args(ExecutorChoice):
         choices = ", ".join(map(repr, get_args(ExecutorChoice)))
-        raise ConfigurationError(f"step_handler({type!r}): executor is {executor!r}; it must be one of {choices}.")
+        raise ConfigurationError(f"{word}({type!r}): executor is {executor!r}; it must be one of {choices}.")
+    seconds = _timeout_seconds(word, type, timeout)
+    return HandlerSpec(_checked_type(word, type), retry, seconds, executor, description)
 
+
+def _marked(spec: HandlerSpec) -> Callable[[_Target], _Target]:
     def mark(target: _Target) -> _Target:
         setattr(target, _NOTE, (*vars(target).get(_NOTE, ()), spec))
         return target
@@ -70,18 +106,16 @@ def specs_of(target: object) -> tuple[HandlerSpec, ...]:
     return found if isinstance(found, tuple) else ()
 
 
-def _checked_type(type_name: object) -> str:
+def _checked_type(word: str, type_name: object) -> str:
     if not isinstance(type_name, str) or not type_name.strip():
         raise ConfigurationError(
-            f'step_handler was given {type_name!r} as the step type; write @step_handler("TypeName"), with parentheses.'
+            f'{word} was given {type_name!r} as the step type; write @{word}("TypeName"), with parentheses.'
         )
     return type_name.strip()
 
 
-def _timeout_seconds(type_name: str, timeout: float | timedelta | None) -> float | None:
+def _timeout_seconds(word: str, type_name: str, timeout: float | timedelta | None) -> float | None:
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise ConfigurationError(
-            f"step_handler({type_name!r}): timeout is {timeout!r}; it must be more than 0 seconds."
-        )
+        raise ConfigurationError(f"{word}({type_name!r}): timeout is {timeout!r}; it must be more than 0 seconds.")
     return seconds

@@ -36,6 +36,7 @@ from floworch.core.machine.draft import Draft
 from floworch.core.machine.environment import Payloads
 from floworch.core.machine.mailbox import Letter
 from floworch.core.machine.planning import continue_from, enter_scope, follow
+from floworch.core.machine.polls import after_poll, with_clock
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
@@ -145,7 +146,7 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
 
 def _fail(draft: Draft, command: StepFailed) -> None:
     state = _running(draft, command.step_key, command.attempt)
-    state = state._replace(failures=state.failures + 1)
+    state = with_clock(state._replace(failures=state.failures + 1), draft.plan_of(command.step_key))
     if command.retry_after is None or draft.stops(command.step_key):
         _fail_for_good(draft, command, state)
         return
@@ -180,6 +181,8 @@ def _defer(draft: Draft, command: StepDeferred) -> None:
         return
     due_at = draft.now + max(command.after, timedelta(0))
     state = state._replace(waiting_since=state.waiting_since or state.started_at)
+    if draft.plan_of(command.step_key).poll is not None:
+        state = after_poll(state)
     _park(draft, command, state, WaitKind.DEFERRED, due_at, reason=None)
     draft.fact("step.pending", command.step_key, attempt=command.attempt, until=due_at.isoformat())
 
@@ -235,7 +238,8 @@ def _again(draft: Draft, step_key: str, state: StepState) -> None:
     if draft.stops(step_key):
         _skip_as_stopped(draft, step_key)
     else:
-        make_ready(draft, step_key, draft.plan_of(step_key), state)
+        plan = draft.plan_of(step_key)
+        make_ready(draft, step_key, plan, with_clock(state, plan))
 
 
 def _wake(draft: Draft, command: TimerFired) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from floworch.core.dag.rules.known import KnownTypes
 from floworch.core.dag.rules.scopes import OUTSIDE, Finding, Scope, is_placed_elsewhere
+from floworch.core.dag.waits.poll import POLL_CONDITION, split_poll_inputs
 from floworch.core.expressions import Reference, Source, compile_condition, expression_problems, located_references
-from floworch.core.model.manifest import AnyStep, ForEach, Step, Until
+from floworch.core.model.manifest import AnyStep, Compensation, ForEach, Step, Until
 from floworch.core.model.payload import Json
 from floworch.core.model.spelling import did_you_mean
 from floworch.errors import ExpressionError
@@ -42,7 +44,7 @@ class _Reader(NamedTuple):
         return cls(key, scope, tuple(scope.views(key)))
 
 
-def expressions(scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
+def expressions(scope: Scope, scopes: list[Scope], known: KnownTypes) -> Iterator[Finding]:
     """All strings of all steps of the scope: inputs, conditions and loop sources."""
     for key, step in scope.steps.items():
         reader, place = _Reader.step(key, scope), scope.at(key)
@@ -52,10 +54,23 @@ def expressions(scope: Scope, scopes: list[Scope]) -> Iterator[Finding]:
         elif isinstance(step, Until):
             yield from _condition(step.until, f"{place}.until", _after_iteration(step, reader, scopes), scopes)
         elif isinstance(step, Step):
-            yield from _values(step.inputs, f"{place}.inputs", reader, scopes)
+            yield from _inputs(step, f"{place}.inputs", reader, scopes, known)
             if step.compensate is not None:
                 undoing = _Reader(key, scope, ((scope, None),))
-                yield from _values(step.compensate.inputs, f"{place}.compensate.inputs", undoing, scopes)
+                yield from _inputs(step.compensate, f"{place}.compensate.inputs", undoing, scopes, known)
+
+
+def _inputs(
+    step: Step | Compensation, place: str, reader: _Reader, scopes: list[Scope], known: KnownTypes
+) -> Iterator[Finding]:
+    if not known.polls(step):
+        yield from _values(step.inputs, place, reader, scopes)
+        return
+    settings, inputs = split_poll_inputs(step.inputs)
+    condition = settings.pop(POLL_CONDITION, None)
+    yield from _values({**settings, **inputs}, place, reader, scopes)
+    if isinstance(condition, str):
+        yield from _condition(condition, f"{place}.{POLL_CONDITION}", reader, scopes, frozenset({Source.RESULT}))
 
 
 def _after_iteration(step: Until, reader: _Reader, scopes: list[Scope]) -> _Reader:
@@ -79,14 +94,17 @@ def _conditions(reader: _Reader, step: AnyStep, place: str, scopes: list[Scope])
             yield from _condition(text, location, reader, scopes)
 
 
-def _condition(text: str, location: str, reader: _Reader, scopes: list[Scope]) -> Iterator[Finding]:
+def _condition(
+    text: str, location: str, reader: _Reader, scopes: list[Scope], given: frozenset[Source] = frozenset()
+) -> Iterator[Finding]:
     try:
         condition = compile_condition(text)
     except ExpressionError as error:
         yield Finding(location, "bad_expression", str(error))
     else:
         for reference in sorted(condition.references, key=lambda one: one.position):
-            yield from _check(_Use(reference, text, location, *reader), scopes)
+            if reference.source not in given:
+                yield from _check(_Use(reference, text, location, *reader), scopes)
 
 
 def _values(value: Json, location: str, reader: _Reader, scopes: list[Scope]) -> Iterator[Finding]:

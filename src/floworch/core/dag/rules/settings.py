@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from floworch.core.dag.rules.known import KnownTypes
 from floworch.core.dag.rules.scopes import Finding, Scope
 from floworch.core.dag.waits import WAITING_TYPES
 from floworch.core.model.manifest import (
@@ -29,8 +30,8 @@ _LISTED_TYPES = 8
 _FIRST = {FOR_EACH: "for_each=...", UNTIL: "until=...", SCOPE: "catch=..."}
 
 
-def step_types(scope: Scope, known: Collection[str] | None) -> Iterator[Finding]:
-    """``known`` are the registered types; None leaves only the form to be checked."""
+def step_types(scope: Scope, known: KnownTypes) -> Iterator[Finding]:
+    """Where no names are known, only the form is checked."""
     for key, step in scope.steps.items():
         if not isinstance(step, Step):
             continue
@@ -98,14 +99,17 @@ def cron_triggers(manifest: FlowManifest) -> Iterator[Finding]:
                 yield Finding(f"{inputs}.timeZone", "unknown_time_zone", fault)
 
 
-def _type_fault(word: str, known: Collection[str] | None) -> tuple[str, str] | None:
+def _type_fault(word: str, known: KnownTypes) -> tuple[str, str] | None:
     if not word.strip():
         return "blank_step_type", "The step type is blank; name the handler that does the work."
     if (block := block_type(word)) is not None:
         return "block_as_step", f"A step of type {block} is made of steps: write {block}({_FIRST[block]}, steps=...)."
-    if known is None or word.casefold() in {name.casefold() for name in (*known, *WAITING_TYPES)}:
+    if what_to_do := known.missing.get(word.casefold()):
+        return "missing_extra", what_to_do
+    names = known.names
+    if names is None or word.casefold() in {name.casefold() for name in (*names, *WAITING_TYPES)}:
         return None
-    hint = did_you_mean(word, [*known, *WAITING_TYPES, FOR_EACH, UNTIL, SCOPE]) or _registered(known)
+    hint = did_you_mean(word, [*names, *WAITING_TYPES, FOR_EACH, UNTIL, SCOPE]) or _registered(names)
     return "unknown_step_type", f"No handler is registered for the step type {word!r}.{hint}"
 
 
