@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 from floworch.core.engine.queue import RequestQueue
+from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Commanding, Request
 from floworch.core.machine.commands import TimerFired
 
 
 def request(run: int, *, alone: bool = False) -> Commanding:
-    return Commanding(UUID(int=run), TimerFired("a", 1), None, asyncio.get_running_loop().create_future(), alone=alone)
+    return Commanding(UUID(int=run), TimerFired("a", 1), None, Reply(), alone=alone)
 
 
 def filled(*requests: Request, largest: int = 10, lanes: int = 2) -> RequestQueue:

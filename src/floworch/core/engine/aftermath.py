@@ -58,11 +58,11 @@ class Aftermath:
             self._runs.drop(work.run.state.facts.run_id)
 
     def answer(self, request: Request, answer: Any) -> None:
-        if request.future.done():
+        if request.reply.is_over:
             return
         if (claim := claim_in(request, answer)) is not None:
             self._claimed.add(claim)
-        request.future.set_result(answer)
+        request.reply.tell(answer)
 
     def has_happened(self, request: Request, run: CachedRun | None) -> bool:
         """Clear up a request that was in an unclear commit, given the run as it is now."""

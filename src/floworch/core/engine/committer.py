@@ -87,7 +87,7 @@ class Committer:
         self._aftermath.forget_claim(step)
 
     def put(self, request: Request) -> None:
-        """Queue a request; its future gets the answer. While the store is away only patient requests are taken."""
+        """Queue a request; its reply gets the answer. While the store is away only patient requests are taken."""
         if self._loop_task is None or self._loop_task.done():
             fail(request, _stopped())
         elif not self._outage.refuses(request):
@@ -154,7 +154,7 @@ class Committer:
             self._trouble.befell(requests, error)
 
     async def _decide(self, batch: Sequence[Request]) -> Decisions:
-        requests = [request for request in dict.fromkeys(batch) if not request.future.done()]
+        requests = [request for request in dict.fromkeys(batch) if not request.reply.is_over]
         works = await self._works_for(requests)
         decided = Decisions(self._clock.now(), works)
         decided.decide(

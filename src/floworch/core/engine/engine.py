@@ -11,7 +11,6 @@ from uuid import UUID
 
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import ScopePlan
-from floworch.core.engine.answers import answer_of
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.child_starts import ChildStarts
 from floworch.core.engine.children import Children
@@ -22,6 +21,7 @@ from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Lease, Leases
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
+from floworch.core.engine.reply import Reply
 from floworch.core.engine.report import Report
 from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
 from floworch.core.engine.retention import Retention
@@ -184,27 +184,30 @@ class Engine:
             priority=priority,
         )
         deadline = self._deadline(now, time_limit, plan.timeout_seconds)
-        future: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         if connection is not None:
-            return await self._direct.start(connection, Starting(facts, plan, deadline, body, headers, None, future))
+            return await self._direct.start(connection, Starting(facts, plan, deadline, body, headers, None, Reply()))
         has_slot = self._works and self._runtime.reserve()
-        if has_slot:
-            future.add_done_callback(self._use_reserved)
         offer = self._offer if has_slot else None
-        self._committer.put(Starting(facts, plan, deadline, body, headers, offer, future))
-        return await answer_of(future)  # the caller may go away: a run that starts all the same is run
+        reply = Reply[Started](self._use_reserved if has_slot else None)
+        self._committer.put(Starting(facts, plan, deadline, body, headers, offer, reply))
+        return await reply.get()  # the caller may go away: a run that starts all the same is run
 
-    def _use_reserved(self, future: asyncio.Future[Started]) -> None:
+    def _use_reserved(self, started: Started | None) -> None:
         """Run the step that was started with the run."""
-        transition = None if future.exception() else future.result().transition
-        if transition is not None and transition.claimed:
-            self._runtime.run_reserved(_started(future.result().run_id, transition))
+        transition = None if started is None else started.transition
+        if started is not None and transition is not None and transition.claimed:
+            self._runtime.run_reserved(_started(started.run_id, transition))
         else:
             self._runtime.run_reserved(None)
 
     async def submit(self, run_id: UUID, command: Command) -> Transition:
         """Tell a run what has happened. Raises Fenced, InvalidTransition, RunNotFound, StorageError."""
-        return await self._request(run_id, command).future
+        reply = self._request(run_id, command).reply
+        try:
+            return await reply.get()
+        except asyncio.CancelledError:
+            reply.withdraw()
+            raise
 
     async def stop_run(self, run_id: UUID, reason: str | None) -> Transition:
         return await self.submit(run_id, StopRun(StopKind.CANCELLED, reason))
@@ -229,20 +232,20 @@ class Engine:
     # -- what runtimes call
 
     async def claim(self, tasks: Sequence[ReadyStep]) -> list[StartedStep]:
-        loop = asyncio.get_running_loop()
-        requests = [Claiming(task, self._offer, self._lease_seconds(task), loop.create_future()) for task in tasks]
+        requests = [Claiming(task, self._offer, self._lease_seconds(task), Reply()) for task in tasks]
         for request in requests:
             self._committer.put(request)
-        won = await asyncio.gather(*(request.future for request in requests), return_exceptions=True)
-        started: list[StartedStep] = []
-        for task, answer in zip(tasks, won, strict=True):
-            if isinstance(answer, StorageUnavailable):
-                continue  # found again when the store is back
-            if isinstance(answer, BaseException):
-                self._log.warning("claim_failed", run_id=str(task.run_id), step_key=task.step_key, error=str(answer))
-            elif answer:
-                started.append(StartedStep(task.run_id, task.step_key, task.attempt + 1))
-        return started
+        return [_taken(request.task) for request in requests if await self._is_won(request)]
+
+    async def _is_won(self, claim: Claiming) -> bool:
+        """A claim that failed is lost: its step will be found again."""
+        error = await claim.reply.error()
+        if error is None:
+            return await claim.reply.get()
+        if not isinstance(error, StorageUnavailable):
+            step = _taken(claim.task)
+            self._log.warning("claim_failed", run_id=str(step.run_id), step_key=step.step_key, error=str(error))
+        return False
 
     def has_room(self) -> None:
         # While the store is away claims fail at once, and looking again at once would go round in circles.
@@ -313,10 +316,10 @@ class Engine:
         offer = None if self._is_stopping else self._offer
         request = self._request(step.run_id, command, offer, self._patience())
         try:
-            return await answer_of(request.future)
+            return await request.reply.get()
         except asyncio.CancelledError:
             request.offer = request.patient_until = None
-            transition = await request.future
+            transition = await request.reply.get()
             if transition.claimed:
                 claimed = _started(step.run_id, transition)
                 await self._hand_back(claimed)
@@ -328,7 +331,7 @@ class Engine:
         released = StepReleased(step.step_key, step.attempt)
         request = self._request(step.run_id, released, None, patient_until)
         try:
-            await answer_of(request.future)
+            await request.reply.get()
         except (FloworchError, Fenced) as error:
             self._log.warning("release_failed", error=str(error), **_names(step))
 
@@ -359,7 +362,7 @@ class Engine:
         offer: ClaimOffer | None = None,
         patient_until: datetime | None = None,
     ) -> Commanding:
-        request = Commanding(run_id, command, offer, asyncio.get_running_loop().create_future(), patient_until)
+        request = Commanding(run_id, command, offer, Reply(), patient_until)
         self._committer.put(request)
         return request
 
@@ -441,6 +444,11 @@ class Engine:
 
 def _names(step: StartedStep) -> dict[str, Any]:
     return {"run_id": str(step.run_id), "step_key": step.step_key, "attempt": step.attempt}
+
+
+def _taken(task: ReadyStep) -> StartedStep:
+    """What a claim of the step makes of it."""
+    return StartedStep(task.run_id, task.step_key, task.attempt + 1)
 
 
 def _started(run_id: UUID, transition: Transition) -> StartedStep:

@@ -95,8 +95,8 @@ class Outage:
 
 def fail(request: Request, error: Exception) -> None:
     """Answer with the error, unless there is nobody to hear it."""
-    if not request.future.done():
-        request.future.set_exception(_told(request, error) if isinstance(error, StorageUnavailable) else error)
+    if not request.reply.is_over:
+        request.reply.tell_error(_told(request, error) if isinstance(error, StorageUnavailable) else error)
 
 
 def _told(request: Request, error: StorageUnavailable) -> StorageUnavailable:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
+from floworch.core.engine.reply import Reply
 from floworch.core.machine.commands import ClaimOffer, Command
 from floworch.core.machine.state import RunFacts
 from floworch.core.machine.transition import Transition
@@ -37,7 +37,7 @@ class Starting:
     body: Payload | None
     headers: Payload | None
     offer: ClaimOffer | None
-    future: asyncio.Future[Started]
+    reply: Reply[Started]
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     alone: bool = False
     patient_until: datetime | None = None
@@ -57,7 +57,7 @@ class Commanding:
     run_id: UUID
     command: Command
     offer: ClaimOffer | None
-    future: asyncio.Future[Transition]
+    reply: Reply[Transition]
     patient_until: datetime | None = None
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     alone: bool = False
@@ -75,7 +75,7 @@ class Claiming:
     task: ReadyStep
     offer: ClaimOffer
     lease_seconds: float
-    future: asyncio.Future[bool]
+    reply: Reply[bool]
     alone: bool = False
     patient_until: datetime | None = None
     is_unclear: bool = False

@@ -6,11 +6,11 @@ wait for the handler's transaction, and that one for its turn in the queue.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from floworch.core.engine.batch import RunWork, start_work
+from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Commanding, Started, Starting
 from floworch.core.engine.runs import Runs
 from floworch.core.machine.commands import ClaimOffer, Command
@@ -88,7 +88,7 @@ class DirectCommits:
         if stored is None:
             raise RunNotFound(f"there is no run {run_id}")
         work = RunWork(await self._runs.rebuilt(stored))
-        request = Commanding(run_id, command, offer, asyncio.get_running_loop().create_future())
+        request = Commanding(run_id, command, offer, Reply())
         given: dict[PayloadRef, Payload | None] = {}
         while True:
             try:
