@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from floworch.core.machine.state import RunFacts, StepState, StopRequest
+from floworch.core.machine.state import ParentStep, RunFacts, StepState, StopRequest
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, StepError
@@ -108,9 +108,10 @@ def creation(
     started_at: datetime = START,
     source: UUID | None = None,
     priority: int = 0,
+    parent: ParentStep | None = None,
     **changes: Any,
 ) -> Creation:
-    facts = RunFacts(run_id(number), flow_id, "hash-1", "manual", started_at, source, key, priority)
+    facts = RunFacts(run_id(number), flow_id, "hash-1", "manual", started_at, source, key, priority, parent)
     values: dict[str, Any] = {
         "status": RunStatus.RUNNING,
         "deadline": None,
