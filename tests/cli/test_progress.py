@@ -13,7 +13,7 @@ from rich.console import Console
 from floworch.cli.progress import RunProgress
 from floworch.cli.views.run_view import RunView
 from floworch.cli.views.step_rows import StepRow, progress_rows, record_rows
-from floworch.core.model.manifest import FlowManifest, ForEach, Step
+from floworch.core.model.manifest import Compensation, FlowManifest, ForEach, Scope, Step
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -191,3 +191,37 @@ def test_a_summary_row_has_no_status() -> None:
     rows = progress_rows(_progress(*LOOP, *(_started(f"each.{index}.first") for index in range(9))), START)
 
     assert rows[8] == StepRow("… 3 more steps inside", depth=1, is_summary=True)
+
+
+def test_steps_of_scopes_are_shown_as_a_tree_in_the_order_of_their_branches() -> None:
+    keys = ["pay", "pay.steps.charge", "pay.finally.close", "pay.compensate.charge", "pay.catch.notify", "after"]
+    records = [
+        StepRecord(key=key, type="Work", status=StepStatus.SUCCEEDED, attempt=1, started_at=START, ended_at=START)
+        for key in keys
+    ]
+
+    assert [row.name for row in record_rows(records, START, everything=False)] == [
+        "pay",
+        "[steps] charge",
+        "[compensate] charge",
+        "[catch] notify",
+        "[finally] close",
+        "after",
+    ]
+
+
+def test_what_is_under_way_in_a_scope_is_shown_with_its_own_type() -> None:
+    charge = Step(type="Charge", compensate=Compensation(type="Refund"))
+    progress = RunProgress(FlowManifest(steps={"pay": Scope(steps={"charge": charge})}))
+    told = (
+        ("step.started", "pay", {"attempt": 1, "branch": "steps"}),
+        _started("pay.steps.charge"),
+        _completed("pay.steps.charge"),
+        ("step.continued", "pay", {"attempt": 1, "branch": "compensate", "steps": ["pay.compensate.charge"]}),
+        _started("pay.compensate.charge"),
+    )
+    for second, (kind, key, data) in enumerate(told):
+        progress.apply(HistoryEvent(second, 0, UUID(int=1), START + timedelta(seconds=second), kind, key, data))
+
+    rows = progress_rows(progress, START)
+    assert [(row.name, row.type) for row in rows] == [("pay", "Scope"), ("compensate.charge", "Refund")]

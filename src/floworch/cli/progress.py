@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from floworch.core.dag.keys import scope_of, split_scope, static_path
-from floworch.core.model.manifest import AnyStep, Block, FlowManifest
+from floworch.core.dag.keys import COMPENSATE, scope_of, split_scope, static_path
+from floworch.core.model.manifest import AnyStep, Block, FlowManifest, Step
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -95,7 +95,7 @@ class RunProgress:
                 self.inner.pop(key, None)
 
     def _reset(self, key: str) -> None:
-        fresh = StepProgress(key, self._types.get(static_path(key), ""))
+        fresh = StepProgress(key, self._type_of(key))
         if key in self.top:
             self.top[key] = fresh
         self.inner.pop(key, None)
@@ -104,12 +104,16 @@ class RunProgress:
     def _step(self, key: str) -> StepProgress:
         if key in self.top:
             return self.top[key]
-        return self.inner.setdefault(key, StepProgress(key, self._types.get(static_path(key), "")))
+        return self.inner.setdefault(key, StepProgress(key, self._type_of(key)))
+
+    def _type_of(self, key: str) -> str:
+        is_compensation = split_scope(scope_of(key))[1] == COMPENSATE
+        return self._types.get(f"{static_path(key)}.{COMPENSATE}" if is_compensation else static_path(key), "")
 
     def _count(self, step: StepProgress) -> None:
         """Keep the loop around the step informed of how many iterations have ended."""
         scope = scope_of(step.key)
-        if not scope:
+        if not split_scope(scope)[1].isdigit():
             return
         loop = self._step(split_scope(scope)[0])
         size = self._body_sizes.get(static_path(loop.key), 0)
@@ -122,6 +126,8 @@ class RunProgress:
         for key, step in steps.items():
             path = f"{around}.{key}" if around else key
             self._types[path] = step.type
+            if isinstance(step, Step) and step.compensate is not None:
+                self._types[f"{path}.{COMPENSATE}"] = step.compensate.type
             if isinstance(step, Block):
                 branches = step.branches()
                 self._body_sizes[path] = len(branches["steps"])

@@ -25,6 +25,13 @@ _STYLES = {
 }
 
 
+_BRANCHES = {
+    "compensate": "undoes what its steps have done",
+    "catch": "goes on with its catch",
+    "finally": "goes on with its finally",
+}
+
+
 def event_line(event: HistoryEvent) -> Text:
     """``09:15:02.113  load           started, attempt 1``."""
     subject = event.step_key or "run"
@@ -43,6 +50,10 @@ def _words(event: HistoryEvent) -> str:
             return f"is being stopped ({data.get('kind')}){_because(data.get('reason'))}"
         case "step.started" if "iterations" in data:
             return f"started, {plural(data['iterations'], 'iteration')}"
+        case "step.started" if "branch" in data:
+            return "started"
+        case "step.continued" if "branch" in data:
+            return _BRANCHES[data["branch"]]
         case "step.started":
             return f"started, attempt {data.get('attempt')}"
         case "step.completed":

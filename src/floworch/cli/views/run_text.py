@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from rich.table import Table
@@ -60,6 +60,8 @@ def _optional_facts(run: RunRecord, error: str | None) -> Iterator[tuple[str, st
         yield "deadline", local_day_and_time(run.deadline)
     if run.idempotency_key:
         yield "key", run.idempotency_key
+    if run.parent_run_id:
+        yield "started by", f"{run.parent_run_id}, step {run.parent_step_key}"
     if run.source_run_id:
         yield "rerun of", str(run.source_run_id)
     if run.stop_kind and not run.status.is_final:
@@ -77,6 +79,10 @@ def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:
         yield "reason", step.reason
     if step.loop:
         yield "iterations", ", ".join(f"{name} {value}" for name, value in step.loop.items() if name != "kind")
+    if step.child_run_id:
+        yield "child run", str(step.child_run_id)
+    if step.progress and step.progress.get("kind") == "scope":
+        yield from _scope_facts(step.progress)
     if step.trace:
         yield "when", _pretty(step.trace)
     yield "input", _pretty(step.input)
@@ -85,6 +91,17 @@ def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:
         yield "error", Text(f"{step.error.get('type')}: {step.error.get('message')}", "red")
         if step.error.get("traceback"):
             yield "", str(step.error["traceback"]).rstrip()
+
+
+def _scope_facts(progress: Mapping[str, Json]) -> Iterator[tuple[str, str | Text]]:
+    if progress["body"]:
+        yield "steps", str(progress["body"])
+    if progress["first_failure"]:
+        yield "because of", str(progress["first_failure"])
+    if progress["to_undo"]:
+        yield "left to undo", ", ".join(progress["to_undo"])
+    if progress["not_undone"]:
+        yield "not undone", Text(", ".join(progress["not_undone"]), "red")
 
 
 def _pretty(value: Json) -> str:

@@ -8,13 +8,15 @@ from datetime import datetime
 
 from floworch.cli.progress import RunProgress, StepProgress
 from floworch.cli.words import duration_words, plural, short
+from floworch.core.dag.keys import CATCH, COMPENSATE, FINALLY, STEPS
 from floworch.core.model.records import StepRecord
 from floworch.core.model.status import StepStatus
 
 __all__ = ["StepRow", "progress_rows", "record_rows"]
 
 _INNER_ROWS = 6
-"""Steps inside a loop that are shown at once; the rest is counted."""
+"""Steps inside a block that are shown at once; the rest is counted."""
+_BRANCHES = (STEPS, COMPENSATE, CATCH, FINALLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,11 @@ class StepRow:
 
 
 def progress_rows(progress: RunProgress, now: datetime, height: int | None = None) -> list[StepRow]:
-    """Steps of the flow with what is under way inside their loops, in at most ``height`` rows."""
+    """Steps of the flow with what is under way inside them, in at most ``height`` rows."""
     rows: list[StepRow] = []
     for step in progress.top.values():
         rows.append(_row(step, step.key, 0, now))
-        if step.total is not None:
-            rows += _inner_rows(progress.inside(step.key), step.key, now)
+        rows += _inner_rows(progress.inside(step.key), step.key, now)
     return rows if height is None else _fitted(rows, max(height, 3))
 
 
@@ -47,9 +48,13 @@ def record_rows(steps: Iterable[StepRecord], now: datetime, *, everything: bool)
     """Stored steps as a tree. Without ``everything``, of the steps inside loops only those under way or failed."""
     known = list(steps)
     places = {step.key: place for place, step in enumerate(known)}
-    shown = [step for step in known if everything or "." not in step.key or _is_notable(step)]
+    shown = [step for step in known if everything or not _is_in_loop(step.key) or _is_notable(step)]
     shown.sort(key=lambda step: _tree_place(step.key, places))
     return [_row(_progress(step), _name_inside(step.key), step.key.count(".") // 2, now) for step in shown]
+
+
+def _is_in_loop(key: str) -> bool:
+    return any(branch.isdigit() for branch in key.split(".")[1::2])
 
 
 def _is_notable(step: StepRecord) -> bool:
@@ -57,17 +62,22 @@ def _is_notable(step: StepRecord) -> bool:
 
 
 def _tree_place(key: str, places: dict[str, int]) -> list[int]:
-    """Loops by when they became ready, their iterations by index, and in each the steps by when they became ready."""
+    """Blocks by when they became ready, their branches in the order in which they run, and in each the steps by when
+    they became ready."""
     parts = key.split(".")
     place: list[int] = []
     for depth in range(0, len(parts), 2):
         place.append(places.get(".".join(parts[: depth + 1]), 0))
-        place += map(int, parts[depth + 1 : depth + 2])
+        place += map(_branch_place, parts[depth + 1 : depth + 2])
     return place
 
 
+def _branch_place(branch: str) -> int:
+    return int(branch) if branch.isdigit() else _BRANCHES.index(branch)
+
+
 def _name_inside(key: str) -> str:
-    """``months.3.charge`` → ``[3] charge``."""
+    """``months.3.charge`` → ``[3] charge``, ``payment.catch.refund`` → ``[catch] refund``."""
     parts = key.split(".")
     return key if len(parts) < 3 else f"[{parts[-2]}] {parts[-1]}"
 
@@ -82,7 +92,7 @@ def _progress(step: StepRecord) -> StepProgress:
         started_at=step.started_at,
         ended_at=step.ended_at,
         due_at=step.due_at,
-        note=step.reason,
+        note=step.reason or (f"run {step.child_run_id}" if step.child_run_id else None),
         total=loop.get("total"),
         done=sum(loop.get(outcome, 0) for outcome in ("succeeded", "failed", "skipped")),
     )

@@ -23,6 +23,7 @@ __all__ = [
     "enclosing_scopes",
     "is_shielded",
     "iteration_scope",
+    "outermost_iteration",
     "own_key",
     "scope_of",
     "scopes_in_sight",
@@ -72,6 +73,14 @@ def split_iteration(scope: str) -> tuple[str, int]:
     """Loop key and iteration index of a loop's scope; the reverse of :func:`iteration_scope`."""
     loop_key, _, index = scope.rpartition(".")
     return loop_key, int(index)
+
+
+def outermost_iteration(step_key: str) -> str | None:
+    """Scope of the outermost iteration around the step; None when the step is in no loop."""
+    parts = step_key.split(".")
+    loops = (place for place in range(1, len(parts), 2) if parts[place].isdigit())
+    place = next(loops, None)
+    return None if place is None else ".".join(parts[: place + 1])
 
 
 def enclosing_scopes(scope: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from random import Random, SystemRandom
 from typing import Any
 from uuid import UUID
 
+from floworch.core.dag.keys import outermost_iteration
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import ScopePlan
 from floworch.core.engine.availability import Availability
@@ -345,11 +346,10 @@ class Engine:
         deadline = None
         if record.deadline is not None:
             deadline = self._clock.now() + (record.deadline - record.started_at)
-        parts = step_key.split(".")
-        if len(parts) < 3:
+        iteration = outermost_iteration(step_key)
+        if iteration is None:
             return RetryStep(step_key, deadline)
-        loop, index = parts[:2]
-        restored = await self._store.load_iteration_steps(run_id, f"{loop}.{index}.")
+        restored = await self._store.load_iteration_steps(run_id, f"{iteration}.")
         after = await self._store.get_run(run_id)
         if after is None or after.revision != record.revision:
             return await self._retry(run_id, step_key)

@@ -45,6 +45,8 @@ class Insert(RowSet):
     columns: tuple[str, ...]
     skip_existing: bool = False
     """Leave out rows whose primary key exists, and do not count them."""
+    rarely: tuple[str, ...] = ()
+    """Columns that are null in most rows, which a database may take as a hint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Update(RowSet):
     condition: str = ""
     passes_over_locked: bool = False
     """Leave out rows that another transaction is changing, instead of waiting for it."""
+    rarely: tuple[str, ...] = ()
+    """As for :class:`Insert`. None of them is matched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ STEP_CHANGE = (
     "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at",
     "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace",
 )  # fmt: skip
+_RARE_STEP = ("due_at", "wait", "waiting_since", "skip", "reason", "progress", "error", "trace")
+_RARE_RUN = ("deadline", "stop_kind", "stop_reason", "stop_at")
 _RUN_FACTS = (
     "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",
     "source_run_id", "priority", "body", "headers",
@@ -83,19 +85,21 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "insert_key": Insert(
             tables.idempotency_key, columns=("flow_id", "key", "run_id", "created_at"), skip_existing=True
         ),
-        "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE)),
-        "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE)),
+        "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE), rarely=("source_run_id", "headers", *_RARE_RUN)),
+        "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=_RARE_RUN),
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
         "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
-        "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision"))),
+        "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision")), rarely=_RARE_RUN),
     }
 
 
 def _of_steps(tables: Tables) -> dict[str, Insert | Update | Delete]:
     step = tables.step
     return {
-        "insert_step": Insert(step, columns=(*STEP_IDENTITY, *STEP_CHANGE), skip_existing=True),
-        "change_step": Update(step, columns=STEP_CHANGE, match=(*_STEP, Match("status"), Match("attempt"))),
+        "insert_step": Insert(step, columns=(*STEP_IDENTITY, *STEP_CHANGE), skip_existing=True, rarely=_RARE_STEP),
+        "change_step": Update(
+            step, columns=STEP_CHANGE, match=(*_STEP, Match("status"), Match("attempt")), rarely=_RARE_STEP
+        ),
         "remove_step": Delete(step, match=_STEP),
         "settle_scope": Update(step, constants=("settled = 1",), match=_SCOPE),
         "revive_scope": Update(step, constants=("settled = 0",), match=_SCOPE),

@@ -1,58 +1,33 @@
-"""PostgreSQL: rows come as one array per column, so a statement's text does not depend on their number."""
+"""PostgreSQL: its settings, clocks, locks and errors."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import (
-    URL,
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    Integer,
-    SmallInteger,
-    func,
-    literal,
-)
+from sqlalchemy import URL, ColumnElement, Connection, Engine, func, literal
 
 from floworch.core.ports.clock import Clock
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql.bulk import Delete, Insert, Row, RowSet, Statement, Update
+from floworch.storage.sql.bulk import Delete, Insert, Statement, Update
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
-from floworch.storage.sql.dialects.column_types import LEASE_COLUMN, ColumnTypes
-from floworch.storage.sql.dialects.postgresql_arrays import array_writer
 from floworch.storage.sql.dialects.postgresql_connection import RECYCLE_SECONDS, Connections
 from floworch.storage.sql.dialects.postgresql_drivers import in_words_of_driver
 from floworch.storage.sql.dialects.postgresql_errors import diagnose
 from floworch.storage.sql.dialects.postgresql_listener import PostgresqlListener, call, call_order
 from floworch.storage.sql.dialects.postgresql_pipe import PostgresqlPipes
+from floworch.storage.sql.dialects.postgresql_statements import delete, insert, update
 from floworch.storage.sql.dialects.postgresql_url import describe_url
 from floworch.storage.sql.listener import Listener
 from floworch.storage.sql.pipe import Order, Pipes
 from floworch.storage.sql.tables import Tables, build_tables
-from floworch.storage.sql.types import Document, Id, Instant, Word
+from floworch.storage.sql.types import Instant
 
 __all__ = ["PostgresqlDialect"]
 
-_TYPES = ColumnTypes(
-    {
-        Id: "uuid",
-        Instant: "timestamptz",
-        Word: "text",
-        Document: "text",
-        SmallInteger: "smallint",
-        BigInteger: "bigint",
-        Integer: "integer",
-    },
-    lease_seconds="double precision",
-)
 _INTERRUPT_SECONDS = 5.0
 _UNKNOWN_OBJECTS = frozenset({"3F000", "42P01", "42703"})  # schema, table, column
 _NO_TRANSACTION = "25P01"
@@ -203,110 +178,10 @@ class PostgresqlDialect(SqlDialect):
         return func.statement_timestamp() if self._leases_on_database_clock else literal(clock.now(), Instant)
 
     def insert(self, statement: Insert) -> Statement:
-        columns = statement.columns_of(statement.columns)
-        names = ", ".join(f'"{name}"' for name in statement.columns)
-        tail = "\nON CONFLICT DO NOTHING" if statement.skip_existing else ""
-        return _PostgresqlStatement(
-            f"INSERT INTO {_name(statement)} ({names})\nSELECT {self._values(columns)}\nFROM {_unnest(columns)}{tail}",
-            "",
-            columns,
-        )
+        return insert(statement, self._lease_origin)
 
     def update(self, statement: Update) -> Statement:
-        columns = statement.columns_of((*statement.columns, *(match.column for match in statement.match)))
-        values = [self._value(column, place) for place, column in enumerate(columns)]
-        sets = [f'"{name}" = {value}' for name, value in zip(statement.columns, values, strict=False)]
-        conditions = [
-            f't."{match.column}" {match.operator} v.p{place}'
-            for place, match in enumerate(statement.match, len(statement.columns))
-        ]
-        source = _unnest(columns)
-        if statement.passes_over_locked:
-            source = _free_rows(statement, columns)
-            conditions.append("v.fits")
-        elif statement.condition:
-            conditions.append(statement.condition.format(row="t"))
-        return _PostgresqlStatement(
-            f"UPDATE {_name(statement)} AS t\nSET {', '.join((*sets, *statement.constants))}\n"
-            f"FROM {source}\nWHERE {' AND '.join(conditions)}",
-            "\nRETURNING v.place",
-            columns,
-        )
+        return update(statement, self._lease_origin)
 
     def delete(self, statement: Delete) -> Statement:
-        columns = statement.columns_of([match.column for match in statement.match])
-        conditions = [f't."{match.column}" = v.p{place}' for place, match in enumerate(statement.match)]
-        return _PostgresqlStatement(
-            f"DELETE FROM {_name(statement)} AS t\nUSING {_unnest(columns)}\nWHERE {' AND '.join(conditions)}",
-            "",
-            columns,
-        )
-
-    def _values(self, columns: Sequence[Column[Any]]) -> str:
-        return ", ".join(self._value(column, place) for place, column in enumerate(columns))
-
-    def _value(self, column: Column[Any], place: int) -> str:
-        if column.name == LEASE_COLUMN:
-            return f"{self._lease_origin} + v.p{place} * interval '1 second'"
-        return f"v.p{place}"
-
-
-class _PostgresqlStatement(Statement):
-    def __init__(self, text: str, tell_which: str, columns: Sequence[Column[Any]]) -> None:
-        self._text = text
-        self._text_that_tells_which = text + tell_which
-        self._columns = [array_writer(column) for column in columns]
-        self._numbered = _numbered(self._text)
-        self._numbered_that_tells_which = _numbered(self._text_that_tells_which)
-
-    @property
-    def sql(self) -> str:
-        return self._text
-
-    def apply(self, connection: Connection, rows: Sequence[Row]) -> int:
-        return connection.exec_driver_sql(self._text, self._arrays(rows)).rowcount if rows else 0
-
-    def apply_each(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:
-        if not rows:
-            return []
-        result = connection.exec_driver_sql(self._text_that_tells_which, self._arrays(rows))
-        written = set(result.scalars())
-        return [place in written for place in range(1, len(rows) + 1)]
-
-    def order(self, rows: Sequence[Row], *, tells_which: bool = False) -> Order:
-        text = self._numbered_that_tells_which if tells_which else self._numbered
-        return Order(text, [array.encode() for array in self._arrays(rows)])
-
-    def _arrays(self, rows: Sequence[Row]) -> tuple[str, ...]:
-        return tuple([write(values) for write, values in zip(self._columns, zip(*rows, strict=True), strict=True)])
-
-
-def _numbered(text: str) -> str:
-    """With the placeholders of the protocol instead of the driver's."""
-    numbers = itertools.count(1)
-    return re.sub("%s", lambda _: f"${next(numbers)}", text)
-
-
-def _name(statement: RowSet) -> str:
-    return f'"{statement.table.schema}"."{statement.table.name}"'
-
-
-def _unnest(columns: Sequence[Column[Any]]) -> str:
-    arrays = ", ".join(f"%s::{_TYPES.of(column)}[]" for column in columns)
-    names = ", ".join(f"p{place}" for place in range(len(columns)))
-    return f"unnest({arrays}) WITH ORDINALITY AS v ({names}, place)"
-
-
-def _free_rows(statement: Update, columns: Sequence[Column[Any]]) -> str:
-    """The rows that match and that nobody else is changing, locked, and whether they fulfil the condition."""
-    matches = " AND ".join(
-        f'l."{match.column}" {match.operator} v.p{place}'
-        for place, match in enumerate(statement.match, len(statement.columns))
-    )
-    condition = statement.condition.format(row="l") or "true"
-    # The offset keeps the condition where it is. Otherwise the partial index that it fits to would be read from end to
-    # end, though the match is about a few rows: the server thinks the index is nearly empty when it was yesterday.
-    return (
-        f"(SELECT v.*, {condition} AS fits FROM {_unnest(columns)}\n"
-        f"JOIN {_name(statement)} AS l ON {matches}\nOFFSET 0 FOR NO KEY UPDATE OF l SKIP LOCKED) AS v"
-    )
+        return delete(statement)
