@@ -20,6 +20,7 @@ from floworch.core.model.manifest import (
     WebhookTrigger,
 )
 from floworch.core.model.records import HistoryEvent, RunRecord, StepError, StepRecord
+from floworch.core.model.signals import SignalRecord, SignalResult, SignalStatus
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import (
@@ -33,6 +34,8 @@ from floworch.errors import (
     NonRetryable,
     RetryLater,
     RunNotFound,
+    SignalNotExpected,
+    SignalRefused,
     StepNotFound,
     StorageUnavailable,
     WaitTimeout,
@@ -69,6 +72,11 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "Scope",
+    "SignalNotExpected",
+    "SignalRecord",
+    "SignalRefused",
+    "SignalResult",
+    "SignalStatus",
     "Step",
     "StepContext",
     "StepError",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from floworch.core.model.records import HistoryEvent
+from floworch.core.model.signals import SignalResult
 from floworch.core.model.status import RunStatus
 from floworch.results import RunResult
 
@@ -41,6 +42,14 @@ class RunHandle:
     async def cancel(self, reason: str | None = None) -> None:
         """Stop the run. Raises InvalidTransition when it has ended."""
         await self._orchestrator.cancel(self.run_id, reason)
+
+    async def signal(
+        self, name: str, payload: Any = None, *, deduplication_id: str | None = None, connection: object | None = None
+    ) -> SignalResult:
+        """Send a signal; see :meth:`FlowOrchestrator.signal <floworch.orchestrator.FlowOrchestrator.signal>`."""
+        return await self._orchestrator.signal(
+            self.run_id, name, payload, deduplication_id=deduplication_id, connection=connection
+        )
 
     async def retry(self, step_key: str) -> None:
         """Run a failed step again. Raises StepNotFound, InvalidTransition."""

@@ -16,6 +16,7 @@ from floworch.core.engine.settings import EngineSettings
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, HistoryEvent
+from floworch.core.model.signals import SignalRecord, SignalResult, signal_name_fault
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import RunFilter, RunPage, Storage
@@ -192,6 +193,34 @@ class FlowOrchestrator:
         """
         await self._engine.stop_run(_run_id(run_id), reason)
 
+    async def signal(
+        self,
+        run_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        deduplication_id: str | None = None,
+        connection: object | None = None,
+    ) -> SignalResult:
+        """Send a signal to a run; returns when that is durable. A step that waits for it goes on, in the same commit;
+        without one, the run keeps the signal for the first step that will.
+
+        Of the signals of a run with the same ``deduplication_id`` the first one counts, and the others are answered
+        ``ALREADY_DELIVERED``. With a ``connection`` to the storage's own database the signal is sent in the transaction
+        that the caller has open there, as by :meth:`trigger`: it comes if and only if the caller commits.
+        Raises RunNotFound; SignalNotExpected when the run has ended; SignalRefused when the steps that wait for the
+        signal do not take the payload; InvalidPayload, StorageUnavailable.
+        """
+        if fault := signal_name_fault(name):
+            raise ConfigurationError(fault)
+        sent = Payload.of(payload, max_bytes=self._engine.settings.max_payload_bytes)
+        key = _checked_key(deduplication_id, "a deduplication id")
+        return await self._engine.signal(_run_id(run_id), name, sent, key, connection)
+
+    async def list_signals(self, run_id: UUID | str) -> list[SignalRecord]:
+        """Every signal that the run has received, oldest first. Those that no step has taken are its mailbox."""
+        return await self._store.list_signals(_run_id(run_id))
+
     async def retry(self, run_id: UUID | str, step_key: str) -> None:
         """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.
         Raises RunNotFound, StepNotFound, InvalidTransition."""
@@ -292,13 +321,13 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def _checked_key(key: str | None) -> str | None:
+def _checked_key(key: str | None, what: str = "an idempotency key") -> str | None:
     if key is None:
         return None
     if not key.strip() or len(key) > _LONGEST_KEY:
-        raise ConfigurationError(f"an idempotency key is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
+        raise ConfigurationError(f"{what} is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
     if "\0" in key or key != key.encode("utf-8", "replace").decode():
-        raise ConfigurationError(f"an idempotency key holds neither NUL nor halves of characters, as does {key!r:.80}")
+        raise ConfigurationError(f"{what} holds neither NUL nor halves of characters, as does {key!r:.80}")
     return key
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from floworch.core.handlers.transactions import Transaction
 from floworch.core.model.records import HistoryEvent
+from floworch.core.model.signals import SignalRecord, SignalResult
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
 from floworch.errors import ConfigurationError
@@ -84,6 +85,15 @@ class SyncOrchestrator:
     def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
         self._call(self._orchestrator.cancel(run_id, reason))
 
+    def signal(self, run_id: UUID | str, name: str, payload: Any = None, **arguments: Any) -> SignalResult:
+        """See :meth:`FlowOrchestrator.signal <floworch.orchestrator.FlowOrchestrator.signal>`. A ``connection`` must be
+        a blocking one."""
+        _refuse_async(arguments.get("connection"))
+        return self._call(self._orchestrator.signal(run_id, name, payload, **arguments))
+
+    def list_signals(self, run_id: UUID | str) -> list[SignalRecord]:
+        return self._call(self._orchestrator.list_signals(run_id))
+
     def retry(self, run_id: UUID | str, step_key: str) -> None:
         self._call(self._orchestrator.retry(run_id, step_key))
 
@@ -140,6 +150,9 @@ class SyncRunHandle:
     def cancel(self, reason: str | None = None) -> None:
         self._flows.cancel(self.run_id, reason)
 
+    def signal(self, name: str, payload: Any = None, **arguments: Any) -> SignalResult:
+        return self._flows.signal(self.run_id, name, payload, **arguments)
+
     def retry(self, step_key: str) -> None:
         self._flows.retry(self.run_id, step_key)
 
@@ -151,7 +164,7 @@ def _refuse_async(connection: object) -> None:
     if iscoroutinefunction(getattr(connection, "execute", None)) and not isinstance(connection, Transaction):
         raise ConfigurationError(
             f"connection is a {type(connection).__module__}.{type(connection).__qualname__}, which belongs to another "
-            "event loop than this orchestrator's. Pass a blocking one, or await the orchestrator's own trigger()."
+            "event loop than this orchestrator's. Pass a blocking one, or await the orchestrator's own method."
         )
 
 

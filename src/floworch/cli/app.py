@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "Show one run: its steps, its history, one step in full.",
     "cancel": "Stop a run.",
     "retry": "Run a failed step again.",
+    "signal": "Send a signal to a run.",
     "prune": "Delete runs that ended long ago.",
     "migrate": "Bring the database to the schema of this version.",
     "mermaid": "Draw a flow as a Mermaid diagram.",

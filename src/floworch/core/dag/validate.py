@@ -95,9 +95,7 @@ def _label(flow: FlowLike) -> str:
     return name if isinstance(name, str) and name.strip() else owner.__name__
 
 
-def _manifest(
-    flow: object, label: str, known_step_types: StepTypes
-) -> tuple[FlowManifest | None, list[FlowProblem]]:
+def _manifest(flow: object, label: str, known_step_types: StepTypes) -> tuple[FlowManifest | None, list[FlowProblem]]:
     manifest = getattr(flow, "manifest", None)
     if isinstance(manifest, FlowManifest):
         return manifest, validate_manifest(manifest, label, known_step_types)

@@ -12,6 +12,7 @@ from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply, copy_of
 from floworch.core.machine.commands import ChildStart, ClaimOffer, Command, RetryStep
 from floworch.core.machine.environment import PayloadsNeeded
+from floworch.core.machine.mailbox import signal_ref
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import Rarities, StepChange, Transition
@@ -110,6 +111,8 @@ class RunWork:
             self.run.forget_scopes(rarities.settled)
         if rarities.revived or rarities.removed:
             self.run.payloads.clear()
+        for signal_id in rarities.taken:
+            self.run.payloads.pop(signal_ref(signal_id), None)
 
 
 def start_work(request: Starting, now: datetime) -> RunWork:
@@ -183,6 +186,8 @@ def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
         "revived": [scope for each in rarities for scope in each.revived],
         "tells_parent": any(each.tells_parent for each in rarities),
         "heard_of": [run_id for each in rarities for run_id in each.heard_of],
+        "signals": [signal for each in rarities for signal in each.signals],
+        "taken": {signal_id: by for each in rarities for signal_id, by in each.taken.items()},
     }
 
 

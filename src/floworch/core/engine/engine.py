@@ -28,6 +28,7 @@ from floworch.core.engine.requests import Claiming, Commanding, Started, Startin
 from floworch.core.engine.retention import Retention
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
+from floworch.core.engine.signals import Signals
 from floworch.core.engine.timers import Timers
 from floworch.core.engine.waiters import Waiters
 from floworch.core.engine.within import DirectCommits
@@ -41,6 +42,7 @@ from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.ids import uuid7
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepRecord
+from floworch.core.model.signals import SignalResult
 from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime, StartedStep
@@ -97,6 +99,7 @@ class Engine:
         )
         self._leases = Leases(store, clock, settings, self._availability)
         self._direct = DirectCommits(store, self._runs, clock, settings.worker_id, self._committed, self._leaves_work)
+        self._signals = Signals(store, self._runs, clock, self._chance, settings.worker_id, self.submit)
         starts = ChildStarts(self.plans, settings, self._chance)
         self._executor = Executor(self._runs, handlers, services, clock, settings, self._chance, store.begin, starts)
         self._children = Children(store, self._runs, self.submit, settings, self._chance)
@@ -212,6 +215,17 @@ class Engine:
 
     async def stop_run(self, run_id: UUID, reason: str | None) -> Transition:
         return await self.submit(run_id, StopRun(StopKind.CANCELLED, reason))
+
+    async def signal(
+        self,
+        run_id: UUID,
+        name: str,
+        payload: Payload,
+        deduplication_id: str | None = None,
+        connection: object | None = None,
+    ) -> SignalResult:
+        """See :meth:`Signals.send <floworch.core.engine.signals.Signals.send>`."""
+        return await self._signals.send(run_id, name, payload, deduplication_id, connection)
 
     async def retry_step(self, run_id: UUID, step_key: str) -> Transition:
         """Run a failed step again; a run with a time limit gets the whole of it anew."""

@@ -88,6 +88,7 @@ class Runs:
             stop=run.stop,
             ended_at=run.ended_at,
             steps=run.steps,
+            signals=run.signals,
         )
 
     async def payloads(self, run_id: UUID, refs: Iterable[PayloadRef]) -> dict[PayloadRef, Payload | None]:

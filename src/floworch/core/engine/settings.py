@@ -93,7 +93,14 @@ class EngineSettings:
             "max_lost_attempts",
         ):
             _positive(name, getattr(self, name))
-        for name in ("max_payload_bytes", "max_batch", "cached_runs", "handler_threads", "handler_processes", "max_run_depth"):
+        for name in (
+            "max_payload_bytes",
+            "max_batch",
+            "cached_runs",
+            "handler_threads",
+            "handler_processes",
+            "max_run_depth",
+        ):
             _positive(name, getattr(self, name))
         for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
             _positive(name, getattr(self, name))

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from floworch.core.handlers.failures import plain_failure
-from floworch.core.handlers.results import Deferred, ResultKind, Skipped, StartsChild, StepOutcome, StepResult, Succeeded
+from floworch.core.handlers.results import (
+    Deferred,
+    ResultKind,
+    Skipped,
+    StartsChild,
+    StepOutcome,
+    StepResult,
+    Succeeded,
+)
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.model.payload import Payload
 from floworch.errors import InvalidPayload

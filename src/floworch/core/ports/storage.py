@@ -15,10 +15,12 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
+from floworch.core.machine.mailbox import Letter, ReceivedSignal, TakenBy
 from floworch.core.machine.state import RunFacts, StepState, StopRequest
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import ConfigurationError
@@ -89,6 +91,10 @@ class RunWrite:
     """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
     heard_of: Sequence[UUID] = ()
     """Ended runs that :meth:`Storage.due` has to name no more."""
+    signals: Sequence[ReceivedSignal] = ()
+    """New ones, received ``at`` the time of this write."""
+    taken: Mapping[UUID, TakenBy] = field(default_factory=dict)
+    """Signals, also new ones, that nobody had taken."""
 
 
 @dataclass(slots=True)
@@ -165,7 +171,8 @@ class BatchResult:
 
 @dataclass(slots=True)
 class StoredRun:
-    """A run as the planner loads it. ``steps`` leaves out the settled rows (ended iterations)."""
+    """A run as the planner loads it. ``steps`` leaves out the settled rows (ended iterations); ``signals`` are all that
+    it ever had."""
 
     facts: RunFacts
     revision: int
@@ -174,6 +181,7 @@ class StoredRun:
     stop: StopRequest | None
     ended_at: datetime | None
     steps: dict[str, StepState]
+    signals: Sequence[Letter] = ()
 
 
 class AttemptKey(NamedTuple):
@@ -389,6 +397,16 @@ class Storage(ABC):
         """
         raise ConfigurationError(_NO_TRANSACTIONS)
 
+    async def load_enlisted(
+        self, connection: object, run_id: UUID, refs: Sequence[PayloadRef] = ()
+    ) -> tuple[StoredRun, dict[PayloadRef, Payload | None]] | None:
+        """The run and these payloads of it, as the transaction sees them that the caller has open on ``connection``;
+        None for an unknown run. Nobody else advances it until that transaction ends, where the database has row locks.
+
+        Raises as :meth:`enlist`.
+        """
+        raise ConfigurationError(_NO_TRANSACTIONS)
+
     # -- leases and time
 
     @abstractmethod
@@ -422,7 +440,7 @@ class Storage(ABC):
 
     @abstractmethod
     async def delete_runs(self, ended_before: datetime, limit: int, keys_before: datetime) -> Deletion:
-        """Delete at most ``limit`` runs that have ended before that, with their steps, payloads and history.
+        """Delete at most ``limit`` runs that have ended before that, with their steps, payloads, signals and history.
 
         Idempotency keys that were used before ``keys_before`` go with their runs. Younger ones stay, and answer with
         the id of a run that is no more, until a later call finds them older; of those, too, at most ``limit`` go.
@@ -455,6 +473,11 @@ class Storage(ABC):
     @abstractmethod
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
         """History of a run, oldest first, of commits with ``sequence > after``; ``limit`` counts commits."""
+
+    @abstractmethod
+    async def list_signals(self, run_id: UUID) -> list[SignalRecord]:
+        """Every signal that the run has received, in the order in which they came; those that nobody has taken are its
+        mailbox."""
 
     @abstractmethod
     async def count_runs(self) -> dict[RunStatus, int]: ...

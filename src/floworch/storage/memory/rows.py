@@ -11,6 +11,7 @@ from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus
+from floworch.storage.memory.signals import SignalRows
 
 __all__ = ["CommitRow", "RunRow", "StepRow"]
 
@@ -59,6 +60,7 @@ class RunRow:
     steps: dict[str, StepRow] = field(default_factory=dict)
     items: dict[str, Payload] = field(default_factory=dict)
     tells_parent: bool = False
+    signals: SignalRows | None = None
     history: list[Fact] = field(default_factory=list)
     commits: list[CommitRow] = field(default_factory=list)
     written: int = 0

@@ -19,6 +19,7 @@ from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.fairness import fair_order
@@ -46,6 +47,7 @@ from floworch.core.ports.storage import (
 from floworch.storage.memory import questions, retention
 from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import RunRow, StepRow
+from floworch.storage.memory.signals import SignalRows
 
 __all__ = ["MemoryStorage"]
 
@@ -162,12 +164,7 @@ class MemoryStorage(Storage):
     def _claim(self, claim: Claim) -> Outcome:
         run = self._active.get(claim.run_id)
         row = run.steps.get(claim.step_key) if run is not None else None
-        if (
-            run is None
-            or row is None
-            or row.state.status is not StepStatus.READY
-            or row.state.attempt != claim.attempt
-        ):
+        if run is None or row is None or row.state.status is not StepStatus.READY or row.state.attempt != claim.attempt:
             return Outcome.CONFLICT
         row.state = row.state.claimed(claim.owner, claim.at)
         row.input_text = row.output_text = row.error = row.trace = None
@@ -199,7 +196,16 @@ class MemoryStorage(Storage):
         for child_id in write.heard_of:
             if child_id in self._runs:
                 self._runs[child_id].tells_parent = False
+        if write.signals or write.taken:
+            self._deliver(run, write)
         self._append(run, write.at, write.facts)
+
+    @staticmethod
+    def _deliver(run: RunRow, write: RunWrite) -> None:
+        rows = run.signals = run.signals or SignalRows()
+        rows.add(write.signals, write.at)
+        for signal_id, by in write.taken.items():
+            rows.take(signal_id, by, write.at)
 
     def _note_status(self, run: RunRow, status: RunStatus) -> None:
         if status is RunStatus.RUNNING:
@@ -334,6 +340,10 @@ class MemoryStorage(Storage):
         run = self._runs.get(run_id)
         return [] if run is None else questions.history_events(run, after, limit)
 
+    async def list_signals(self, run_id: UUID) -> list[SignalRecord]:
+        run = self._runs.get(run_id)
+        return [] if run is None or run.signals is None else run.signals.records()
+
     async def count_runs(self) -> dict[RunStatus, int]:
         counts = dict.fromkeys(RunStatus, 0)
         for run in self._runs.values():
@@ -363,6 +373,7 @@ def _stored(run: RunRow) -> StoredRun:
         stop=run.stop,
         ended_at=run.ended_at,
         steps={key: row.state for key, row in run.steps.items() if not row.settled},
+        signals=[] if run.signals is None else run.signals.letters(),
     )
 
 
@@ -374,6 +385,8 @@ def _payload(run: RunRow, ref: PayloadRef) -> Payload | None:
             return run.headers
         case PayloadKind.ITEMS:
             return run.items.get(ref.step_key)
+        case PayloadKind.SIGNAL:
+            return None if run.signals is None else run.signals.payload(UUID(ref.step_key))
     row = run.steps.get(ref.step_key)
     if row is None:
         return None

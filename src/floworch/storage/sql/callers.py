@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn, TypeVar
+from uuid import UUID
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from floworch.core.handlers.transactions import lender_of
-from floworch.core.ports.storage import Batch, BatchResult
+from floworch.core.model.payload import Payload, PayloadRef
+from floworch.core.ports.storage import Batch, BatchResult, Outcome, StoredRun
 from floworch.errors import ConfigurationError, StorageError
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.lane import Lane
+from floworch.storage.sql.payloads import load_payloads
 from floworch.storage.sql.psycopg_connection import AsyncConnectionOnThread, Borrowed, on_borrowed
+from floworch.storage.sql.states import load_runs
+from floworch.storage.sql.survey import moved_runs
 from floworch.storage.sql.transaction import diagnosed, storage_error
 
 __all__ = ["CallerTransactions"]
@@ -43,7 +48,22 @@ class CallerTransactions:
 
     async def write(self, connection: object, batch: Batch) -> BatchResult:
         """See :meth:`Storage.enlist <floworch.core.ports.storage.Storage.enlist>`."""
-        return await (await self._runner(connection))(partial(self._write, batch))
+        result = await self._on(connection, lambda joined: self._committer.write_within(joined, batch))
+        if result is None:
+            if batch.advances:
+                return BatchResult(advances=[Outcome.CONFLICT] * len(batch.advances))
+            raise StorageError("The run could not be written: its rows exist already.")
+        return result
+
+    async def load(
+        self, connection: object, run_id: UUID, refs: Sequence[PayloadRef]
+    ) -> tuple[StoredRun, dict[PayloadRef, Payload | None]] | None:
+        """See :meth:`Storage.load_enlisted <floworch.core.ports.storage.Storage.load_enlisted>`."""
+        return await self._on(connection, partial(self._load, run_id, refs))
+
+    async def _on(self, connection: object, work: Callable[[Connection], T]) -> T:
+        runner: _Runner[T] = await self._runner(connection)
+        return await runner(partial(self._joined, work))
 
     async def _runner(self, connection: Any) -> Callable[[Callable[[Connection], T]], Awaitable[T]]:
         """How to call a function with a connection of SQLAlchemy for this one."""
@@ -83,18 +103,23 @@ class CallerTransactions:
             await asyncio.wait({working})
             raise
 
-    def _write(self, batch: Batch, connection: Connection) -> BatchResult:
+    def _load(
+        self, run_id: UUID, refs: Sequence[PayloadRef], connection: Connection
+    ) -> tuple[StoredRun, dict[PayloadRef, Payload | None]] | None:
+        tables = self._committer.tables
+        connection.execute(moved_runs(tables, [run_id])).close()
+        run = load_runs(connection, tables, [run_id]).get(run_id)
+        return None if run is None else (run, load_payloads(connection, tables, run_id, refs))
+
+    def _joined(self, work: Callable[[Connection], T], connection: Connection) -> T:
         if connection.dialect.name != self._committer.dialect.name:
             self._refuse_database(connection.dialect.name)
         try:
             self._committer.dialect.join(connection, self._url)
             with self._committer.dialect.in_words_of_driver(connection):
-                result = self._committer.write_within(connection, batch)
+                return work(connection)
         except SQLAlchemyError as error:
             raise self._ours(error) from error
-        if result is None:
-            raise StorageError("The run could not be written: its rows exist already.")
-        return result
 
     def _ours(self, error: SQLAlchemyError) -> Exception:
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -106,7 +131,7 @@ class CallerTransactions:
         dialect = self._committer.dialect
         if (advice := dialect.advice_to_caller(cause)) is not None:
             return ConfigurationError(advice)
-        trouble, message = diagnosed(error, dialect, "the connection that was passed to trigger()")
+        trouble, message = diagnosed(error, dialect, "the connection that was passed")
         return storage_error(trouble, message)
 
     def _refuse_database(self, name: str) -> NoReturn:

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection, select, update
 
 from floworch.core.model.records import FlowRecord
+from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.statements import Statements
-from floworch.storage.sql.states import chunks
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["list_flows", "load_manifests", "save_flows", "set_flow_enabled"]

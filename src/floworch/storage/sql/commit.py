@@ -92,9 +92,7 @@ class Committer:
         taken = ((each.only_with, owners[key] != each.run_id) for each in children if (key := key_of(each)))
         return frozenset(parent for parent, is_taken in taken if parent and is_taken)
 
-    def _reserve_keys(
-        self, connection: Connection, creations: Sequence[Creation], lost: frozenset[UUID]
-    ) -> list[UUID]:
+    def _reserve_keys(self, connection: Connection, creations: Sequence[Creation], lost: frozenset[UUID]) -> list[UUID]:
         """The run that has the key of each creation, or its own id. Those that hang on a lost run reserve nothing."""
         first = new_keys([creation for creation in creations if creation.only_with not in lost])
         owners = {key: creation.run_id for key, creation in first.items()}

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Row, select
 from floworch.core.machine.block_output import state_payload
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.status import StepStatus
-from floworch.storage.sql.states import begins_with, chunks
+from floworch.storage.sql.chunks import chunks
+from floworch.storage.sql.signals import signal_texts
+from floworch.storage.sql.states import begins_with
 from floworch.storage.sql.tables import IN_PAYLOAD_TABLE, Tables
 
 __all__ = ["StoredTexts", "load_outputs", "load_payloads", "long_texts", "resolve"]
@@ -28,6 +30,7 @@ def load_payloads(
 ) -> dict[PayloadRef, Payload | None]:
     """See :meth:`Storage.load_payloads <floworch.core.ports.storage.Storage.load_payloads>`. Needs a snapshot."""
     texts = _of_run(connection, tables, run_id, refs) | _of_steps(connection, tables, run_id, refs)
+    texts |= signal_texts(connection, tables, run_id, refs)
     texts |= _states(connection, tables, run_id, refs)
     elsewhere = [ref for ref in refs if ref.kind is PayloadKind.ITEMS or texts.get(ref) == IN_PAYLOAD_TABLE]
     long = long_texts(connection, tables, run_id, {ref.step_key for ref in elsewhere})

@@ -34,7 +34,12 @@ def delete_runs(
     statements.delete_key.apply(connection, sorted((str(row.flow_id), row.key, str(row.run_id)) for row in orphans))
     runs = connection.execute(ended_runs(tables, ended_before, limit)).all()
     ids = sorted((str(run.id),) for run in runs)
-    for statement in (statements.delete_events, statements.delete_payloads, statements.delete_steps):
+    for statement in (
+        statements.delete_events,
+        statements.delete_payloads,
+        statements.delete_steps,
+        statements.delete_signals,
+    ):
         statement.apply(connection, ids)
     _let_keys_go(connection, statements, runs, keys_before)
     statements.delete_run.apply(connection, ids)

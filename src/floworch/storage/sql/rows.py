@@ -40,6 +40,8 @@ class Rows:
     settle_scope: list[Row] = field(default_factory=list)
     revive_scope: list[Row] = field(default_factory=list)
     payload: list[Row] = field(default_factory=list)
+    insert_signal: list[Row] = field(default_factory=list)
+    take_signal: list[Row] = field(default_factory=list)
     insert_event: list[Row] = field(default_factory=list)
 
 
@@ -127,8 +129,20 @@ class RowWriter:
         if write.tells_parent:
             rows.tell_parent.append((run_id,))
         rows.hear_of.extend((str(child_id),) for child_id in write.heard_of)
+        if write.signals or write.taken:
+            self._deliver(run_id, write)
         if write.facts:
             rows.insert_event.append((run_id, self._instant(write.at), fact_row(write.facts)))
+
+    def _deliver(self, run_id: str, write: RunWrite) -> None:
+        at = self._instant(write.at)
+        for signal in write.signals:
+            letter = signal.letter
+            self.rows.insert_signal.append(
+                (run_id, str(letter.id), letter.number, letter.name, letter.deduplication_id, signal.payload.text, at)
+            )
+        for signal_id, by in write.taken.items():
+            self.rows.take_signal.append((by.step_key, by.attempt, at, run_id, str(signal_id)))
 
     def _step_change(self, run_id: str, key: str, change: StepChange, owner: str) -> Row:
         state, lease_seconds = change.state, change.lease_seconds

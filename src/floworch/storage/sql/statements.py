@@ -51,12 +51,15 @@ class Statements:
     insert_payload: Statement
     remove_payload: Statement
     insert_event: Statement
+    insert_signal: Statement
+    take_signal: Statement
     insert_manifest: Statement
     insert_flow: Statement
     change_flow: Statement
     delete_events: Statement
     delete_payloads: Statement
     delete_steps: Statement
+    delete_signals: Statement
     delete_run: Statement
     delete_key: Statement
     orphan_key: Statement
@@ -74,6 +77,7 @@ def bulk_statements(tables: Tables) -> dict[str, Insert | Update | Delete]:
         **_of_runs(tables),
         **_of_steps(tables),
         **_of_leases(tables),
+        **_of_signals(tables),
         **_of_the_rest(tables),
         **_of_retention(tables),
     }
@@ -136,6 +140,21 @@ def _of_leases(tables: Tables) -> dict[str, Insert | Update | Delete]:
     }
 
 
+def _of_signals(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    signal = tables.signal
+    return {
+        "insert_signal": Insert(
+            signal, columns=("run_id", "id", "number", "name", "deduplication_id", "payload", "received_at")
+        ),
+        "take_signal": Update(
+            signal,
+            columns=("taken_by", "taken_attempt", "taken_at"),
+            match=(Match("run_id"), Match("id")),
+            condition="{row}.taken_by IS NULL",
+        ),
+    }
+
+
 def _of_the_rest(tables: Tables) -> dict[str, Insert | Update | Delete]:
     payload_key = ("run_id", "step_key", "kind")
     return {
@@ -161,6 +180,7 @@ def _of_retention(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "delete_events": Delete(tables.event, match=of_run),
         "delete_payloads": Delete(tables.payload, match=of_run),
         "delete_steps": Delete(tables.step, match=of_run),
+        "delete_signals": Delete(tables.signal, match=of_run),
         "delete_run": Delete(tables.run, match=(Match("id"),)),
         "delete_key": Delete(tables.idempotency_key, match=key),
         "orphan_key": Update(tables.idempotency_key, constants=("outlives_run = 1",), match=key),

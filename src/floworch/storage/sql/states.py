@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
@@ -14,11 +13,11 @@ from floworch.core.machine.progress import Progress, progress_from_json
 from floworch.core.machine.state import ParentStep, RunFacts, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.core.ports.storage import StoredRun
+from floworch.storage.sql.chunks import chunks
+from floworch.storage.sql.signals import has_signals, load_letters
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["begins_with", "chunks", "load_iteration_steps", "load_runs", "stop_request"]
-
-T = TypeVar("T")
+__all__ = ["begins_with", "load_iteration_steps", "load_runs", "stop_request"]
 
 _IDS_PER_QUERY = 500
 
@@ -26,12 +25,17 @@ _IDS_PER_QUERY = 500
 def load_runs(connection: Connection, tables: Tables, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
     """See :meth:`Storage.load <floworch.core.ports.storage.Storage.load>`. Needs a snapshot."""
     runs: dict[UUID, StoredRun] = {}
+    signalled: list[UUID] = []
     for ids in chunks(run_ids, _IDS_PER_QUERY):
-        runs.update((row.id, _stored_run(row)) for row in connection.execute(_runs(tables, ids)))
+        rows = connection.execute(_runs(tables, ids)).all()
+        runs.update((row.id, _stored_run(row)) for row in rows)
+        signalled += [row.id for row in rows if row.has_signals]
     step = tables.step
     for ids in chunks(runs, _IDS_PER_QUERY):
         for row in connection.execute(_states(tables).where(step.c.run_id.in_(ids), step.c.settled == 0)):
             runs[row.run_id].steps[row.step_key] = _step_state(row)
+    for run_id, letters in load_letters(connection, tables, signalled).items():
+        runs[run_id].signals = letters
     return runs
 
 
@@ -47,13 +51,6 @@ def begins_with(column: ColumnElement[str], prefix: str) -> list[ColumnElement[b
     if not prefix:
         return []
     return [column >= prefix, column < prefix[:-1] + chr(ord(prefix[-1]) + 1)]
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of at most ``size``: databases bound the parameters of a statement."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
 
 
 def stop_request(row: Row[*tuple[Any, ...]]) -> StopRequest | None:
@@ -87,6 +84,7 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
         c.stop_reason,
         c.stop_at,
         c.ended_at,
+        has_signals(tables),
     ).where(c.id.in_(ids))
 
 

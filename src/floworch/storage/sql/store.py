@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from floworch.core.machine.state import StepState
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.storage import (
@@ -33,7 +34,7 @@ from floworch.core.ports.storage import (
     StoredRun,
 )
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql import catalog, payloads, retention, runs, states, steps, waiting
+from floworch.storage.sql import catalog, payloads, retention, runs, signals, states, steps, waiting
 from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
@@ -223,9 +224,12 @@ class SqlStorage(Storage):
         return SqlTransaction(session.desk, self._committer(session))
 
     async def enlist(self, connection: object, batch: Batch) -> BatchResult:
-        session = self._open_session
-        callers = CallerTransactions(self._committer(session), self._url, session.sql_dialect, session.caller)
-        return await callers.write(connection, batch)
+        return await self._callers.write(connection, batch)
+
+    async def load_enlisted(
+        self, connection: object, run_id: UUID, refs: Sequence[PayloadRef] = ()
+    ) -> tuple[StoredRun, dict[PayloadRef, Payload | None]] | None:
+        return await self._callers.load(connection, run_id, refs)
 
     async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
         return await self._read(lambda c: states.load_runs(c, self._tables, run_ids))
@@ -293,6 +297,9 @@ class SqlStorage(Storage):
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
         return await self._read(lambda c: steps.list_events(c, self._tables, run_id, after, limit))
 
+    async def list_signals(self, run_id: UUID) -> list[SignalRecord]:
+        return await self._read(lambda c: signals.list_signals(c, self._tables, run_id))
+
     async def count_runs(self) -> dict[RunStatus, int]:
         return await self._read(lambda c: runs.count_runs(c, self._tables))
 
@@ -311,6 +318,11 @@ class SqlStorage(Storage):
         return Committer(
             session.transactions, self._dialect, self._tables, self._statements, self._clock, self._inline_chars
         )
+
+    @property
+    def _callers(self) -> CallerTransactions:
+        session = self._open_session
+        return CallerTransactions(self._committer(session), self._url, session.sql_dialect, session.caller)
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         session = self._open_session

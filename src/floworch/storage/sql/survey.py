@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Executable, select
 
 from floworch.core.ports.storage import Advance
-from floworch.storage.sql.states import chunks
+from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["conflicting", "moved_runs", "moved_steps"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Identity, Index, Integer, MetaData, SmallInteger, Table, text
 
+from floworch.core.model.signals import LONGEST_SIGNAL_NAME
 from floworch.storage.sql.types import Document, Id, Instant, Word
 
 __all__ = ["IN_PAYLOAD_TABLE", "Tables", "build_tables"]
@@ -31,6 +32,7 @@ class Tables:
     run: Table
     step: Table
     payload: Table
+    signal: Table
     event: Table
     idempotency_key: Table
 
@@ -46,6 +48,7 @@ def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
         run=_run(metadata, prefix),
         step=_step(metadata, prefix),
         payload=_payload(metadata, prefix),
+        signal=_signal(metadata, prefix),
         event=_event(metadata, prefix),
         idempotency_key=_idempotency_key(metadata, prefix),
     )
@@ -179,6 +182,24 @@ def _payload(metadata: MetaData, prefix: str) -> Table:
         Column("step_key", Word(_KEY_CHARS), primary_key=True),
         Column("kind", Word(16), primary_key=True),
         Column("json", Document, nullable=False),
+    )
+
+
+def _signal(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}signal",
+        metadata,
+        Column("run_id", Id, primary_key=True),
+        Column("id", Id, primary_key=True),
+        Column("number", Integer, nullable=False),
+        Column("name", Word(LONGEST_SIGNAL_NAME), nullable=False),
+        Column("deduplication_id", Word(_KEY_CHARS)),
+        Column("payload", Document, nullable=False),
+        Column("received_at", Instant, nullable=False),
+        Column("taken_by", Word(_KEY_CHARS)),
+        Column("taken_attempt", Integer),
+        Column("taken_at", Instant),
+        sqlite_with_rowid=False,
     )
 
 

@@ -25,9 +25,9 @@ from sqlalchemy import (
 from floworch.core.ports.fairness import fair_order
 from floworch.core.ports.storage import DueWork, LeaseKey, LeaseState, LostLease, ReadyStep, TimerKey
 from floworch.storage.sql.bulk import Statement
+from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.statements import ENDED
-from floworch.storage.sql.states import chunks
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["due_question", "find_due", "find_ready", "ready_question", "renew_leases"]

@@ -41,6 +41,8 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
         Write(statements.revive_scope, rows.revive_scope),
         Write(statements.remove_payload, [row[:3] for row in rows.payload]),
         Write(statements.insert_payload, rows.payload),
+        Write(statements.insert_signal, rows.insert_signal),
+        Write(statements.take_signal, in_order(rows.take_signal, 3, 4), True),
     )
     return [write for write in every if write.rows]
 

@@ -73,6 +73,17 @@ SET [lease_until] = DATEADD(millisecond, CAST(v.p0 * 1000 AS INT), SYSDATETIMEOF
 FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 FLOAT '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 INT '$[4]', p4 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[5]') AS v
 WHERE t.[run_id] = v.p1 AND t.[step_key] = v.p2 AND t.[attempt] = v.p3 AND t.[owner] = v.p4 AND t.status = 'Running';
 
+-- bulk: insert_signal
+INSERT INTO [floworch].[signal] ([run_id], [id], [number], [name], [deduplication_id], [payload], [received_at])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 INT '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(MAX) '$[6]', p6 DATETIMEOFFSET(6) '$[7]') AS v;
+
+-- bulk: take_signal
+UPDATE t
+SET [taken_by] = v.p0, [taken_attempt] = v.p1, [taken_at] = v.p2
+FROM [floworch].[signal] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[1]', p1 INT '$[2]', p2 DATETIMEOFFSET(6) '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]') AS v
+WHERE t.[run_id] = v.p3 AND t.[id] = v.p4 AND t.taken_by IS NULL;
+
 -- bulk: insert_payload
 INSERT INTO [floworch].[payload] ([run_id], [step_key], [kind], [json])
 SELECT v.p0, v.p1, v.p2, v.p3
@@ -119,6 +130,11 @@ WHERE t.[run_id] = v.p0;
 -- bulk: delete_steps
 DELETE t
 FROM [floworch].[step] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
+WHERE t.[run_id] = v.p0;
+
+-- bulk: delete_signals
+DELETE t
+FROM [floworch].[signal] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
 WHERE t.[run_id] = v.p0;
 
 -- bulk: delete_run

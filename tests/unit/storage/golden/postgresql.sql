@@ -75,6 +75,17 @@ SET "lease_until" = clock_timestamp() + v.p0 * interval '1 second'
 FROM unnest(%s::double precision[], %s::uuid[], %s::text[], %s::integer[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
 WHERE t."run_id" = v.p1 AND t."step_key" = v.p2 AND t."attempt" = v.p3 AND t."owner" = v.p4 AND t.status = 'Running';
 
+-- bulk: insert_signal
+INSERT INTO "floworch"."signal" ("run_id", "id", "number", "name", "deduplication_id", "payload", "received_at")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
+FROM unnest(%s::uuid[], %s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, place);
+
+-- bulk: take_signal
+UPDATE "floworch"."signal" AS t
+SET "taken_by" = v.p0, "taken_attempt" = v.p1, "taken_at" = v.p2
+FROM unnest(%s::text[], %s::integer[], %s::timestamptz[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
+WHERE t."run_id" = v.p3 AND t."id" = v.p4 AND t.taken_by IS NULL;
+
 -- bulk: insert_payload
 INSERT INTO "floworch"."payload" ("run_id", "step_key", "kind", "json")
 SELECT v.p0, v.p1, v.p2, v.p3
@@ -120,6 +131,11 @@ WHERE t."run_id" = v.p0;
 
 -- bulk: delete_steps
 DELETE FROM "floworch"."step" AS t
+USING unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
+WHERE t."run_id" = v.p0;
+
+-- bulk: delete_signals
+DELETE FROM "floworch"."signal" AS t
 USING unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
 WHERE t."run_id" = v.p0;
 

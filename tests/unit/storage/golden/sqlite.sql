@@ -66,6 +66,16 @@ SET "lease_until" = v.column1
 FROM (VALUES (?, ?, ?, ?, ?)) AS v
 WHERE t."run_id" = v.column2 AND t."step_key" = v.column3 AND t."attempt" = v.column4 AND t."owner" = v.column5 AND t.status = 'Running';
 
+-- bulk: insert_signal
+INSERT INTO floworch_signal ("run_id", "id", "number", "name", "deduplication_id", "payload", "received_at")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: take_signal
+UPDATE floworch_signal AS t
+SET "taken_by" = v.column1, "taken_attempt" = v.column2, "taken_at" = v.column3
+FROM (VALUES (?, ?, ?, ?, ?)) AS v
+WHERE t."run_id" = v.column4 AND t."id" = v.column5 AND t.taken_by IS NULL;
+
 -- bulk: insert_payload
 INSERT INTO floworch_payload ("run_id", "step_key", "kind", "json")
 SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
@@ -102,6 +112,10 @@ WHERE ("run_id") IN (VALUES (?));
 
 -- bulk: delete_steps
 DELETE FROM floworch_step
+WHERE ("run_id") IN (VALUES (?));
+
+-- bulk: delete_signals
+DELETE FROM floworch_signal
 WHERE ("run_id") IN (VALUES (?));
 
 -- bulk: delete_run

@@ -107,7 +107,9 @@ def _timeout(start: _Start) -> Iterator[Finding]:
     if seconds is None:
         return
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_SECONDS:
-        message = f"timeoutSeconds is a number of seconds above 0, at most {MAX_SECONDS} (100 years), not {seconds!r:.80}."
+        message = (
+            f"timeoutSeconds is a number of seconds above 0, at most {MAX_SECONDS} (100 years), not {seconds!r:.80}."
+        )
         yield start.finding("timeoutSeconds", message)
 
 

@@ -98,6 +98,20 @@ CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
 
 CREATE INDEX run_untold ON [{schema}].run (ended_at) WHERE tells_parent = 1;
 
+CREATE TABLE [{schema}].signal (
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    number INTEGER NOT NULL,
+    name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    deduplication_id NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
+    payload NVARCHAR(max) NOT NULL,
+    received_at DATETIMEOFFSET(6) NOT NULL,
+    taken_by NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
+    taken_attempt INTEGER NULL,
+    taken_at DATETIMEOFFSET(6) NULL,
+    PRIMARY KEY (run_id, id)
+);
+
 CREATE TABLE [{schema}].step (
     run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
     step_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,

@@ -99,6 +99,20 @@ CREATE INDEX run_by_status ON "{schema}".run (status, started_at, id);
 
 CREATE INDEX run_untold ON "{schema}".run (ended_at) WHERE tells_parent = 1;
 
+CREATE TABLE "{schema}".signal (
+    run_id UUID NOT NULL,
+    id UUID NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    deduplication_id TEXT COLLATE "C",
+    payload TEXT NOT NULL,
+    received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    taken_by TEXT COLLATE "C",
+    taken_attempt INTEGER,
+    taken_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (run_id, id)
+);
+
 CREATE TABLE "{schema}".step (
     run_id UUID NOT NULL,
     step_key TEXT COLLATE "C" NOT NULL,

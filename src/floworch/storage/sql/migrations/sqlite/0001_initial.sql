@@ -97,6 +97,21 @@ CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
 
 CREATE INDEX floworch_run_untold ON floworch_run (ended_at) WHERE tells_parent = 1;
 
+CREATE TABLE floworch_signal (
+    run_id CHAR(36) NOT NULL,
+    id CHAR(36) NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    deduplication_id TEXT,
+    payload TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    taken_by TEXT,
+    taken_attempt INTEGER,
+    taken_at BIGINT,
+    PRIMARY KEY (run_id, id)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE floworch_step (
     run_id CHAR(36) NOT NULL,
     step_key TEXT NOT NULL,
