@@ -12,7 +12,7 @@ from floworch.core.engine.child_starts import without_child
 from floworch.core.engine.deciding import Decisions
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun, Runs
-from floworch.core.engine.unclear import answer_if_it_happened, claim_in
+from floworch.core.engine.unclear import ClaimKey, answer_if_it_happened, claim_in, key_of
 from floworch.core.machine.apply import claim_step
 from floworch.core.machine.commands import StartChild
 from floworch.core.machine.state import RunState
@@ -31,7 +31,7 @@ class Aftermath:
         self._runs = runs
         self._worker_id = worker_id
         self._on_committed = on_committed
-        self._claimed: set[StartedStep] = set()
+        self._claimed: set[ClaimKey] = set()
         """Attempts that requests have been answered with."""
 
     def committed(self, decided: Decisions, result: BatchResult) -> list[Request]:
@@ -39,15 +39,13 @@ class Aftermath:
         for work, run_id in zip(decided.creations, result.creations, strict=False):
             self._created(work, run_id)
         again: list[Request] = []
-        done: set[UUID] = set()
         for work, outcome in zip(decided.advances, result.advances, strict=True):
             if outcome is Outcome.DONE:
-                done.add(work.run.state.facts.run_id)
                 self._advanced(work)
             else:
                 again += self._forget(work)
-        for child, run_id in zip(decided.children, result.creations[len(decided.creations) :], strict=True):
-            self._child_created(child, run_id, done)
+        if decided.children:
+            self._children_created(decided, result)
         for claim, outcome in zip(decided.claims, result.claims, strict=True):
             self._decided_claim(claim, outcome, decided.now)
         return again
@@ -61,7 +59,7 @@ class Aftermath:
         if request.reply.is_over:
             return
         if (claim := claim_in(request, answer)) is not None:
-            self._claimed.add(claim)
+            self._claimed.add(key_of(claim))
         request.reply.tell(answer)
 
     def has_happened(self, request: Request, run: CachedRun | None) -> bool:
@@ -75,7 +73,7 @@ class Aftermath:
 
     def forget_claim(self, step: StartedStep) -> None:
         """The attempt is over, for this process."""
-        self._claimed.discard(step)
+        self._claimed.discard(key_of(step))
 
     def _created(self, work: RunWork, run_id: UUID) -> None:
         request, transition = work.done[0]
@@ -84,6 +82,12 @@ class Aftermath:
             return
         self._follow(work)
         self.answer(request, Started(run_id, duplicate=False, transition=transition))
+
+    def _children_created(self, decided: Decisions, result: BatchResult) -> None:
+        advances = zip(decided.advances, result.advances, strict=True)
+        done = {work.run.state.facts.run_id for work, outcome in advances if outcome is Outcome.DONE}
+        for child, run_id in zip(decided.children, result.creations[len(decided.creations) :], strict=True):
+            self._child_created(child, run_id, done)
 
     def _child_created(self, work: RunWork, owner: UUID, done: Collection[UUID]) -> None:
         """``owner`` is the run that has the idempotency key, ``done`` are the runs that have advanced."""

@@ -27,6 +27,7 @@ from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.trouble import Trouble
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import Transition
+from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import PayloadRef
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
@@ -162,27 +163,27 @@ class Committer:
         )
         return decided
 
-    async def _works_for(self, requests: Sequence[Request]) -> dict[UUID, RunWork]:
+    async def _works_for(self, requests: Sequence[Request]) -> dict[RunKey, RunWork]:
         """The runs that commands are about. Held here while the batch is built: the cache may lose any of them."""
-        works: dict[UUID, RunWork] = {}
+        works: dict[RunKey, RunWork] = {}
         missing: list[UUID] = []
         for request in requests:
             run_id = request.run_id
             if request.is_unclear:
                 missing.append(run_id)
-            elif isinstance(request, Commanding) and run_id not in works:
+            elif isinstance(request, Commanding) and run_id.int not in works:
                 run = self._runs.get(run_id)
                 if run is None:
                     missing.append(run_id)
                 else:
-                    works[run_id] = RunWork(run)
+                    works[run_id.int] = RunWork(run)
         if missing:
             loaded = await self._runs.load(dict.fromkeys(missing))
-            works.update((run_id, RunWork(run, is_fresh=True)) for run_id, run in loaded.items())
+            works.update((run_id.int, RunWork(run, is_fresh=True)) for run_id, run in loaded.items())
         return works
 
-    def _has_happened(self, request: Request, works: Mapping[UUID, RunWork]) -> bool:
-        work = works.get(request.run_id)
+    def _has_happened(self, request: Request, works: Mapping[RunKey, RunWork]) -> bool:
+        work = works.get(request.run_id.int)
         return self._aftermath.has_happened(request, None if work is None else work.run)
 
     def _handle_undecided(self, decided: Decisions) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
 from floworch.core.engine.batch import RunWork, claim_of, start_child_work, start_work
 from floworch.core.engine.outage import fail
@@ -14,6 +13,7 @@ from floworch.core.machine.commands import ClaimStep, Command, StartChild
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import Fenced
 from floworch.core.machine.transition import Transition
+from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import PayloadRef
 from floworch.core.ports.storage import Batch
 from floworch.errors import FloworchError, InvalidTransition, RunNotFound, StepNotFound
@@ -26,7 +26,7 @@ class Decisions:
     """What goes into one batch, decided at ``now``, and what does not. ``works``: the runs that commands are about."""
 
     now: datetime
-    works: dict[UUID, RunWork]
+    works: dict[RunKey, RunWork]
     creations: list[RunWork] = field(default_factory=list)
     advances: list[RunWork] = field(default_factory=list)
     children: list[RunWork] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Decisions:
         )
 
     def _command(self, request: Commanding) -> None:
-        work = self.works.get(request.run_id)
+        work = self.works.get(request.run_id.int)
         if work is None:
             fail(request, RunNotFound(f"there is no run {request.run_id}"))
         elif not work.takes(request.command) or self._has_key_of(request.command):
@@ -106,7 +106,7 @@ class Decisions:
             fail(request, error)
 
     def _claim(self, request: Claiming) -> None:
-        work = self.works.get(request.run_id)
+        work = self.works.get(request.run_id.int)
         if work is None or not work.done:
             self.claims.append(request)  # the store does not have to know the run for it
             return

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from floworch.core.engine.records import step_record
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import StepChange, Transition
+from floworch.core.model.ids import RunKey
 from floworch.core.model.records import RunRecord, StepRecord
 
 __all__ = ["EndedRun", "Endings"]
@@ -35,25 +35,25 @@ class Endings:
     """
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[UUID, _Rows] = OrderedDict()
+        self._rows: OrderedDict[RunKey, _Rows] = OrderedDict()
 
     def note(self, state: RunState, transition: Transition) -> None:
         """Call it after every commit, in order, with the state that the commit has led to."""
-        run_id = state.facts.run_id
-        rows = self._rows.get(run_id)
+        run = state.facts.run_id.int
+        rows = self._rows.get(run)
         if rows is None:
             if state.revision > 1:
                 return
-            rows = self._rows[run_id] = _Rows()
+            rows = self._rows[run] = _Rows()
             if len(self._rows) > _MOST_RUNS:
                 self._rows.popitem(last=False)
         rows.add(transition)
         if transition.rarities is not None or rows.has_progress or rows.characters > _MOST_CHARACTERS:
-            del self._rows[run_id]
+            del self._rows[run]
 
     def take(self, state: RunState) -> Mapping[str, StepRecord] | None:
         """The steps of a run that has ended; None when they are not known."""
-        rows = self._rows.pop(state.facts.run_id, None)
+        rows = self._rows.pop(state.facts.run_id.int, None)
         if rows is None or rows.changes.keys() != state.steps.keys():
             return None
         # What others have written since came with a state that was loaded, of other objects than these.

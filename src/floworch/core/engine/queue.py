@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from uuid import UUID
 
 from floworch.core.engine.requests import Request
+from floworch.core.model.ids import RunKey
 
 __all__ = ["RequestQueue"]
 
@@ -21,7 +21,7 @@ class RequestQueue:
         self._largest_batch = largest_batch
         self._lanes = lanes
         self._waiting: deque[Request] = deque()
-        self._under_way: dict[UUID, list[Request]] = {}
+        self._under_way: dict[RunKey, list[Request]] = {}
         """Run in a batch under way → requests that wait for that batch."""
 
     def __len__(self) -> int:
@@ -41,8 +41,8 @@ class RequestQueue:
             if batch and (batch[0].alone or self._waiting[0].alone):
                 break
             request = self._waiting.popleft()
-            if self._under_way and request.run_id in self._under_way:
-                self._under_way[request.run_id].append(request)
+            if self._under_way and request.run_id.int in self._under_way:
+                self._under_way[request.run_id.int].append(request)
             else:
                 batch.append(request)
         self._note_under_way(batch)
@@ -51,7 +51,7 @@ class RequestQueue:
     def is_back(self, batch: Sequence[Request]) -> None:
         """The batch is not under way any more: what has waited for its runs comes next. A second call does nothing."""
         if self._lanes > 1:
-            held = [each for request in batch for each in self._under_way.pop(request.run_id, ())]
+            held = [each for request in batch for each in self._under_way.pop(request.run_id.int, ())]
             self.put_first(held)
 
     def take_all(self) -> list[Request]:
@@ -69,4 +69,4 @@ class RequestQueue:
     def _note_under_way(self, batch: Sequence[Request]) -> None:
         if self._lanes > 1:  # with a single one nothing is ever under way while a batch is taken
             for request in batch:
-                self._under_way.setdefault(request.run_id, [])
+                self._under_way.setdefault(request.run_id.int, [])

@@ -14,6 +14,7 @@ from floworch.core.dag.keys import scope_of
 from floworch.core.engine.plans import Plans
 from floworch.core.machine.apply import rebuild
 from floworch.core.machine.state import RunState
+from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.ports.storage import Storage, StoredRun
 
@@ -47,20 +48,20 @@ class Runs:
         self._store = store
         self._plans = plans
         self._capacity = capacity
-        self._cached: OrderedDict[UUID, CachedRun] = OrderedDict()
+        self._cached: OrderedDict[RunKey, CachedRun] = OrderedDict()
 
     def get(self, run_id: UUID) -> CachedRun | None:
-        return self._cached.get(run_id)
+        return self._cached.get(run_id.int)
 
     def put(self, run: CachedRun) -> None:
-        run_id = run.state.facts.run_id
-        self._cached[run_id] = run
-        self._cached.move_to_end(run_id)
+        key = run.state.facts.run_id.int
+        self._cached[key] = run
+        self._cached.move_to_end(key)
         if len(self._cached) > self._capacity:
             self._cached.popitem(last=False)
 
     def drop(self, run_id: UUID) -> None:
-        self._cached.pop(run_id, None)
+        self._cached.pop(run_id.int, None)
 
     async def load(self, run_ids: Iterable[UUID]) -> dict[UUID, CachedRun]:
         """The runs that exist, fresh from the store, and cached from now on."""
@@ -72,7 +73,7 @@ class Runs:
 
     async def rebuilt(self, stored: StoredRun) -> CachedRun:
         """A run from its rows, with the payloads that are at hand. It is not cached: that is for whoever commits it."""
-        cached = self._cached.get(stored.facts.run_id)
+        cached = self.get(stored.facts.run_id)
         if cached is not None and cached.state.revision != stored.revision:
             self.drop(stored.facts.run_id)
             cached = None

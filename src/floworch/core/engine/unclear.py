@@ -7,7 +7,7 @@ of ours that is found proves that the commit happened, and so does a run.
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
@@ -15,13 +15,17 @@ from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.commands import RetryStep, StartChild, StopRun
 from floworch.core.machine.progress import ChildWait
 from floworch.core.machine.transition import Transition
+from floworch.core.model.ids import RunKey
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.runtime import StartedStep
 
-__all__ = ["answer_if_it_happened", "claim_in"]
+__all__ = ["ClaimKey", "answer_if_it_happened", "claim_in", "key_of"]
+
+ClaimKey: TypeAlias = tuple[RunKey, str, int]
+"""Run, step and attempt."""
 
 
-def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: str, claimed: Set[StartedStep]) -> Any:
+def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: str, claimed: Set[ClaimKey]) -> Any:
     """The answer to a request whose commit was unclear, given the run as it is now; None when it is to be done again.
 
     ``claimed`` are the attempts that this process knows to be its own: another request has won those. The report of an
@@ -43,6 +47,10 @@ def claim_in(request: Request, answer: Any) -> StartedStep | None:
     if isinstance(request, Claiming):
         return StartedStep(request.run_id, request.task.step_key, request.task.attempt + 1) if answer else None
     return _claim_of(request.run_id, answer.transition if isinstance(answer, Started) else answer)
+
+
+def key_of(claim: StartedStep) -> ClaimKey:
+    return (claim.run_id.int, claim.step_key, claim.attempt)
 
 
 def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
@@ -69,9 +77,9 @@ def _claim_of(run_id: UUID, transition: Transition | None) -> StartedStep | None
     return StartedStep(run_id, key, transition.steps[key].state.attempt)
 
 
-def _is_found(claim: StartedStep | None, run: CachedRun, worker_id: str, claimed: Set[StartedStep]) -> bool:
+def _is_found(claim: StartedStep | None, run: CachedRun, worker_id: str, claimed: Set[ClaimKey]) -> bool:
     """Whether the run has the claim, and it is not that of another request."""
-    if claim is None or claim in claimed:
+    if claim is None or key_of(claim) in claimed:
         return False
     step = run.state.steps.get(claim.step_key)
     return (

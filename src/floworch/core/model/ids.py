@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
-__all__ = ["uuid7"]
+__all__ = ["RunKey", "uuid7"]
+
+RunKey: TypeAlias = int
+"""``run_id.int``, for maps that every step is looked up in several times: the hash of a UUID is computed in Python."""
 
 
 def uuid7(at: datetime, random_80_bits: int | None = None) -> UUID:

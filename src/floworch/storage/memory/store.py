@@ -115,7 +115,7 @@ class MemoryStorage(Storage):
 
     def _lost_parents(self, batch: Batch) -> frozenset[UUID]:
         """Runs that cannot advance, by themselves or because the key of a run that they start is another one's."""
-        lost = {advance.run_id for advance in batch.advances if not self._can_advance(advance)}
+        lost = {advance.run_id for advance in batch.advances if self._is_lost(advance)}
         keys: dict[tuple[UUID, str], UUID] = {}
         for creation in batch.creations:
             facts = creation.facts_of_run
@@ -152,14 +152,15 @@ class MemoryStorage(Storage):
         return facts.run_id
 
     def _advance(self, advance: Advance, lost: frozenset[UUID]) -> Outcome:
-        if advance.run_id in lost or not self._can_advance(advance):
+        run = self._runs.get(advance.run_id)
+        if run is None or not _may_advance(run, advance) or (lost and advance.run_id in lost):
             return Outcome.CONFLICT
-        self._write(self._runs[advance.run_id], advance)
+        self._write(run, advance)
         return Outcome.DONE
 
-    def _can_advance(self, advance: Advance) -> bool:
+    def _is_lost(self, advance: Advance) -> bool:
         run = self._runs.get(advance.run_id)
-        return run is not None and run.revision == advance.expected_revision and _guards_hold(run, advance)
+        return run is None or not _may_advance(run, advance)
 
     def _claim(self, claim: Claim) -> Outcome:
         run = self._active.get(claim.run_id)
@@ -353,6 +354,10 @@ class MemoryStorage(Storage):
 
 def _came_up(state: StepState) -> datetime:
     return state.ready_at or state.ended_at or datetime.max.replace(tzinfo=UTC)
+
+
+def _may_advance(run: RunRow, advance: Advance) -> bool:
+    return run.revision == advance.expected_revision and _guards_hold(run, advance)
 
 
 def _guards_hold(run: RunRow, write: RunWrite) -> bool:
