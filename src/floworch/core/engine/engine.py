@@ -153,6 +153,8 @@ class Engine:
         await self._committer.stop()
         self._waiters.close()
         self._executor.close()
+        for error in await self._handlers.aclose():
+            self._log.error("handler_not_closed", error=str(error))
 
     @property
     def is_healthy(self) -> bool:

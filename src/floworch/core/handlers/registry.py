@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any, overload
 
 from floworch.core.dag.waits.poll import setting_name
 from floworch.core.handlers.construction import construct
+from floworch.core.handlers.ended import Raised, call_async
 from floworch.core.handlers.parameters import Parameters, read_parameters
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, specs_of
@@ -36,6 +38,8 @@ class Handler:
     timeout_seconds: float | None = None
     description: str | None = None
     polls: bool = False
+    close: Callable[[], Awaitable[object]] | None = None
+    """Ends what the handler keeps open, where it was made here."""
 
     @property
     def takes_context(self) -> bool:
@@ -80,6 +84,12 @@ class Handlers:
         if found is None:
             raise ConfigurationError(_no_handler(step_type, self.types))
         return found
+
+    async def aclose(self) -> Sequence[BaseException]:
+        """Close those that keep something open; returns what went wrong."""
+        closing = {id(each.call): each.close for each in self._by_type.values() if each.close is not None}
+        outcomes = await asyncio.gather(*(call_async(close) for close in closing.values()))
+        return [ended.error for ended in outcomes if isinstance(ended, Raised)]
 
     def __contains__(self, step_type: str) -> bool:
         return step_type.lower() in self._by_type
@@ -133,7 +143,8 @@ class HandlerRegistry:
             self._add_thing(thing, replace)
 
     def build(self, services: ServiceResolver) -> Handlers:
-        """Construct the class handlers, once each, with their services.
+        """Construct the class handlers, once each, with their services. The orchestrator closes those that have an async
+        method ``aclose`` when it stops.
 
         Raises :class:`~floworch.errors.ConfigurationError` that names the class and the parameter that has no service.
         """
@@ -187,7 +198,8 @@ class _Entry:
             return self.handler
         if self.target not in instances:
             instances[self.target] = construct(self.target, services)
-        return replace(self.handler, call=instances[self.target])
+        made = instances[self.target]
+        return replace(self.handler, call=made, close=getattr(made, "aclose", None))
 
 
 def _entry(spec: HandlerSpec, target: Any) -> _Entry:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
-__all__ = ["ExecutorChoice", "ExecutorKind", "HandlerSpec", "polling_handler", "specs_of", "step_handler"]
+__all__ = ["ExecutorChoice", "ExecutorKind", "HandlerSpec", "marked", "polling_handler", "specs_of", "step_handler"]
 
 ExecutorChoice: TypeAlias = Literal["auto", "loop", "thread", "process"]
 _Target = TypeVar("_Target", bound=Callable[..., object])
@@ -57,7 +57,7 @@ def polling_handler(
     the step waits without a worker. Everything else is as for :func:`step_handler`; ``timeout`` counts per poll.
     """
     options: dict[str, Any] = {"retry": retry, "timeout": timeout, "executor": executor, "description": description}
-    return _marked(replace(_spec("polling_handler", type, **options), polls=True))
+    return marked(replace(_spec("polling_handler", type, **options), polls=True))
 
 
 def step_handler(
@@ -74,7 +74,7 @@ def step_handler(
     a thread; ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor
     busy. May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
     """
-    return _marked(_spec("step_handler", type, retry, timeout, executor, description))
+    return marked(_spec("step_handler", type, retry, timeout, executor, description))
 
 
 def _spec(
@@ -92,7 +92,9 @@ def _spec(
     return HandlerSpec(_checked_type(word, type), retry, seconds, executor, description)
 
 
-def _marked(spec: HandlerSpec) -> Callable[[_Target], _Target]:
+def marked(spec: HandlerSpec) -> Callable[[_Target], _Target]:
+    """Leave the note; what the decorators do in the end."""
+
     def mark(target: _Target) -> _Target:
         setattr(target, _NOTE, (*vars(target).get(_NOTE, ()), spec))
         return target

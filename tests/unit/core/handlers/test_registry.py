@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 import pytest
 
-from floworch import RetryPolicy, StepContext, step_handler
+from floworch import FlowManifest, RetryPolicy, Step, StepContext, step_handler
+from floworch.core.dag.rules.known import KnownTypes
+from floworch.core.dag.validate import validate_manifest
 from floworch.core.handlers import ExecutorKind, Handler, HandlerRegistry, Services
 from floworch.core.handlers.builtin import BUILTIN_HANDLERS
+from floworch.core.handlers.spec import HandlerSpec, marked
 from floworch.errors import ConfigurationError
 
 
@@ -116,7 +119,7 @@ def test_modules_and_lists_give_everything_decorated_in_them() -> None:
 
     assert built(module).types == {"Load", "Check", "Verify"}
     assert built([load, (check,)]).types == {"Load", "Check", "Verify"}
-    assert built(BUILTIN_HANDLERS).types == {"LogMessage", "Delay"}
+    assert built(BUILTIN_HANDLERS).types == {"Delay", "HttpRequest", "LogMessage", "RunFlow"}
 
 
 def test_a_type_and_a_callable_need_no_decorator() -> None:
@@ -235,3 +238,46 @@ def test_an_ambiguous_missing_or_unmade_service_is_refused() -> None:
         services.add(Smtp)
     with pytest.raises(ConfigurationError, match="must be the type"):
         services.add(Smtp(), Smtp)
+
+
+async def test_what_was_made_here_is_closed_once_and_what_was_given_is_not() -> None:
+    closed: list[str] = []
+
+    @step_handler("Two")
+    @step_handler("One")
+    class Made:
+        async def __call__(self) -> None:
+            """Never called."""
+
+        async def aclose(self) -> None:
+            closed.append("made")
+
+    @step_handler("Broken")
+    class Broken(Made):
+        async def aclose(self) -> None:
+            raise ConnectionError("gone")
+
+    @step_handler("Given")
+    class Given(Made):
+        async def aclose(self) -> None:
+            closed.append("given")
+
+    errors = await built(Made, Broken, Given()).aclose()
+
+    assert closed == ["made"]
+    assert [str(error) for error in errors] == ["gone"]
+
+
+def test_handlers_that_lack_a_package_say_what_to_install() -> None:
+    @marked(HandlerSpec("Fetch", extra=("no_such_package", "http")))
+    def fetch() -> None:
+        """Never called."""
+
+    registry = HandlerRegistry()
+    registry.add(fetch)
+
+    assert registry.missing == {"fetch": "The step type Fetch needs no_such_package: pip install 'floworch[http]'."}
+    [problem] = validate_manifest(
+        FlowManifest(steps={"a": Step(type="FETCH")}), "flow", KnownTypes({"Fetch"}, missing=registry.missing)
+    )
+    assert (problem.location, problem.code) == ("steps.a.type", "missing_extra")
