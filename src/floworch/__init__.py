@@ -8,10 +8,12 @@ from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.spec import polling_handler, step_handler
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
+    AtTrigger,
     Compensation,
     CronTrigger,
     FlowManifest,
     ForEach,
+    IntervalTrigger,
     ManualTrigger,
     RunAfter,
     Scope,
@@ -47,6 +49,7 @@ from floworch.results import RunResult
 __version__ = "0.1.0"
 
 __all__ = [
+    "AtTrigger",
     "Compensation",
     "ConfigurationError",
     "CronTrigger",
@@ -59,6 +62,7 @@ __all__ = [
     "FloworchError",
     "ForEach",
     "HistoryEvent",
+    "IntervalTrigger",
     "InvalidPayload",
     "InvalidTransition",
     "ManualTrigger",

@@ -10,12 +10,14 @@ from typing import Literal, TypeAlias
 from floworch.core.model.flow import FlowLike, as_flow, manifest_of
 from floworch.core.model.manifest import (
     AnyStep,
+    AtTrigger,
     Block,
     CronTrigger,
     FlowManifest,
-    ManualTrigger,
+    IntervalTrigger,
     RunAfter,
     Scope,
+    Trigger,
     WebhookTrigger,
 )
 
@@ -167,10 +169,14 @@ def _style_of(step: AnyStep) -> str | None:
     return None if step.run_after else "entry"
 
 
-def _about(trigger: ManualTrigger | CronTrigger | WebhookTrigger) -> str:
+def _about(trigger: Trigger) -> str:
     if isinstance(trigger, CronTrigger):
         zone = "" if trigger.time_zone == "UTC" else f" {trigger.time_zone}"
         return f"Cron {trigger.cron_expression}{zone}"
+    if isinstance(trigger, IntervalTrigger):
+        return f"Every {trigger.every:g} s"
+    if isinstance(trigger, AtTrigger):
+        return f"At {trigger.at:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(trigger, WebhookTrigger):
         return f"Webhook /{trigger.slug}" if trigger.slug else "Webhook"
     return "Manual"

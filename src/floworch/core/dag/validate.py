@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from floworch.core.dag.rules import blocks, children, expressions, flows, graph, keys, polling, settings, signals
+from floworch.core.dag.rules import (
+    blocks,
+    children,
+    expressions,
+    flows,
+    graph,
+    keys,
+    polling,
+    schedules,
+    settings,
+    signals,
+)
 from floworch.core.dag.rules.flows import CheckedFlow
 from floworch.core.dag.rules.known import StepTypes, known_types
 from floworch.core.dag.rules.scopes import Finding, scopes_of
@@ -52,7 +63,7 @@ def require_valid(flows_: Iterable[FlowLike], known_step_types: StepTypes) -> No
 def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[Finding]:
     known = known_types(known_step_types)
     yield from keys.trigger_keys(manifest)
-    yield from settings.cron_triggers(manifest)
+    yield from schedules.timed_triggers(manifest)
     yield from flows.bad_slugs(manifest)
     yield from settings.run_deadline(manifest)
     scopes = scopes_of(manifest)

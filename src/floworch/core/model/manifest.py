@@ -30,7 +30,9 @@ from floworch.core.model.steps import (
     Until,
     block_type,
 )
-from floworch.core.model.triggers import AnyTrigger, CronTrigger, ManualTrigger, TriggerBase, WebhookTrigger
+from floworch.core.model.timed_triggers import AtTrigger, CatchUp, CronTrigger, IntervalTrigger, Overlap, TimedTrigger
+from floworch.core.model.trigger_base import TriggerBase
+from floworch.core.model.triggers import AnyTrigger, ManualTrigger, Trigger, WebhookTrigger
 from floworch.core.model.wire import Seconds, WireModel
 from floworch.errors import FlowValidationError
 
@@ -40,13 +42,17 @@ __all__ = [
     "UNTIL",
     "AnyStep",
     "AnyTrigger",
+    "AtTrigger",
     "Block",
+    "CatchUp",
     "Compensation",
     "CronTrigger",
     "FlowManifest",
     "ForEach",
+    "IntervalTrigger",
     "ManualTrigger",
     "OnItemFailure",
+    "Overlap",
     "RetryLike",
     "RetrySettings",
     "RunAfter",
@@ -54,6 +60,8 @@ __all__ = [
     "Scope",
     "Step",
     "StepBase",
+    "TimedTrigger",
+    "Trigger",
     "TriggerBase",
     "Until",
     "WebhookTrigger",
@@ -77,7 +85,7 @@ class FlowManifest(WireModel):
             self,
             *,
             steps: Mapping[str, AnyStep],
-            triggers: Mapping[str, ManualTrigger | CronTrigger | WebhookTrigger] | None = None,
+            triggers: Mapping[str, Trigger] | None = None,
             timeout_seconds: float | None = None,
         ) -> None: ...
 

@@ -15,7 +15,14 @@ from floworch.errors import FlowProblem, FlowValidationError
 __all__ = ["read_leniently"]
 
 _ROUNDS = 3
-_STAND_INS = {"type": "Unreadable", "forEach": [], "cronExpression": "* * * * *", "maxAttempts": 1}
+_STAND_INS = {
+    "type": "Unreadable",
+    "forEach": [],
+    "cronExpression": "* * * * *",
+    "everySeconds": 1,
+    "at": "2000-01-01T00:00:00Z",
+    "maxAttempts": 1,
+}
 
 
 def read_leniently(data: Mapping[str, Any], name: str) -> tuple[FlowManifest | None, list[FlowProblem]]:

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_serializer
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import BeforeValidator, Field
 
 from floworch.core.model.payload import Json
 from floworch.core.model.spelling import did_you_mean
-from floworch.core.model.wire import JsonValue, WireModel, mistake
+from floworch.core.model.timed_triggers import AtTrigger, CronTrigger, IntervalTrigger
+from floworch.core.model.trigger_base import TriggerBase
+from floworch.core.model.wire import JsonValue, mistake
 
-__all__ = ["AnyTrigger", "CronTrigger", "ManualTrigger", "TriggerBase", "WebhookTrigger"]
-
-
-class TriggerBase(WireModel):
-    """In JSON a trigger is its type and an object ``inputs`` that holds everything else."""
-
-    wire_type: ClassVar[str] = ""
-
-    description: str | None = None
-    """For people."""
-
-    def wire_inputs(self) -> dict[str, Json]:
-        """The trigger's ``inputs`` object; fields at their default are left out."""
-        return {}
-
-    @model_serializer
-    def _to_wire(self) -> dict[str, Json]:
-        about = {"description": self.description} if self.description else {}
-        return {"type": self.wire_type, **about, "inputs": self.wire_inputs()}
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        wire = handler.resolve_ref_schema(handler(schema))
-        return _with_inputs_object(wire)
+__all__ = ["AnyTrigger", "ManualTrigger", "Trigger", "WebhookTrigger", "read_trigger"]
 
 
 class ManualTrigger(TriggerBase):
@@ -46,25 +23,11 @@ class ManualTrigger(TriggerBase):
     type: Literal["Manual"] = "Manual"
 
 
-class CronTrigger(TriggerBase):
-    """Started by the clock."""
-
-    wire_type = "Cron"
-    type: Literal["Cron"] = "Cron"
-    cron_expression: str
-    """Five fields (minute, hour, day of month, month, day of week), or six with seconds at the end."""
-    time_zone: str = "UTC"
-    """IANA name of the zone in which the expression is read."""
-
-    def wire_inputs(self) -> dict[str, Json]:
-        zone = {} if self.time_zone == "UTC" else {"timeZone": self.time_zone}
-        return {"cronExpression": self.cron_expression, **zone}
-
-
 class WebhookTrigger(TriggerBase):
     """Started by an HTTP request from outside."""
 
     wire_type = "Webhook"
+    takes_any_inputs = True
     type: Literal["Webhook"] = "Webhook"
     slug: Annotated[str | None, Field(validation_alias="webhookSlug")] = None
     """Public path segment, unique among all flows whatever the case. Written ``webhookSlug``."""
@@ -76,7 +39,13 @@ class WebhookTrigger(TriggerBase):
         return {**slug, **self.inputs}
 
 
-_TRIGGERS: tuple[type[TriggerBase], ...] = (ManualTrigger, CronTrigger, WebhookTrigger)
+def read_trigger(wire: Mapping[str, Any]) -> TriggerBase:
+    """The trigger whose JSON form this is. Raises ``ValueError``, of pydantic or our own."""
+    trigger: TriggerBase = _parse_trigger(wire)
+    return trigger
+
+
+_TRIGGERS: tuple[type[TriggerBase], ...] = (ManualTrigger, CronTrigger, IntervalTrigger, AtTrigger, WebhookTrigger)
 
 
 def _parse_trigger(value: Any) -> Any:
@@ -104,24 +73,13 @@ def _trigger_class(word: Any) -> type[TriggerBase]:
 
 def _flat(trigger: type[TriggerBase], data: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     data["type"] = trigger.wire_type
-    if trigger is not WebhookTrigger:
+    if not trigger.takes_any_inputs:
         return {**data, **inputs}
     slug = {"webhookSlug": inputs["webhookSlug"]} if "webhookSlug" in inputs else {}
     return {**data, **slug, "inputs": {key: item for key, item in inputs.items() if key != "webhookSlug"}}
 
 
-def _with_inputs_object(wire: JsonSchemaValue) -> JsonSchemaValue:
-    properties = dict(wire.get("properties", {}))
-    outer = {name: properties.pop(name) for name in ("type", "description") if name in properties}
-    free = properties.pop("inputs", None) is not None
-    required = [name for name in wire.get("required", ()) if name in properties]
-    inputs: JsonSchemaValue = {"type": "object", "properties": properties, "additionalProperties": free}
-    if required:
-        inputs["required"] = required
-    wire["properties"] = {**outer, "inputs": inputs}
-    wire["required"] = ["type", "inputs"] if required else ["type"]
-    return wire
+Trigger: TypeAlias = ManualTrigger | CronTrigger | IntervalTrigger | AtTrigger | WebhookTrigger
 
-
-AnyTrigger: TypeAlias = Annotated[ManualTrigger | CronTrigger | WebhookTrigger, BeforeValidator(_parse_trigger)]
+AnyTrigger: TypeAlias = Annotated[Trigger, BeforeValidator(_parse_trigger)]
 """One trigger, told apart by ``type`` whatever its case."""

@@ -32,6 +32,7 @@ _WIRE_NAMES = {
     "initial": "initialSeconds",
     "max": "maxSeconds",
     "delay": "delaySeconds",
+    "every": "everySeconds",
     "finally_": "finally",
 }
 

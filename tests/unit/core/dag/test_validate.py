@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from floworch.core.model.manifest import (
     CronTrigger,
     FlowManifest,
     ForEach,
+    IntervalTrigger,
     RunAfter,
     Scope,
     Step,
@@ -279,6 +281,15 @@ def test_a_mistake_in_an_expression_is_pointed_at() -> None:
             "timeZone",
             "unknown_time_zone",
             "Europe/Berlin",
+        ),
+        (IntervalTrigger(every=0.5), "everySeconds", "bad_interval", "at least 1"),
+        (IntervalTrigger(every=60, catch_up_limit=0), "catchUpLimit", "bad_limit", "got 0"),
+        (IntervalTrigger(every=60, jitter_seconds=-1), "jitterSeconds", "bad_jitter", "got -1"),
+        (
+            IntervalTrigger(every=60, start=datetime(2030, 1, 2, tzinfo=UTC), end=datetime(2030, 1, 1, tzinfo=UTC)),
+            "end",
+            "ends_before_start",
+            "is before start",
         ),
         (WebhookTrigger(slug="a/b"), "webhookSlug", "bad_slug", "'a/b'"),
         (WebhookTrigger(slug=""), "webhookSlug", "bad_slug", "''"),

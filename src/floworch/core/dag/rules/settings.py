@@ -11,7 +11,6 @@ from floworch.core.model.manifest import (
     FOR_EACH,
     SCOPE,
     UNTIL,
-    CronTrigger,
     FlowManifest,
     ForEach,
     RetrySettings,
@@ -20,10 +19,9 @@ from floworch.core.model.manifest import (
     block_type,
 )
 from floworch.core.model.spelling import did_you_mean
-from floworch.core.policy.cron import cron_problem, time_zone_problem
 from floworch.core.policy.retry import RetryPolicy
 
-__all__ = ["MAX_SECONDS", "cron_triggers", "durations", "limits", "retries", "run_deadline", "step_types"]
+__all__ = ["MAX_SECONDS", "durations", "limits", "retries", "run_deadline", "step_types"]
 
 MAX_SECONDS = 100 * 365 * 24 * 3600
 _LISTED_TYPES = 8
@@ -86,17 +84,6 @@ def _retry(location: str, retry: RetrySettings | None) -> Iterator[Finding]:
 def run_deadline(manifest: FlowManifest) -> Iterator[Finding]:
     """Time limit of the whole run."""
     yield from _duration("timeoutSeconds", manifest.timeout_seconds)
-
-
-def cron_triggers(manifest: FlowManifest) -> Iterator[Finding]:
-    """Expressions that do not parse or never match, and unknown zones."""
-    for key, trigger in manifest.triggers.items():
-        if isinstance(trigger, CronTrigger):
-            inputs = f"triggers.{key}.inputs"
-            if fault := cron_problem(trigger.cron_expression):
-                yield Finding(f"{inputs}.cronExpression", "bad_cron", fault)
-            if fault := time_zone_problem(trigger.time_zone):
-                yield Finding(f"{inputs}.timeZone", "unknown_time_zone", fault)
 
 
 def _type_fault(word: str, known: KnownTypes) -> tuple[str, str] | None:
