@@ -19,6 +19,7 @@ from floworch import (
     StepContext,
     StepResult,
     StepStatus,
+    Until,
     step_handler,
 )
 from tests.chaos.effects import Effects, EffectsUnavailable
@@ -171,6 +172,24 @@ class Late(FlowDefinition):
     )
 
 
+class Repeats(FlowDefinition):
+    """A loop that goes on until a condition holds, then one that lets go of the items that fail."""
+
+    id = UUID(int=0xD1)
+    manifest = FlowManifest(
+        steps={
+            "until": Until(until="@index() >= 2", delay=0.1, steps={"a": Step(type="Effect")}),
+            "loop": ForEach(
+                for_each="@range(0, 2)",
+                on_item_failure="continue",
+                run_after=["until"],
+                steps={"b": Step(type="Broken")},
+            ),
+            "end": Step(type="Effect", run_after=["loop"], when="@length(steps('loop').output) == 2"),
+        }
+    )
+
+
 class Held(FlowDefinition):
     """For tests that decide by themselves when a step ends."""
 
@@ -178,7 +197,7 @@ class Held(FlowDefinition):
     manifest = FlowManifest(steps={"held": Step(type="Held"), "after": Step(type="LogMessage", run_after=["held"])})
 
 
-FLOWS: tuple[type[FlowDefinition], ...] = (Chain, Fan, Loop, Retries, Handled, Unhandled, Late)
+FLOWS: tuple[type[FlowDefinition], ...] = (Chain, Fan, Loop, Retries, Handled, Unhandled, Late, Repeats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +234,14 @@ _EXPECTED = {
         RunStatus.FAILED,
         frozenset({"first", "broken"}),
         {"first": StepStatus.SUCCEEDED, "broken": StepStatus.FAILED, "never": StepStatus.SKIPPED},
+    ),
+    Repeats.id: Expected(
+        RunStatus.SUCCEEDED,
+        frozenset({*(f"until.{n}.a" for n in range(3)), "loop.0.b", "loop.1.b", "end"}),
+        {
+            **dict.fromkeys(("until", *(f"until.{n}.a" for n in range(3)), "loop", "end"), StepStatus.SUCCEEDED),
+            **dict.fromkeys(("loop.0.b", "loop.1.b"), StepStatus.FAILED),
+        },
     ),
     Late.id: Expected(RunStatus.TIMED_OUT, frozenset(), {"never": StepStatus.SKIPPED}),
 }

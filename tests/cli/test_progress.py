@@ -13,7 +13,7 @@ from rich.console import Console
 from floworch.cli.progress import RunProgress
 from floworch.cli.views.run_view import RunView
 from floworch.cli.views.step_rows import StepRow, progress_rows, record_rows
-from floworch.core.model.manifest import Compensation, FlowManifest, ForEach, Scope, Step
+from floworch.core.model.manifest import Compensation, FlowManifest, ForEach, Scope, Step, Until
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -49,6 +49,29 @@ def _completed(key: str) -> Told:
 
 
 LOOP: Sequence[Told] = (_started("load"), _completed("load"), ("step.started", "each", {"attempt": 1, "iterations": 3}))
+
+
+def test_loop_with_a_condition_tells_its_iteration_and_shows_what_runs_in_it() -> None:
+    progress = RunProgress(
+        FlowManifest(steps={"u": Until(until="@index() > 3", steps={"x": Step(type="First")}, delay=1)})
+    )
+    told: Sequence[Told] = (
+        _started("u"),
+        _started("u.0.x"),
+        _completed("u.0.x"),
+        ("step.pending", "u", {"attempt": 1, "until": (START + timedelta(seconds=3)).isoformat()}),
+        ("step.continued", "u", {"attempt": 1, "iteration": 1}),
+        _started("u.1.x"),
+    )
+    for second, (kind, key, data) in enumerate(told):
+        progress.apply(HistoryEvent(second, 0, UUID(int=1), START + timedelta(seconds=second), kind, key, data))
+
+    rows = progress_rows(progress, START)
+
+    assert [(row.name, row.status, row.note) for row in rows] == [
+        ("u", StepStatus.RUNNING, "iteration 1"),
+        ("1.x", StepStatus.RUNNING, ""),
+    ]
 
 
 def test_before_anything_happens_every_step_waits() -> None:

@@ -20,6 +20,7 @@ _STATUS = {
     "step.released": StepStatus.READY,
     "step.started": StepStatus.RUNNING,
     "step.reopened": StepStatus.RUNNING,
+    "step.continued": StepStatus.RUNNING,
     "step.pending": StepStatus.PENDING,
     "step.child_started": StepStatus.PENDING,
     "step.attempt_failed": StepStatus.PENDING,
@@ -153,5 +154,7 @@ def _due_at(data: Mapping[str, Any]) -> datetime | None:
 
 
 def _note(event: HistoryEvent) -> str | None:
+    if "iteration" in event.data:
+        return f"iteration {event.data['iteration']}"
     error = event.data.get("error")
     return error.get("message") if error else event.data.get("reason")

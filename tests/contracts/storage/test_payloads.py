@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from floworch.core.machine.block_output import state_payload
+from floworch.core.machine.progress import LoopProgress, progress_to_json
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
@@ -119,6 +121,19 @@ async def test_an_error_is_loaded_as_the_object_that_it_is_in_json(storage: Stor
     found = (await storage.load_payloads(run_id(1), [ref]))[ref]
     assert found is not None
     assert found.value == ERROR.to_json()
+
+
+async def test_the_state_of_a_step_is_its_status_and_its_progress(storage: Storage) -> None:
+    progress = LoopProgress(total=3, started=2, succeeded=1)
+    loop = state(StepStatus.RUNNING, 1)._replace(progress=progress)
+    await create(storage, creation(steps={"a": insert(loop), "b": insert(state(StepStatus.FAILED, 1), error=ERROR)}))
+    refs = [PayloadRef(PayloadKind.STATE, key) for key in ("a", "b", "nonesuch")]
+    found = await storage.load_payloads(run_id(1), refs)
+    assert found == {
+        refs[0]: state_payload(StepStatus.RUNNING, progress_to_json(progress)),
+        refs[1]: state_payload(StepStatus.FAILED, None),
+        refs[2]: None,
+    }
 
 
 async def test_an_error_may_hold_any_text(storage: Storage) -> None:

@@ -56,6 +56,10 @@ def _words(event: HistoryEvent) -> str:
             return _BRANCHES[data["branch"]]
         case "step.started":
             return f"started, attempt {data.get('attempt')}"
+        case "step.continued":
+            return f"goes on with iteration {data.get('iteration')}"
+        case "step.completed" if "failed" in data:
+            return f"succeeded, although {plural(data['failed'], 'iteration')} failed, first {data['first_failure']}"
         case "step.completed":
             return "succeeded"
         case "step.failed":

@@ -81,6 +81,8 @@ def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:
         yield "iterations", ", ".join(f"{name} {value}" for name, value in step.loop.items() if name != "kind")
     if step.child_run_id:
         yield "child run", str(step.child_run_id)
+    if step.progress and step.progress["kind"] == "until":
+        yield "iterations", f"started {step.progress['started']}"
     if step.progress and step.progress.get("kind") == "scope":
         yield from _scope_facts(step.progress)
     if step.trace:

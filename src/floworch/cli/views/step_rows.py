@@ -92,10 +92,18 @@ def _progress(step: StepRecord) -> StepProgress:
         started_at=step.started_at,
         ended_at=step.ended_at,
         due_at=step.due_at,
-        note=step.reason or (f"run {step.child_run_id}" if step.child_run_id else None),
+        note=step.reason or _under_way(step),
         total=loop.get("total"),
         done=sum(loop.get(outcome, 0) for outcome in ("succeeded", "failed", "skipped")),
     )
+
+
+def _under_way(step: StepRecord) -> str | None:
+    """What the step has come to, where that is not its attempts: a run, or iterations of which nobody knows the total."""
+    if step.child_run_id:
+        return f"run {step.child_run_id}"
+    progress = step.progress or {}
+    return plural(progress["started"], "iteration") if progress.get("kind") == "until" else None
 
 
 def _inner_rows(steps: Sequence[StepProgress], loop_key: str, now: datetime) -> list[StepRow]:
