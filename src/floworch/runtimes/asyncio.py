@@ -33,6 +33,8 @@ class AsyncioRuntime(Runtime):
         self._reserved = 0
         self._claims: dict[asyncio.Task[None], None] = {}
         self._runs: dict[asyncio.Task[None], None] = {}
+        self._claiming: set[asyncio.Task[None]] = set()
+        """Those of the runs that have ended and claim the next step for their slot."""
         self._changed = asyncio.Event()
         self._runner: StepRunner | None = None
         self._is_stopping = False
@@ -63,7 +65,7 @@ class AsyncioRuntime(Runtime):
         if step is None:
             self._give_back(1)
         else:
-            self._spawn(self._runs, self._run(step))
+            self._spawn(self._runs, self._occupy(step))
 
     async def stop(self, *, drain_seconds: float) -> None:
         self._is_stopping = True
@@ -87,7 +89,7 @@ class AsyncioRuntime(Runtime):
         cancelled: set[asyncio.Task[None]] = set()
         while self._runs or self._claims or self._reserved:
             self._changed.clear()
-            left = [task for task in self._runs if task not in cancelled]
+            left = [task for task in self._runs if task not in cancelled and task not in self._claiming]
             await asyncio.sleep(0)  # a task that is cancelled before its first line could not hand its step back
             for task in left:
                 task.cancel()
@@ -109,7 +111,31 @@ class AsyncioRuntime(Runtime):
         finally:
             self._give_back(len(tasks) - len(started))
             for step in started:
-                self._spawn(self._runs, self._run(step))
+                self._spawn(self._runs, self._occupy(step))
+
+    async def _occupy(self, step: StartedStep) -> None:
+        """Hold a slot: run the step and then, one after the other, what is queued."""
+        current: StartedStep | None = step
+        try:
+            while current is not None:
+                await self._run(current)
+                current = await self._next()
+        finally:
+            self._give_back(1)
+
+    async def _next(self) -> StartedStep | None:
+        task = asyncio.current_task()
+        assert task is not None
+        while self._queue:
+            self._claiming.add(task)
+            try:
+                started = await self._runner_of().claim([self._queue.take()])
+            finally:
+                self._claiming.discard(task)
+                self._changed.set()
+            if started:
+                return started[0]
+        return None
 
     async def _run(self, step: StartedStep) -> None:
         try:
@@ -122,8 +148,6 @@ class AsyncioRuntime(Runtime):
                 step_key=step.step_key,
                 attempt=step.attempt,
             )
-        finally:
-            self._give_back(1)
 
     def _give_back(self, slots: int) -> None:
         self._free += slots

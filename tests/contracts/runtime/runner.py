@@ -28,6 +28,8 @@ class Runner:
         self.times_with_room = 0
         self.taken: set[int] = set()
         self.failing: set[int] = set()
+        self.claims_go_on = asyncio.Event()
+        self.claims_go_on.set()
         self.changed = asyncio.Condition()
         self._gates: dict[int, asyncio.Event] = {}
         self._open = False
@@ -35,6 +37,7 @@ class Runner:
     async def claim(self, tasks: Sequence[ReadyStep]) -> list[StartedStep]:
         self.claims += [task.run_id.int for task in tasks]
         await asyncio.sleep(0)
+        await self.claims_go_on.wait()
         return [
             StartedStep(task.run_id, task.step_key, task.attempt + 1)
             for task in tasks

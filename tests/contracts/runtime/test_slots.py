@@ -175,6 +175,22 @@ async def test_stop_cancels_what_is_not_done_in_time(make_runtime: Make) -> None
     assert sorted(runner.cancelled) == [1, 2]
 
 
+async def test_stop_cancels_no_claim_but_the_step_that_it_starts(make_runtime: Make) -> None:
+    runtime, runner = make_runtime(1), Runner()
+    await runtime.start(runner)
+    runtime.dispatch([task(1), task(2)])
+    runner.let_go(1)
+    await runner.until_running(1)
+    runner.claims_go_on.clear()
+    await runner.until_finished(1)
+    await settle()
+    stopping = asyncio.create_task(runtime.stop(drain_seconds=0))
+    await settle()
+    runner.claims_go_on.set()
+    await stopping
+    assert (runner.claims, runner.cancelled) == ([1, 2], [2])
+
+
 async def test_a_stopped_runtime_takes_nothing(make_runtime: Make) -> None:
     runtime, runner = make_runtime(2), Runner()
     await runtime.start(runner)
