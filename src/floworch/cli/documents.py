@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.signals import SignalRecord
 from floworch.results import RunResult
 
-__all__ = ["event_document", "result_document", "run_document", "step_document"]
+__all__ = ["event_document", "result_document", "run_document", "signal_document", "step_document"]
 
 
 def run_document(run: RunRecord) -> dict[str, Any]:
@@ -35,7 +36,12 @@ def event_document(event: HistoryEvent) -> dict[str, Any]:
     return _fields(event)
 
 
-def _fields(record: RunRecord | StepRecord | HistoryEvent) -> dict[str, Any]:
+def signal_document(signal: SignalRecord) -> dict[str, Any]:
+    """All fields of the signal."""
+    return _fields(signal)
+
+
+def _fields(record: RunRecord | StepRecord | HistoryEvent | SignalRecord) -> dict[str, Any]:
     return {_camel(field.name): getattr(record, field.name) for field in fields(record)}
 
 

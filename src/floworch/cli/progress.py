@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,8 @@ class StepProgress:
     ended_at: datetime | None = None
     due_at: datetime | None = None
     note: str | None = None
+    waits_for: Sequence[str] = ()
+    """Names of signals."""
     total: int | None = None
     done: int = 0
 
@@ -141,7 +143,8 @@ def _change(step: StepProgress, event: HistoryEvent) -> None:
     step.attempt = event.data.get("attempt", step.attempt)
     step.due_at = _due_at(event.data)
     step.note = _note(event)
-    if event.type == "step.started":
+    step.waits_for = tuple(event.data.get("signals", ()))
+    if event.type == "step.started" or step.waits_for:
         step.started_at = event.at
         if "iterations" in event.data:
             step.total, step.done = event.data["iterations"], 0

@@ -13,6 +13,7 @@ from floworch.cli.screen import status_text
 from floworch.cli.words import duration_words, local_day_and_time
 from floworch.core.model.payload import Json
 from floworch.core.model.records import RunRecord, StepRecord
+from floworch.core.model.status import StepStatus
 
 __all__ = ["outcome_line", "run_facts", "step_facts"]
 
@@ -73,8 +74,11 @@ def _optional_facts(run: RunRecord, error: str | None) -> Iterator[tuple[str, st
 def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:
     if step.owner:
         yield "worker", step.owner
+    is_wait = step.status is StepStatus.PENDING and (step.progress or {}).get("kind") == "signal"
+    if is_wait and step.progress:
+        yield "waits for", ", ".join(map(repr, step.progress["names"]))
     if step.due_at:
-        yield "goes on", local_day_and_time(step.due_at)
+        yield "gives up" if is_wait else "goes on", local_day_and_time(step.due_at)
     if step.reason and not step.error:
         yield "reason", step.reason
     if step.loop:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from floworch.cli.progress import RunProgress, StepProgress
-from floworch.cli.words import duration_words, plural, short
+from floworch.cli.words import duration_words, local_time, plural, short
 from floworch.core.dag.keys import CATCH, COMPENSATE, FINALLY, STEPS
 from floworch.core.model.records import StepRecord
 from floworch.core.model.status import StepStatus
@@ -93,17 +93,25 @@ def _progress(step: StepRecord) -> StepProgress:
         ended_at=step.ended_at,
         due_at=step.due_at,
         note=step.reason or _under_way(step),
+        waits_for=_signals(step),
         total=loop.get("total"),
         done=sum(loop.get(outcome, 0) for outcome in ("succeeded", "failed", "skipped")),
     )
 
 
 def _under_way(step: StepRecord) -> str | None:
-    """What the step has come to, where that is not its attempts: a run, or iterations of which nobody knows the total."""
+    """What the step has come to, where that is not its attempts: a run, or iterations whose total nobody knows."""
     if step.child_run_id:
         return f"run {step.child_run_id}"
     progress = step.progress or {}
     return plural(progress["started"], "iteration") if progress.get("kind") == "until" else None
+
+
+def _signals(step: StepRecord) -> Sequence[str]:
+    if step.status is not StepStatus.PENDING or step.progress is None or step.progress["kind"] != "signal":
+        return ()
+    names: Sequence[str] = step.progress["names"]
+    return names
 
 
 def _inner_rows(steps: Sequence[StepProgress], loop_key: str, now: datetime) -> list[StepRow]:
@@ -133,11 +141,20 @@ def _elapsed(step: StepProgress, now: datetime) -> str:
 
 
 def _note(step: StepProgress, now: datetime) -> str:
+    if step.waits_for:
+        return _waiting(step, now)
     reason = short(step.note) if step.note else ""
     if step.status is not StepStatus.PENDING or step.due_at is None:
         return reason
     due = f"goes on in {duration_words(step.due_at - now)}"
     return f"{due}: {reason}" if reason else due
+
+
+def _waiting(step: StepProgress, now: datetime) -> str:
+    names = short(", ".join(map(repr, step.waits_for)))
+    since = f" since {local_time(step.started_at)}" if step.started_at else ""
+    limit = f", gives up in {duration_words(step.due_at - now)}" if step.due_at else ""
+    return f"waits for {names}{since}{limit}"
 
 
 def _fitted(rows: list[StepRow], height: int) -> list[StepRow]:

@@ -35,7 +35,20 @@ _LEVELS = {
     "step.continued": "info",
 }
 _TROUBLE = frozenset(fact_type for fact_type, level in _LEVELS.items() if level in ("warning", "error"))
-_TOLD = ("attempt", "status", "kind", "branch", "reason", "retry_at", "until", "iteration", "trigger", "child", "name", "signal")
+_TOLD = (
+    "attempt",
+    "status",
+    "kind",
+    "branch",
+    "reason",
+    "retry_at",
+    "until",
+    "iteration",
+    "trigger",
+    "child",
+    "name",
+    "signal",
+)
 
 
 def log_facts(log: FilteringBoundLogger, state: RunState, transition: Transition, *, everything: bool) -> None:
