@@ -143,8 +143,8 @@ class HandlerRegistry:
             self._add_thing(thing, replace)
 
     def build(self, services: ServiceResolver) -> Handlers:
-        """Construct the class handlers, once each, with their services. The orchestrator closes those that have an async
-        method ``aclose`` when it stops.
+        """Construct the class handlers, once each, with their services. The orchestrator closes those with an async
+        ``aclose`` method when it stops.
 
         Raises :class:`~floworch.errors.ConfigurationError` that names the class and the parameter that has no service.
         """
