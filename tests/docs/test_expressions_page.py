@@ -55,6 +55,7 @@ def _environment() -> ValuesEnvironment:
         indexes={None: innermost["index"], **{key: loop["index"] for key, loop in loops.items()}},
         variables=facts["env"],
         polled=facts["result"],
+        failed=facts["failure"],
         now=datetime.fromisoformat(facts["now"]),
     )
 
