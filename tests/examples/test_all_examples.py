@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.approval.flow import PurchaseFlow
 from examples.hello_world.flow import HelloWorldFlow
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
 from examples.weather_report.flow import WeatherReportFlow
@@ -17,7 +18,7 @@ from floworch.core.dag.mermaid import to_mermaid
 from floworch.core.dag.validate import validate_flows
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOWS: list[type[FlowDefinition]] = [HelloWorldFlow, OrderFulfillmentFlow, WeatherReportFlow]
+FLOWS: list[type[FlowDefinition]] = [PurchaseFlow, HelloWorldFlow, OrderFulfillmentFlow, WeatherReportFlow]
 FOLDERS = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
 
 
