@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from floworch.core.dag.keys import scope_of
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.apply import rebuild
 from floworch.core.machine.history import fold
@@ -82,7 +83,7 @@ def _check_deadline(run: RunAccount, weather: Weather) -> None:
 
 
 def _state(row: RunRow, plan: FlowPlan) -> RunState:
-    steps = {key: step.state for key, step in row.steps.items() if not step.settled}
+    steps = {key: step.state for key, step in row.steps.items() if scope_of(key) not in row.settled}
     return rebuild(
         row.facts,
         plan,

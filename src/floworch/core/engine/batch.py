@@ -47,8 +47,9 @@ class RunWork:
         """A retry by hand rewrites rows in ways that do not fold with other changes, before or after it."""
         if not self.done:
             return True
-        others = [getattr(request, "command", None) for request, _ in self.done]
-        return not any(isinstance(each, RetryStep) for each in [command, *others])
+        # One that is in the batch already is the first and the last: it took nothing else, before or after it.
+        others = getattr(self.done[-1][0], "command", None)
+        return not isinstance(command, RetryStep) and not isinstance(others, RetryStep)
 
     def reduce(
         self,
@@ -102,13 +103,12 @@ class RunWork:
         self.run.state.revision = self.expected_revision + 1
         for ref, payload in self._written.items():
             self.run.keep(ref, payload)
-        for _, transition in self.done:
-            if transition.rarities is not None:
-                self._forget(transition.rarities)
+        rarities = [transition.rarities for _, transition in self.done if transition.rarities is not None]
+        self.run.forget_scopes({scope for each in rarities for scope in each.settled})
+        for each in rarities:
+            self._forget(each)
 
     def _forget(self, rarities: Rarities) -> None:
-        if rarities.settled:
-            self.run.forget_scopes(rarities.settled)
         if rarities.revived or rarities.removed:
             self.run.payloads.clear()
         for signal_id in rarities.taken:

@@ -6,7 +6,7 @@ Only an optimisation: a stale state meets a conflict when it is used for a commi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -34,11 +34,11 @@ class CachedRun:
         if small or ref.kind is PayloadKind.ITEMS:
             self.payloads[ref] = payload
 
-    def forget_scopes(self, scopes: Iterable[str]) -> None:
+    def forget_scopes(self, scopes: Set[str]) -> None:
         """Drop the payloads of iterations that have ended."""
-        gone = set(scopes)
-        for ref in [ref for ref in self.payloads if scope_of(ref.step_key) in gone]:
-            del self.payloads[ref]
+        if scopes:
+            for ref in [ref for ref in self.payloads if scope_of(ref.step_key) in scopes]:
+                del self.payloads[ref]
 
 
 class Runs:

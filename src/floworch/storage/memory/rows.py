@@ -34,7 +34,6 @@ class StepRow:
     error: StepError | None = None
     trace: Json = None
     lease_until: datetime | None = None
-    settled: bool = False
 
     @property
     def input(self) -> Payload | None:
@@ -58,6 +57,9 @@ class RunRow:
     body: Payload | None
     headers: Payload | None
     steps: dict[str, StepRow] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    """Scopes whose rows the planner loads no more. No mark of each row: all those of a long loop would have to be
+    looked at for every iteration that ends."""
     items: dict[str, Payload] = field(default_factory=dict)
     tells_parent: bool = False
     signals: SignalRows | None = None

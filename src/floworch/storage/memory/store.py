@@ -191,8 +191,8 @@ class MemoryStorage(Storage):
             row.error = change.error
             row.lease_until = self._lease_until(change.lease_seconds) if change.lease_seconds else None
         run.items.update(write.loop_items)
-        self._mark(run, write.settled, settled=True)
-        self._mark(run, write.revived, settled=False)
+        run.settled.update(write.settled)
+        run.settled.difference_update(write.revived)
         run.tells_parent = run.tells_parent or write.tells_parent
         for child_id in write.heard_of:
             if child_id in self._runs:
@@ -217,13 +217,6 @@ class MemoryStorage(Storage):
 
     def _lease_until(self, seconds: float) -> datetime:
         return self._clock.now() + timedelta(seconds=seconds)
-
-    @staticmethod
-    def _mark(run: RunRow, scopes: Sequence[str], *, settled: bool) -> None:
-        if scopes:
-            for key, row in run.steps.items():
-                if scope_of(key) in scopes:
-                    row.settled = settled
 
     def _append(self, run: RunRow, at: datetime, facts: Sequence[Fact]) -> None:
         self._sequence += 1
@@ -377,7 +370,7 @@ def _stored(run: RunRow) -> StoredRun:
         deadline=run.deadline,
         stop=run.stop,
         ended_at=run.ended_at,
-        steps={key: row.state for key, row in run.steps.items() if not row.settled},
+        steps={key: row.state for key, row in run.steps.items() if scope_of(key) not in run.settled},
         signals=[] if run.signals is None else run.signals.letters(),
     )
 
