@@ -30,6 +30,7 @@ from tests.contracts.storage.builders import (
 
 MANY = 200
 LONG = Payload(f'"{"x" * 20_000}"')
+_BEFORE = {1: StepStatus.PENDING, 2: StepStatus.READY}
 READY, RUNNING = state(), state(StepStatus.RUNNING, 1, owner=WORKER)
 
 
@@ -136,6 +137,19 @@ async def test_what_one_transaction_of_a_chain_takes(store: SqlStorage) -> None:
     started = insert(RUNNING, lease_seconds=30.0)
     step = advance(1, 1, {"a": done, "b": started}, facts=[{"type": "step.completed"}, {"type": "step.started"}])
     assert await statements_of(store, Batch(advances=[step])) == 4
+
+
+async def test_columns_that_few_rows_need_are_written_when_one_of_them_does(store: SqlStorage) -> None:
+    await store.commit(creations(1, 2))
+    waiting = state(StepStatus.PENDING, due_at=START, reason="not yet")
+    first = [advance(1, 1, {"a": overwrite((StepStatus.READY, 0), waiting)}), advance(2, 1, {})]
+    again = [advance(n, 2, {"a": overwrite((status, 0), READY)}) for n, status in _BEFORE.items()]
+    for changes, wanted in ((first, [waiting, READY]), (again, [READY, READY])):
+        with counted(store) as texts:
+            await store.commit(Batch(advances=changes))
+        runs = await store.load([run_id(1), run_id(2)])
+        assert [runs[run_id(n)].steps["a"] for n in (1, 2)] == wanted
+        assert any('"due_at" = NULL' in text for text in texts) == (changes is again)
 
 
 async def test_many_leases_are_renewed_as_one(store: SqlStorage) -> None:
