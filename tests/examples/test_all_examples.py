@@ -12,13 +12,21 @@ import pytest
 from examples.approval.flow import PurchaseFlow
 from examples.hello_world.flow import HelloWorldFlow
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
+from examples.travel_booking.flows import BookingFlow, TripFlow
 from examples.weather_report.flow import WeatherReportFlow
 from floworch import FlowDefinition, FlowManifest
 from floworch.core.dag.mermaid import to_mermaid
 from floworch.core.dag.validate import validate_flows
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOWS: list[type[FlowDefinition]] = [PurchaseFlow, HelloWorldFlow, OrderFulfillmentFlow, WeatherReportFlow]
+FLOWS: list[type[FlowDefinition]] = [
+    PurchaseFlow,
+    HelloWorldFlow,
+    OrderFulfillmentFlow,
+    TripFlow,
+    BookingFlow,
+    WeatherReportFlow,
+]
 FOLDERS = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
 
 

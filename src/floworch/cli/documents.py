@@ -26,9 +26,9 @@ def step_document(step: StepRecord) -> dict[str, Any]:
 
 
 def result_document(result: RunResult) -> dict[str, Any]:
-    """The run, why it did not succeed, and its steps by key."""
+    """The run, why it did not succeed or what came of it, and its steps by key."""
     steps: Mapping[str, Any] = {key: step_document(step) for key, step in result.steps.items()}
-    return {**run_document(result.run), "error": result.error, "steps": steps}
+    return {**run_document(result.run), "error": result.error, "output": result.output, "steps": steps}
 
 
 def event_document(event: HistoryEvent) -> dict[str, Any]:

@@ -45,6 +45,10 @@ def runs(
             help="Only runs with this status; may be given several times.",
         ),
     ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--parent", "-p", metavar="RUN", help="Only runs that steps of this run have started."),
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="1..1000", min=1, max=1000, help="Most runs to print.")
     ] = 20,
@@ -56,7 +60,7 @@ def runs(
     debug: Debug = False,
 ) -> None:
     """List runs, newest first."""
-    page = asyncio.run(_page(target, flow, status, limit, cursor))
+    page = asyncio.run(_page(target, flow, status, parent, limit, cursor))
     if as_json:
         print_json({"runs": [run_document(run) for run in page.runs], "nextCursor": page.next_cursor})
     else:
@@ -64,11 +68,18 @@ def runs(
 
 
 async def _page(
-    target: str, flow: str | None, status: list[RunStatus] | None, limit: int, cursor: str | None
+    target: str,
+    flow: str | None,
+    status: list[RunStatus] | None,
+    parent: str | None,
+    limit: int,
+    cursor: str | None,
 ) -> RunPage:
     async with opened_for_questions(target) as orchestrator:
         try:
-            return await orchestrator.list_runs(flow=flow, status=status or None, limit=limit, cursor=cursor)
+            return await orchestrator.list_runs(
+                flow=flow, status=status or None, parent=parent, limit=limit, cursor=cursor
+            )
         except ValueError:
             raise typer.BadParameter(
                 f"{cursor!r} is not a cursor. Copy it from the end of an earlier list.", param_hint="--cursor"

@@ -60,6 +60,8 @@ class RunRecord:
     stop_reason: str | None = None
     idempotency_key: str | None = None
     source_run_id: UUID | None = None
+    scheduled_at: datetime | None = None
+    """The tick that has started the run, for one that a schedule has."""
     parent_run_id: UUID | None = None
     parent_step_key: str | None = None
     """The step that has started the run, for a child."""
@@ -90,6 +92,12 @@ class StepRecord:
     def loop(self) -> Mapping[str, Any] | None:
         """The progress of a loop over items: how many there are, and how the iterations have ended so far."""
         return self.progress if self.progress is not None and self.progress["kind"] == "loop" else None
+
+    @property
+    def child_run_id(self) -> UUID | None:
+        """The run that the last attempt has started, for a ``RunFlow``."""
+        is_child = self.progress is not None and self.progress["kind"] == "child"
+        return UUID(self.progress["run_id"]) if self.progress is not None and is_child else None
 
 
 @dataclass(frozen=True, slots=True)
