@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from examples.approval.flow import PurchaseFlow
+from examples.catalog_pages.flow import CatalogFlow
 from examples.hello_world.flow import HelloWorldFlow
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
 from examples.travel_booking.flows import BookingFlow, TripFlow
@@ -21,6 +22,7 @@ from floworch.core.dag.validate import validate_flows
 ROOT = Path(__file__).resolve().parents[2]
 FLOWS: list[type[FlowDefinition]] = [
     PurchaseFlow,
+    CatalogFlow,
     HelloWorldFlow,
     OrderFulfillmentFlow,
     TripFlow,
