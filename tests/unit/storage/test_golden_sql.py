@@ -16,6 +16,7 @@ from sqlalchemy.engine import Dialect
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.core.ports.storage import RunFilter
+from floworch.storage.sql import schedules
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
@@ -55,6 +56,11 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "survey: steps": moved_steps(tables, [ID], ["a"]),
         "retention: runs": ended_runs(tables, NOW, 10),
         "retention: keys": orphaned_keys(tables, NOW, 10),
+        "schedules: due": schedules.due_question(tables, NOW, 10, [ID]),
+        "schedules: next": schedules.next_question(tables, NOW, [ID]),
+        "schedules: released": schedules.released_question(tables, 10, [ID]),
+        "schedules: backfills": schedules.backfills_question(tables, 10, [ID]),
+        "retention: ticks": schedules.old_ticks(tables, NOW, 10),
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)

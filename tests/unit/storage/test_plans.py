@@ -15,6 +15,7 @@ from sqlalchemy.dialects import sqlite
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.core.ports.storage import RunFilter
+from floworch.storage.sql import schedules
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.migrations.files import load_migrations
@@ -61,6 +62,23 @@ def test_due_work_is_found_among_what_waits(database: sqlite3.Connection, index:
     # Once for what is due, once for what comes next.
     assert sum(bool(re.search(f"SEARCH .* INDEX {index}\\b", step)) for step in steps) == 2
     assert not any(re.search(r"SCAN (t|floworch)", step) for step in steps)
+
+
+SCHEDULES = {
+    "floworch_schedule_by_due": schedules.due_question(TABLES, NOW, 10, [ID]),
+    "floworch_schedule_by_due ": schedules.next_question(TABLES, NOW, [ID]),
+    "floworch_schedule_waiting": schedules.released_question(TABLES, 10, [ID]),
+    "floworch_schedule_backfills": schedules.backfills_question(TABLES, 10, [ID]),
+    "floworch_tick_by_record": schedules.old_ticks(TABLES, NOW, 10),
+}
+
+
+@pytest.mark.parametrize("index", SCHEDULES)
+def test_schedules_are_found_among_those_that_there_is_something_to_do_for(
+    database: sqlite3.Connection, index: str
+) -> None:
+    assert uses(database, SCHEDULES[index], index.strip())
+    assert not any("TEMP B-TREE" in step for step in explain(database, SCHEDULES[index]))
 
 
 def test_ready_steps_are_found_among_what_is_ready(database: sqlite3.Connection) -> None:

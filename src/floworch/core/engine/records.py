@@ -34,6 +34,7 @@ def run_record(state: RunState) -> RunRecord:
         stop_reason=stop.reason if stop else None,
         idempotency_key=facts.idempotency_key,
         source_run_id=facts.source_run_id,
+        scheduled_at=facts.scheduled_at,
         parent_run_id=facts.parent.run_id if facts.parent else None,
         parent_step_key=facts.parent.step_key if facts.parent else None,
     )

@@ -117,6 +117,8 @@ class RunFacts:
     """Ready steps of runs with a higher priority are taken first."""
     parent: ParentStep | None = None
     """None for a run that no other run has started."""
+    scheduled_at: datetime | None = None
+    """The tick that has started the run."""
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
+from floworch.core.ports.schedules import ScheduleStorage
 from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import ConfigurationError
 
@@ -249,6 +250,7 @@ class RunFilter:
     started_before: datetime | None = None
     source_run_id: UUID | None = None
     parent_run_id: UUID | None = None
+    trigger_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,7 @@ class StorageSchema(ABC):
         """The SQL that :meth:`migrate` would run on a database at that version. Needs no connection."""
 
 
-class Storage(ABC):
+class Storage(ScheduleStorage, ABC):
     """See the module's docstring. The engine calls :meth:`open` once before anything else."""
 
     @property

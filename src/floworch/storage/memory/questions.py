@@ -37,6 +37,7 @@ def run_record(run: RunRow) -> RunRecord:
         stop_reason=run.stop.reason if run.stop else None,
         idempotency_key=facts.idempotency_key,
         source_run_id=facts.source_run_id,
+        scheduled_at=facts.scheduled_at,
         parent_run_id=facts.parent.run_id if facts.parent else None,
         parent_step_key=facts.parent.step_key if facts.parent else None,
     )
@@ -121,6 +122,7 @@ def _matches(run: RunRow, where: RunFilter) -> bool:
         and (where.started_from is None or facts.started_at >= where.started_from)
         and (where.started_before is None or facts.started_at < where.started_before)
         and (where.source_run_id is None or facts.source_run_id == where.source_run_id)
+        and (where.trigger_key is None or facts.trigger_key == where.trigger_key)
         and (where.parent_run_id is None or (facts.parent and facts.parent.run_id) == where.parent_run_id)
     )
 

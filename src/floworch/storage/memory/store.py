@@ -19,10 +19,12 @@ from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.fairness import fair_order
+from floworch.core.ports.schedules import DueSchedules, ScheduleChange
 from floworch.core.ports.storage import (
     Advance,
     Batch,
@@ -47,6 +49,7 @@ from floworch.core.ports.storage import (
 from floworch.storage.memory import questions, retention
 from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import RunRow, StepRow
+from floworch.storage.memory.schedules import Schedules
 from floworch.storage.memory.signals import SignalRows
 
 __all__ = ["MemoryStorage"]
@@ -65,6 +68,7 @@ class MemoryStorage(Storage):
         self._keys = Keys()
         self._active: dict[UUID, RunRow] = {}
         self._sequence = 0
+        self._schedules = Schedules(lambda run: self._create(run, frozenset()), self._active.__contains__)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -300,6 +304,32 @@ class MemoryStorage(Storage):
                     task = ReadyStep(run_id, key, row.state.attempt, row.type, facts.flow_id, facts.priority)
                     found.append((row.state.ready_at or facts.started_at, task))
         return fair_order(found)[:limit]
+
+    # -- schedules
+
+    async def change_schedules(self, changes: Sequence[ScheduleChange], caller: str | None = None) -> list[bool]:
+        return [self._schedules.change(change) for change in changes]
+
+    async def list_schedules(self, flow_ids: frozenset[UUID] | None = None) -> list[ScheduleRecord]:
+        return self._schedules.list(flow_ids)
+
+    async def due_schedules(self, now: datetime, limit: int, flow_ids: frozenset[UUID]) -> DueSchedules:
+        enabled = {flow.id for flow in self._flows.values() if flow.is_enabled}
+        return self._schedules.due(now, limit, flow_ids & enabled)
+
+    async def list_ticks(
+        self,
+        flow_id: UUID,
+        trigger_key: str,
+        limit: int,
+        *,
+        first: datetime | None = None,
+        last: datetime | None = None,
+    ) -> list[TickRecord]:
+        return list(self._schedules.ticks(flow_id, trigger_key, limit, first, last))
+
+    async def delete_ticks(self, recorded_before: datetime, limit: int) -> int:
+        return self._schedules.forget_ticks(recorded_before, limit)
 
     # -- retention
 

@@ -54,6 +54,10 @@ class Committer:
         except _RowsMoved:
             return None
 
+    def write_new(self, connection: Connection, runs: Sequence[Creation], caller: str | None) -> None:
+        """Write new runs without idempotency keys, in a transaction that is somebody else's to end."""
+        self._write(connection, Batch(creations=runs, caller=caller), frozenset())
+
     def _write_what_fits(self, connection: Connection, batch: Batch) -> BatchResult:
         lost = conflicting(connection, self.tables, batch.advances) | self._key_taken(connection, batch.creations)
         try:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from floworch.core.dag.keys import scope_of
 from floworch.core.machine.progress import progress_to_json
-from floworch.core.machine.state import ParentStep, StepState
+from floworch.core.machine.state import ParentStep, RunFacts, StepState
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
 from floworch.core.model.payload import Payload, PayloadKind
@@ -31,6 +31,7 @@ class Rows:
 
     insert_run: list[Row] = field(default_factory=list)
     insert_child: list[Row] = field(default_factory=list)
+    insert_tick_run: list[Row] = field(default_factory=list)
     advance_run: list[Row] = field(default_factory=list)
     tell_parent: list[Row] = field(default_factory=list)
     hear_of: list[Row] = field(default_factory=list)
@@ -57,8 +58,7 @@ class RowWriter:
 
     def create(self, creation: Creation) -> None:
         run_id, facts = str(creation.run_id), creation.facts_of_run
-        rows = self.rows.insert_run if facts.parent is None else self.rows.insert_child
-        rows.append(
+        self._rows_of(facts).append(
             (
                 run_id,
                 str(facts.flow_id),
@@ -73,10 +73,16 @@ class RowWriter:
                 self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
                 self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
                 *_parent(facts.parent),
+                *(() if facts.scheduled_at is None else (self._instant(facts.scheduled_at),)),
                 *self._run_change(creation, 1),
             )
         )
         self._write(run_id, creation)
+
+    def _rows_of(self, facts: RunFacts) -> list[Row]:
+        if facts.scheduled_at is not None:
+            return self.rows.insert_tick_run
+        return self.rows.insert_run if facts.parent is None else self.rows.insert_child
 
     def advance(self, advance: Advance) -> None:
         run_id, expected = str(advance.run_id), advance.expected_revision

@@ -78,6 +78,8 @@ def _conditions(tables: Tables, where: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(c.started_at < where.started_before)
     if where.source_run_id is not None:
         conditions.append(c.source_run_id == where.source_run_id)
+    if where.trigger_key is not None:
+        conditions.append(c.trigger_key == where.trigger_key)
     if where.parent_run_id is not None:
         conditions.append(c.parent_run_id == where.parent_run_id)
     return conditions
@@ -106,6 +108,7 @@ def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
         stop_reason=None if stop is None else stop.reason,
         idempotency_key=row.idempotency_key,
         source_run_id=row.source_run_id,
+        scheduled_at=row.scheduled_at,
         parent_run_id=row.parent_run_id,
         parent_step_key=row.parent_step_key,
     )

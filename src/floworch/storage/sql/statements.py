@@ -27,6 +27,10 @@ _RUN_FACTS = (
     "source_run_id", "priority", "body", "headers",
 )  # fmt: skip
 _PARENT = ("parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth")
+_SCHEDULE = (
+    "definition", "override_cron", "paused_at", "paused_until", "pause_reason", "retired_at", "next_fire_at", "due_at",
+    "waits_for", "last_tick_at", "backfill", "backfills", "revision", "updated_at",
+)  # fmt: skip
 _STEP = (Match("run_id"), Match("step_key"))
 _SCOPE = (Match("run_id"), Match("step_key", ">="), Match("step_key", "<"), Match("scope"))
 
@@ -38,6 +42,7 @@ class Statements:
     insert_key: Statement
     insert_run: Statement
     insert_child: Statement
+    insert_tick_run: Statement
     advance_run: Statement
     tell_parent: Statement
     hear_of: Statement
@@ -63,6 +68,10 @@ class Statements:
     delete_run: Statement
     delete_key: Statement
     orphan_key: Statement
+    insert_schedule: Statement
+    change_schedule: Statement
+    insert_tick: Statement
+    delete_tick: Statement
 
 
 def prepare_statements(dialect: SqlDialect, tables: Tables) -> Statements:
@@ -80,6 +89,7 @@ def bulk_statements(tables: Tables) -> dict[str, Insert | Update | Delete]:
         **_of_signals(tables),
         **_of_the_rest(tables),
         **_of_retention(tables),
+        **_of_schedules(tables),
     }
 
 
@@ -90,6 +100,7 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
             tables.idempotency_key, columns=("flow_id", "key", "run_id", "created_at"), skip_existing=True
         ),
         "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE), rarely=("source_run_id", "headers", *_RARE_RUN)),
+        "insert_tick_run": Insert(run, columns=(*_RUN_FACTS, "scheduled_at", *RUN_CHANGE)),
         "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=_RARE_RUN),
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
         "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
@@ -184,4 +195,17 @@ def _of_retention(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "delete_run": Delete(tables.run, match=(Match("id"),)),
         "delete_key": Delete(tables.idempotency_key, match=key),
         "orphan_key": Update(tables.idempotency_key, constants=("outlives_run = 1",), match=key),
+    }
+
+
+def _of_schedules(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    schedule, tick = tables.schedule, tables.tick
+    identity, tick_key = ("flow_id", "trigger_key"), ("flow_id", "trigger_key", "scheduled_at")
+    return {
+        "insert_schedule": Insert(schedule, columns=(*identity, *_SCHEDULE), skip_existing=True),
+        "change_schedule": Update(
+            schedule, columns=_SCHEDULE, match=(*(Match(name) for name in identity), Match("revision"))
+        ),
+        "insert_tick": Insert(tick, columns=(*tick_key, "outcome", "run_id", "recorded_at", "why")),
+        "delete_tick": Delete(tick, match=tuple(map(Match, tick_key))),
     }

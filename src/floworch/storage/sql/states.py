@@ -72,6 +72,7 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
         c.source_run_id,
         c.idempotency_key,
         c.priority,
+        c.scheduled_at,
         c.parent_run_id,
         c.parent_step_key,
         c.parent_attempt,
@@ -120,6 +121,7 @@ def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
         source_run_id=row.source_run_id,
         idempotency_key=row.idempotency_key,
         priority=row.priority,
+        scheduled_at=row.scheduled_at,
         parent=_parent(row),
     )
     return StoredRun(

@@ -16,9 +16,11 @@ from sqlalchemy.exc import ArgumentError
 from floworch.core.machine.state import StepState
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import Clock, SystemClock
+from floworch.core.ports.schedules import DueSchedules, ScheduleChange
 from floworch.core.ports.storage import (
     Batch,
     BatchResult,
@@ -34,7 +36,7 @@ from floworch.core.ports.storage import (
     StoredRun,
 )
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql import catalog, payloads, retention, runs, signals, states, steps, waiting
+from floworch.storage.sql import catalog, payloads, retention, runs, schedules, signals, states, steps, waiting
 from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
@@ -268,6 +270,39 @@ class SqlStorage(Storage):
 
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
         return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
+
+    # -- schedules
+
+    async def change_schedules(self, changes: Sequence[ScheduleChange], caller: str | None = None) -> list[bool]:
+        session = self._open_session
+        create = partial(self._committer(session).write_new, caller=caller)
+        return await self._write(
+            lambda c: schedules.change_schedules(c, self._dialect, self._statements, changes, create)
+        )
+
+    async def list_schedules(self, flow_ids: frozenset[UUID] | None = None) -> list[ScheduleRecord]:
+        return await self._read(lambda c: schedules.list_schedules(c, self._tables, flow_ids))
+
+    async def due_schedules(self, now: datetime, limit: int, flow_ids: frozenset[UUID]) -> DueSchedules:
+        return await self._read(lambda c: schedules.find_due_schedules(c, self._tables, now, limit, flow_ids))
+
+    async def list_ticks(
+        self,
+        flow_id: UUID,
+        trigger_key: str,
+        limit: int,
+        *,
+        first: datetime | None = None,
+        last: datetime | None = None,
+    ) -> list[TickRecord]:
+        return await self._ask(
+            lambda c: schedules.list_ticks(c, self._tables, flow_id, trigger_key, limit, first, last)
+        )
+
+    async def delete_ticks(self, recorded_before: datetime, limit: int) -> int:
+        return await self._write(
+            lambda c: schedules.delete_ticks(c, self._dialect, self._tables, self._statements, recorded_before, limit)
+        )
 
     # -- retention
 

@@ -35,6 +35,8 @@ class Tables:
     signal: Table
     event: Table
     idempotency_key: Table
+    schedule: Table
+    tick: Table
 
 
 def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
@@ -51,6 +53,8 @@ def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
         signal=_signal(metadata, prefix),
         event=_event(metadata, prefix),
         idempotency_key=_idempotency_key(metadata, prefix),
+        schedule=_schedule(metadata, prefix),
+        tick=_tick(metadata, prefix),
     )
 
 
@@ -107,6 +111,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
         Column("stop_at", Instant),
         Column("idempotency_key", Word(_KEY_CHARS)),
         Column("source_run_id", Id),
+        Column("scheduled_at", Instant),
         Column("parent_run_id", Id),
         Column("parent_step_key", Word(_KEY_CHARS)),
         Column("parent_attempt", Integer),
@@ -229,6 +234,51 @@ def _idempotency_key(metadata: MetaData, prefix: str) -> Table:
         sqlite_with_rowid=False,
     )
     _partial_index(f"{table.name}_orphans", "outlives_run = 1", table.c.created_at)
+    return table
+
+
+def _schedule(metadata: MetaData, prefix: str) -> Table:
+    table = Table(
+        f"{prefix}schedule",
+        metadata,
+        Column("flow_id", Id, primary_key=True),
+        Column("trigger_key", Word(200), primary_key=True),
+        Column("definition", Document, nullable=False),
+        Column("override_cron", Document),
+        Column("paused_at", Instant),
+        Column("paused_until", Instant),
+        Column("pause_reason", Document),
+        Column("retired_at", Instant),
+        Column("next_fire_at", Instant),
+        Column("due_at", Instant),
+        Column("waits_for", Id),
+        Column("last_tick_at", Instant),
+        Column("backfill", Document),
+        Column("backfills", SmallInteger, nullable=False),
+        Column("revision", BigInteger, nullable=False),
+        Column("updated_at", Instant, nullable=False),
+    )
+    name, c = table.name, table.c
+    _partial_index(f"{name}_by_due", "due_at IS NOT NULL", c.due_at)
+    _partial_index(f"{name}_waiting", "waits_for IS NOT NULL", c.waits_for)
+    _partial_index(f"{name}_backfills", "backfills = 1", c.flow_id)
+    return table
+
+
+def _tick(metadata: MetaData, prefix: str) -> Table:
+    table = Table(
+        f"{prefix}tick",
+        metadata,
+        Column("flow_id", Id, primary_key=True),
+        Column("trigger_key", Word(200), primary_key=True),
+        Column("scheduled_at", Instant, primary_key=True),
+        Column("outcome", Word(16), nullable=False),
+        Column("run_id", Id),
+        Column("recorded_at", Instant, nullable=False),
+        Column("why", Document),
+        sqlite_with_rowid=False,
+    )
+    Index(f"{table.name}_by_record", table.c.recorded_at)
     return table
 
 

@@ -31,6 +31,7 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
     every = (
         Write(statements.insert_run, rows.insert_run),
         Write(statements.insert_child, rows.insert_child),
+        Write(statements.insert_tick_run, rows.insert_tick_run),
         Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
         Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
         Write(statements.hear_of, in_order(rows.hear_of, 0)),

@@ -9,6 +9,11 @@ INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [man
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18
 FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(MAX) '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 BIGINT '$[19]') AS v;
 
+-- bulk: insert_tick_run
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [scheduled_at], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 DATETIMEOFFSET(6) '$[13]', p13 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[14]', p14 DATETIMEOFFSET(6) '$[15]', p15 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[16]', p16 NVARCHAR(MAX) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 BIGINT '$[20]') AS v;
+
 -- bulk: insert_child
 INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [parent_run_id], [parent_step_key], [parent_attempt], [parent_waits], [depth], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23
@@ -153,6 +158,28 @@ SET outlives_run = 1
 FROM [floworch].[idempotency_key] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
 WHERE t.[flow_id] = v.p0 AND t.[key] = v.p1 AND t.[run_id] = v.p2;
 
+-- bulk: insert_schedule
+INSERT INTO [floworch].[schedule] ([flow_id], [trigger_key], [definition], [override_cron], [paused_at], [paused_until], [pause_reason], [retired_at], [next_fire_at], [due_at], [waits_for], [last_tick_at], [backfill], [backfills], [revision], [updated_at])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(MAX) '$[3]', p3 NVARCHAR(MAX) '$[4]', p4 DATETIMEOFFSET(6) '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 NVARCHAR(MAX) '$[7]', p7 DATETIMEOFFSET(6) '$[8]', p8 DATETIMEOFFSET(6) '$[9]', p9 DATETIMEOFFSET(6) '$[10]', p10 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[11]', p11 DATETIMEOFFSET(6) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 SMALLINT '$[14]', p14 BIGINT '$[15]', p15 DATETIMEOFFSET(6) '$[16]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[schedule] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[flow_id] = v.p0 AND x.[trigger_key] = v.p1);
+
+-- bulk: change_schedule
+UPDATE t
+SET [definition] = v.p0, [override_cron] = v.p1, [paused_at] = v.p2, [paused_until] = v.p3, [pause_reason] = v.p4, [retired_at] = v.p5, [next_fire_at] = v.p6, [due_at] = v.p7, [waits_for] = v.p8, [last_tick_at] = v.p9, [backfill] = v.p10, [backfills] = v.p11, [revision] = v.p12, [updated_at] = v.p13
+FROM [floworch].[schedule] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(MAX) '$[1]', p1 NVARCHAR(MAX) '$[2]', p2 DATETIMEOFFSET(6) '$[3]', p3 DATETIMEOFFSET(6) '$[4]', p4 NVARCHAR(MAX) '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 DATETIMEOFFSET(6) '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 DATETIMEOFFSET(6) '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 SMALLINT '$[12]', p12 BIGINT '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[16]', p16 BIGINT '$[17]') AS v
+WHERE t.[flow_id] = v.p14 AND t.[trigger_key] = v.p15 AND t.[revision] = v.p16;
+
+-- bulk: insert_tick
+INSERT INTO [floworch].[tick] ([flow_id], [trigger_key], [scheduled_at], [outcome], [run_id], [recorded_at], [why])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 DATETIMEOFFSET(6) '$[3]', p3 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 NVARCHAR(MAX) '$[7]') AS v;
+
+-- bulk: delete_tick
+DELETE t
+FROM [floworch].[tick] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 DATETIMEOFFSET(6) '$[3]') AS v
+WHERE t.[flow_id] = v.p0 AND t.[trigger_key] = v.p1 AND t.[scheduled_at] = v.p2;
+
 -- survey: runs
 SELECT floworch.run.id, floworch.run.revision
 FROM floworch.run WITH (UPDLOCK, ROWLOCK)
@@ -173,6 +200,41 @@ SELECT TOP __[POSTCOMPILE_param_1] floworch.idempotency_key.flow_id, floworch.id
 FROM floworch.idempotency_key WITH (UPDLOCK, READPAST, ROWLOCK)
 WHERE floworch.idempotency_key.outlives_run = 1 AND floworch.idempotency_key.created_at < :created_at_1;
 
+-- schedules: due
+SELECT TOP __[POSTCOMPILE_param_1] floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at <= :due_at_1 AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at;
+
+-- schedules: next
+SELECT TOP __[POSTCOMPILE_param_1] floworch.schedule.due_at
+FROM floworch.schedule
+WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at > :due_at_1 AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at;
+
+-- schedules: released
+SELECT TOP __[POSTCOMPILE_param_1] floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.waits_for IS NOT NULL AND NOT (EXISTS (SELECT *
+FROM floworch.run
+WHERE floworch.run.id = floworch.schedule.waits_for AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1));
+
+-- schedules: backfills
+SELECT TOP __[POSTCOMPILE_param_1] floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.backfills = 1 AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1));
+
+-- retention: ticks
+SELECT TOP __[POSTCOMPILE_param_1] floworch.tick.flow_id, floworch.tick.trigger_key, floworch.tick.scheduled_at
+FROM floworch.tick
+WHERE floworch.tick.recorded_at < :recorded_at_1 ORDER BY floworch.tick.recorded_at;
+
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
 FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.ready_at AS ready_at
@@ -182,7 +244,7 @@ FROM floworch.run
 WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 

@@ -9,6 +9,11 @@ INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "man
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18
 FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, place);
 
+-- bulk: insert_tick_run
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "scheduled_at", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, place);
+
 -- bulk: insert_child
 INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23
@@ -155,6 +160,28 @@ SET outlives_run = 1
 FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, place)
 WHERE t."flow_id" = v.p0 AND t."key" = v.p1 AND t."run_id" = v.p2;
 
+-- bulk: insert_schedule
+INSERT INTO "floworch"."schedule" ("flow_id", "trigger_key", "definition", "override_cron", "paused_at", "paused_until", "pause_reason", "retired_at", "next_fire_at", "due_at", "waits_for", "last_tick_at", "backfill", "backfills", "revision", "updated_at")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::timestamptz[], %s::text[], %s::smallint[], %s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: change_schedule
+UPDATE "floworch"."schedule" AS t
+SET "definition" = v.p0, "override_cron" = v.p1, "paused_at" = v.p2, "paused_until" = v.p3, "pause_reason" = v.p4, "retired_at" = v.p5, "next_fire_at" = v.p6, "due_at" = v.p7, "waits_for" = v.p8, "last_tick_at" = v.p9, "backfill" = v.p10, "backfills" = v.p11, "revision" = v.p12, "updated_at" = v.p13
+FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::timestamptz[], %s::text[], %s::smallint[], %s::bigint[], %s::timestamptz[], %s::uuid[], %s::text[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, place)
+WHERE t."flow_id" = v.p14 AND t."trigger_key" = v.p15 AND t."revision" = v.p16;
+
+-- bulk: insert_tick
+INSERT INTO "floworch"."tick" ("flow_id", "trigger_key", "scheduled_at", "outcome", "run_id", "recorded_at", "why")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
+FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::timestamptz[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, place);
+
+-- bulk: delete_tick
+DELETE FROM "floworch"."tick" AS t
+USING unnest(%s::uuid[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."flow_id" = v.p0 AND t."trigger_key" = v.p1 AND t."scheduled_at" = v.p2;
+
 -- survey: runs
 SELECT floworch.run.id, floworch.run.revision
 FROM floworch.run
@@ -177,6 +204,46 @@ FROM floworch.idempotency_key
 WHERE floworch.idempotency_key.outlives_run = 1 AND floworch.idempotency_key.created_at < %(created_at_1)s::TIMESTAMP WITH TIME ZONE
  LIMIT %(param_1)s::INTEGER FOR UPDATE SKIP LOCKED;
 
+-- schedules: due
+SELECT floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at <= %(due_at_1)s::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at
+ LIMIT %(param_1)s::INTEGER;
+
+-- schedules: next
+SELECT floworch.schedule.due_at
+FROM floworch.schedule
+WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at > %(due_at_1)s::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at
+ LIMIT %(param_1)s::INTEGER;
+
+-- schedules: released
+SELECT floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.waits_for IS NOT NULL AND NOT (EXISTS (SELECT *
+FROM floworch.run
+WHERE floworch.run.id = floworch.schedule.waits_for AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1))
+ LIMIT %(param_1)s::INTEGER;
+
+-- schedules: backfills
+SELECT floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.backfills = 1 AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1))
+ LIMIT %(param_1)s::INTEGER;
+
+-- retention: ticks
+SELECT floworch.tick.flow_id, floworch.tick.trigger_key, floworch.tick.scheduled_at
+FROM floworch.tick
+WHERE floworch.tick.recorded_at < %(recorded_at_1)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.tick.recorded_at
+ LIMIT %(param_1)s::INTEGER;
+
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
 FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.ready_at AS ready_at
@@ -187,7 +254,7 @@ WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
-SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
  LIMIT %(param_1)s::INTEGER;

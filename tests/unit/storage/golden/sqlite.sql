@@ -6,6 +6,10 @@ SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
+-- bulk: insert_tick_run
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "scheduled_at", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
 -- bulk: insert_child
 INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
@@ -132,6 +136,24 @@ SET outlives_run = 1
 FROM (VALUES (?, ?, ?)) AS v
 WHERE t."flow_id" = v.column1 AND t."key" = v.column2 AND t."run_id" = v.column3;
 
+-- bulk: insert_schedule
+INSERT OR IGNORE INTO floworch_schedule ("flow_id", "trigger_key", "definition", "override_cron", "paused_at", "paused_until", "pause_reason", "retired_at", "next_fire_at", "due_at", "waits_for", "last_tick_at", "backfill", "backfills", "revision", "updated_at")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: change_schedule
+UPDATE floworch_schedule AS t
+SET "definition" = v.column1, "override_cron" = v.column2, "paused_at" = v.column3, "paused_until" = v.column4, "pause_reason" = v.column5, "retired_at" = v.column6, "next_fire_at" = v.column7, "due_at" = v.column8, "waits_for" = v.column9, "last_tick_at" = v.column10, "backfill" = v.column11, "backfills" = v.column12, "revision" = v.column13, "updated_at" = v.column14
+FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
+WHERE t."flow_id" = v.column15 AND t."trigger_key" = v.column16 AND t."revision" = v.column17;
+
+-- bulk: insert_tick
+INSERT INTO floworch_tick ("flow_id", "trigger_key", "scheduled_at", "outcome", "run_id", "recorded_at", "why")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: delete_tick
+DELETE FROM floworch_tick
+WHERE ("flow_id", "trigger_key", "scheduled_at") IN (VALUES (?, ?, ?));
+
 -- survey: runs
 SELECT floworch_run.id, floworch_run.revision
 FROM floworch_run
@@ -154,6 +176,46 @@ FROM floworch_idempotency_key
 WHERE floworch_idempotency_key.outlives_run = 1 AND floworch_idempotency_key.created_at < ?
  LIMIT ? OFFSET ?;
 
+-- schedules: due
+SELECT floworch_schedule.flow_id, floworch_schedule.trigger_key, floworch_schedule.definition, floworch_schedule.override_cron, floworch_schedule.paused_at, floworch_schedule.paused_until, floworch_schedule.pause_reason, floworch_schedule.retired_at, floworch_schedule.next_fire_at, floworch_schedule.due_at, floworch_schedule.waits_for, floworch_schedule.last_tick_at, floworch_schedule.backfill, floworch_schedule.backfills, floworch_schedule.revision, floworch_schedule.updated_at
+FROM floworch_schedule
+WHERE floworch_schedule.due_at IS NOT NULL AND floworch_schedule.due_at <= ? AND (EXISTS (SELECT *
+FROM floworch_flow
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1)) ORDER BY floworch_schedule.due_at
+ LIMIT ? OFFSET ?;
+
+-- schedules: next
+SELECT floworch_schedule.due_at
+FROM floworch_schedule
+WHERE floworch_schedule.due_at IS NOT NULL AND floworch_schedule.due_at > ? AND (EXISTS (SELECT *
+FROM floworch_flow
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1)) ORDER BY floworch_schedule.due_at
+ LIMIT ? OFFSET ?;
+
+-- schedules: released
+SELECT floworch_schedule.flow_id, floworch_schedule.trigger_key, floworch_schedule.definition, floworch_schedule.override_cron, floworch_schedule.paused_at, floworch_schedule.paused_until, floworch_schedule.pause_reason, floworch_schedule.retired_at, floworch_schedule.next_fire_at, floworch_schedule.due_at, floworch_schedule.waits_for, floworch_schedule.last_tick_at, floworch_schedule.backfill, floworch_schedule.backfills, floworch_schedule.revision, floworch_schedule.updated_at
+FROM floworch_schedule
+WHERE floworch_schedule.waits_for IS NOT NULL AND NOT (EXISTS (SELECT *
+FROM floworch_run
+WHERE floworch_run.id = floworch_schedule.waits_for AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (EXISTS (SELECT *
+FROM floworch_flow
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1))
+ LIMIT ? OFFSET ?;
+
+-- schedules: backfills
+SELECT floworch_schedule.flow_id, floworch_schedule.trigger_key, floworch_schedule.definition, floworch_schedule.override_cron, floworch_schedule.paused_at, floworch_schedule.paused_until, floworch_schedule.pause_reason, floworch_schedule.retired_at, floworch_schedule.next_fire_at, floworch_schedule.due_at, floworch_schedule.waits_for, floworch_schedule.last_tick_at, floworch_schedule.backfill, floworch_schedule.backfills, floworch_schedule.revision, floworch_schedule.updated_at
+FROM floworch_schedule
+WHERE floworch_schedule.backfills = 1 AND (EXISTS (SELECT *
+FROM floworch_flow
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1))
+ LIMIT ? OFFSET ?;
+
+-- retention: ticks
+SELECT floworch_tick.flow_id, floworch_tick.trigger_key, floworch_tick.scheduled_at
+FROM floworch_tick
+WHERE floworch_tick.recorded_at < ? ORDER BY floworch_tick.recorded_at
+ LIMIT ? OFFSET ?;
+
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
 FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.ready_at AS ready_at
@@ -164,7 +226,7 @@ WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.tells_parent, floworch_run.priority
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.tells_parent, floworch_run.priority
 FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.source_run_id = ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;

@@ -70,6 +70,7 @@ CREATE TABLE [{schema}].run (
     stop_at DATETIMEOFFSET(6) NULL,
     idempotency_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
     source_run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    scheduled_at DATETIMEOFFSET(6) NULL,
     parent_run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
     parent_step_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
     parent_attempt INTEGER NULL,
@@ -97,6 +98,32 @@ CREATE INDEX run_by_start ON [{schema}].run (started_at, id);
 CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
 
 CREATE INDEX run_untold ON [{schema}].run (ended_at) WHERE tells_parent = 1;
+
+CREATE TABLE [{schema}].schedule (
+    flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    trigger_key NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    definition NVARCHAR(max) NOT NULL,
+    override_cron NVARCHAR(max) NULL,
+    paused_at DATETIMEOFFSET(6) NULL,
+    paused_until DATETIMEOFFSET(6) NULL,
+    pause_reason NVARCHAR(max) NULL,
+    retired_at DATETIMEOFFSET(6) NULL,
+    next_fire_at DATETIMEOFFSET(6) NULL,
+    due_at DATETIMEOFFSET(6) NULL,
+    waits_for CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    last_tick_at DATETIMEOFFSET(6) NULL,
+    backfill NVARCHAR(max) NULL,
+    backfills SMALLINT NOT NULL,
+    revision BIGINT NOT NULL,
+    updated_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (flow_id, trigger_key)
+);
+
+CREATE INDEX schedule_backfills ON [{schema}].schedule (flow_id) WHERE backfills = 1;
+
+CREATE INDEX schedule_by_due ON [{schema}].schedule (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX schedule_waiting ON [{schema}].schedule (waits_for) WHERE waits_for IS NOT NULL;
 
 CREATE TABLE [{schema}].signal (
     run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -148,3 +175,16 @@ CREATE INDEX step_leased ON [{schema}].step (lease_until) WHERE lease_until IS N
 CREATE INDEX step_pending ON [{schema}].step (due_at) WHERE status = 'Pending';
 
 CREATE INDEX step_ready ON [{schema}].step (flow_id, priority DESC, ready_at) WHERE status = 'Ready';
+
+CREATE TABLE [{schema}].tick (
+    flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    trigger_key NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    scheduled_at DATETIMEOFFSET(6) NOT NULL,
+    outcome NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NULL,
+    recorded_at DATETIMEOFFSET(6) NOT NULL,
+    why NVARCHAR(max) NULL,
+    PRIMARY KEY (flow_id, trigger_key, scheduled_at)
+);
+
+CREATE INDEX tick_by_record ON [{schema}].tick (recorded_at);

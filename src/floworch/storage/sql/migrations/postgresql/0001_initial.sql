@@ -70,6 +70,7 @@ CREATE TABLE "{schema}".run (
     stop_at TIMESTAMP WITH TIME ZONE,
     idempotency_key TEXT COLLATE "C",
     source_run_id UUID,
+    scheduled_at TIMESTAMP WITH TIME ZONE,
     parent_run_id UUID,
     parent_step_key TEXT COLLATE "C",
     parent_attempt INTEGER,
@@ -98,6 +99,32 @@ CREATE INDEX run_by_start ON "{schema}".run (started_at, id);
 CREATE INDEX run_by_status ON "{schema}".run (status, started_at, id);
 
 CREATE INDEX run_untold ON "{schema}".run (ended_at) WHERE tells_parent = 1;
+
+CREATE TABLE "{schema}".schedule (
+    flow_id UUID NOT NULL,
+    trigger_key TEXT COLLATE "C" NOT NULL,
+    definition TEXT NOT NULL,
+    override_cron TEXT,
+    paused_at TIMESTAMP WITH TIME ZONE,
+    paused_until TIMESTAMP WITH TIME ZONE,
+    pause_reason TEXT,
+    retired_at TIMESTAMP WITH TIME ZONE,
+    next_fire_at TIMESTAMP WITH TIME ZONE,
+    due_at TIMESTAMP WITH TIME ZONE,
+    waits_for UUID,
+    last_tick_at TIMESTAMP WITH TIME ZONE,
+    backfill TEXT,
+    backfills SMALLINT NOT NULL,
+    revision BIGINT NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (flow_id, trigger_key)
+);
+
+CREATE INDEX schedule_backfills ON "{schema}".schedule (flow_id) WHERE backfills = 1;
+
+CREATE INDEX schedule_by_due ON "{schema}".schedule (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX schedule_waiting ON "{schema}".schedule (waits_for) WHERE waits_for IS NOT NULL;
 
 CREATE TABLE "{schema}".signal (
     run_id UUID NOT NULL,
@@ -149,3 +176,16 @@ CREATE INDEX step_leased ON "{schema}".step (lease_until) WHERE lease_until IS N
 CREATE INDEX step_pending ON "{schema}".step (due_at) WHERE status = 'Pending';
 
 CREATE INDEX step_ready ON "{schema}".step (flow_id, priority DESC, ready_at) WHERE status = 'Ready';
+
+CREATE TABLE "{schema}".tick (
+    flow_id UUID NOT NULL,
+    trigger_key TEXT COLLATE "C" NOT NULL,
+    scheduled_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    outcome TEXT COLLATE "C" NOT NULL,
+    run_id UUID,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    why TEXT,
+    PRIMARY KEY (flow_id, trigger_key, scheduled_at)
+);
+
+CREATE INDEX tick_by_record ON "{schema}".tick (recorded_at);

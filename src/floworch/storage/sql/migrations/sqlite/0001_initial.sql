@@ -68,6 +68,7 @@ CREATE TABLE floworch_run (
     stop_at BIGINT,
     idempotency_key TEXT,
     source_run_id CHAR(36),
+    scheduled_at BIGINT,
     parent_run_id CHAR(36),
     parent_step_key TEXT,
     parent_attempt INTEGER,
@@ -96,6 +97,32 @@ CREATE INDEX floworch_run_by_start ON floworch_run (started_at, id);
 CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
 
 CREATE INDEX floworch_run_untold ON floworch_run (ended_at) WHERE tells_parent = 1;
+
+CREATE TABLE floworch_schedule (
+    flow_id CHAR(36) NOT NULL,
+    trigger_key TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    override_cron TEXT,
+    paused_at BIGINT,
+    paused_until BIGINT,
+    pause_reason TEXT,
+    retired_at BIGINT,
+    next_fire_at BIGINT,
+    due_at BIGINT,
+    waits_for CHAR(36),
+    last_tick_at BIGINT,
+    backfill TEXT,
+    backfills SMALLINT NOT NULL,
+    revision BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (flow_id, trigger_key)
+);
+
+CREATE INDEX floworch_schedule_backfills ON floworch_schedule (flow_id) WHERE backfills = 1;
+
+CREATE INDEX floworch_schedule_by_due ON floworch_schedule (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX floworch_schedule_waiting ON floworch_schedule (waits_for) WHERE waits_for IS NOT NULL;
 
 CREATE TABLE floworch_signal (
     run_id CHAR(36) NOT NULL,
@@ -149,3 +176,17 @@ CREATE INDEX floworch_step_leased ON floworch_step (lease_until) WHERE lease_unt
 CREATE INDEX floworch_step_pending ON floworch_step (due_at) WHERE status = 'Pending';
 
 CREATE INDEX floworch_step_ready ON floworch_step (flow_id, priority DESC, ready_at) WHERE status = 'Ready';
+
+CREATE TABLE floworch_tick (
+    flow_id CHAR(36) NOT NULL,
+    trigger_key TEXT NOT NULL,
+    scheduled_at BIGINT NOT NULL,
+    outcome TEXT NOT NULL,
+    run_id CHAR(36),
+    recorded_at BIGINT NOT NULL,
+    why TEXT,
+    PRIMARY KEY (flow_id, trigger_key, scheduled_at)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX floworch_tick_by_record ON floworch_tick (recorded_at);
