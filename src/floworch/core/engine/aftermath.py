@@ -59,7 +59,7 @@ class Aftermath:
         if request.reply.is_over:
             return
         if (claim := claim_in(request, answer)) is not None:
-            self._claimed.add(key_of(claim))
+            self._claimed.add(claim)
         request.reply.tell(answer)
 
     def has_happened(self, request: Request, run: CachedRun | None) -> bool:

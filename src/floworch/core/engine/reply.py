@@ -18,19 +18,15 @@ class Reply(Generic[T]):
     takes. ``on_told`` is called first, with the answer, or with None in place of an error.
     """
 
-    __slots__ = ("_error", "_is_over", "_on_told", "_value", "_waiter")
+    __slots__ = ("_error", "_on_told", "_value", "_waiter", "is_over")
 
     def __init__(self, on_told: Callable[[T | None], None] | None = None) -> None:
         self._value: Any = None
         self._error: Exception | None = None
-        self._is_over = False
         self._on_told = on_told
         self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def is_over(self) -> bool:
+        self.is_over = False
         """Whether it is told, or nobody wants to know any more."""
-        return self._is_over
 
     def tell(self, value: T) -> None:
         """Once, and only while it is not over."""
@@ -44,11 +40,11 @@ class Reply(Generic[T]):
 
     def withdraw(self) -> None:
         """Nobody wants to know any more: a request that is not decided yet need not be."""
-        self._is_over = True
+        self.is_over = True
 
     async def get(self) -> T:
         """The answer, once it is told. Raises the error that was told instead."""
-        if not self._is_over:
+        if not self.is_over:
             await self._told()
         if self._error is not None:
             raise self._error
@@ -57,7 +53,7 @@ class Reply(Generic[T]):
 
     async def error(self) -> Exception | None:
         """The error that is told, once it is; None when all has gone well."""
-        if not self._is_over:
+        if not self.is_over:
             await self._told()
         return self._error
 
@@ -66,7 +62,7 @@ class Reply(Generic[T]):
         return self._waiter
 
     def _end(self) -> None:
-        self._is_over = True
+        self.is_over = True
         if self._on_told is not None:
             self._on_told(self._value)
         if self._waiter is not None and not self._waiter.done():

@@ -42,10 +42,10 @@ def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: st
     return request.tried if is_ours or _has_left_mark(request, run) else None
 
 
-def claim_in(request: Request, answer: Any) -> StartedStep | None:
+def claim_in(request: Request, answer: Any) -> ClaimKey | None:
     """The attempt that this process has claimed, by that answer to the request."""
     if isinstance(request, Claiming):
-        return StartedStep(request.run_id, request.task.step_key, request.task.attempt + 1) if answer else None
+        return (request.run_id.int, request.task.step_key, request.task.attempt + 1) if answer else None
     return _claim_of(request.run_id, answer.transition if isinstance(answer, Started) else answer)
 
 
@@ -70,21 +70,19 @@ def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
     return False
 
 
-def _claim_of(run_id: UUID, transition: Transition | None) -> StartedStep | None:
+def _claim_of(run_id: UUID, transition: Transition | None) -> ClaimKey | None:
     if transition is None or not transition.claimed:
         return None
     key = transition.claimed[0]
-    return StartedStep(run_id, key, transition.steps[key].state.attempt)
+    return (run_id.int, key, transition.steps[key].state.attempt)
 
 
-def _is_found(claim: StartedStep | None, run: CachedRun, worker_id: str, claimed: Set[ClaimKey]) -> bool:
+def _is_found(claim: ClaimKey | None, run: CachedRun, worker_id: str, claimed: Set[ClaimKey]) -> bool:
     """Whether the run has the claim, and it is not that of another request."""
-    if claim is None or key_of(claim) in claimed:
+    if claim is None or claim in claimed:
         return False
-    step = run.state.steps.get(claim.step_key)
+    _, step_key, attempt = claim
+    step = run.state.steps.get(step_key)
     return (
-        step is not None
-        and step.status is StepStatus.RUNNING
-        and step.attempt == claim.attempt
-        and step.owner == worker_id
+        step is not None and step.status is StepStatus.RUNNING and step.attempt == attempt and step.owner == worker_id
     )

@@ -134,7 +134,7 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
     state = _running(draft, command.step_key, command.attempt)
     draft.finish(
         command.step_key,
-        _ended(draft, state, StepStatus.SUCCEEDED),
+        state.ended(StepStatus.SUCCEEDED, draft.now),
         step_type=draft.plan_of(command.step_key).type,
         inputs=command.input,
         output=command.output,
@@ -164,7 +164,7 @@ def _fail(draft: Draft, command: StepFailed) -> None:
 def _fail_for_good(draft: Draft, command: StepFailed, state: StepState) -> None:
     draft.finish(
         command.step_key,
-        _ended(draft, state, StepStatus.FAILED, command.error.message),
+        state.ended(StepStatus.FAILED, draft.now, command.error.message),
         step_type=draft.plan_of(command.step_key).type,
         inputs=command.input,
         error=command.error,
@@ -327,7 +327,3 @@ def _running(draft: Draft, step_key: str, attempt: int) -> StepState:
         now = "not started" if state is None else f"{state.status}, attempt {state.attempt}"
         raise Fenced(f"attempt {attempt} of step {step_key!r} is over (now {now})")
     return state
-
-
-def _ended(draft: Draft, state: StepState, status: StepStatus, reason: str | None = None) -> StepState:
-    return state._replace(status=status, due_at=None, wait=None, reason=reason, ended_at=draft.now)

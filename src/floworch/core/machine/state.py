@@ -66,7 +66,7 @@ class StepState(NamedTuple):
     @property
     def is_block(self) -> bool:
         """Whether the step is made of steps: it runs without a worker."""
-        return isinstance(self.progress, LoopProgress | UntilProgress | GroupProgress)
+        return self.progress is not None and isinstance(self.progress, LoopProgress | UntilProgress | GroupProgress)
 
     @property
     def loop(self) -> LoopProgress | None:
@@ -75,8 +75,37 @@ class StepState(NamedTuple):
 
     def claimed(self, owner: str, at: datetime) -> StepState:
         """The next attempt, by that worker."""
-        return self._replace(
-            status=StepStatus.RUNNING, attempt=self.attempt + 1, owner=owner, started_at=at, due_at=None, wait=None
+        # Field by field, here and below: every step goes through both, and ``_replace`` takes twice as long.
+        return StepState(
+            StepStatus.RUNNING,
+            self.attempt + 1,
+            self.failures,
+            self.lost,
+            waiting_since=self.waiting_since,
+            skip=self.skip,
+            reason=self.reason,
+            owner=owner,
+            ready_at=self.ready_at,
+            started_at=at,
+            ended_at=self.ended_at,
+            progress=self.progress,
+        )
+
+    def ended(self, status: StepStatus, at: datetime, reason: str | None = None) -> StepState:
+        """The attempt is over, and the step final."""
+        return StepState(
+            status,
+            self.attempt,
+            self.failures,
+            self.lost,
+            waiting_since=self.waiting_since,
+            skip=self.skip,
+            reason=reason,
+            owner=self.owner,
+            ready_at=self.ready_at,
+            started_at=self.started_at,
+            ended_at=at,
+            progress=self.progress,
         )
 
 

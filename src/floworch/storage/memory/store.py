@@ -111,10 +111,11 @@ class MemoryStorage(Storage):
 
     async def commit(self, batch: Batch) -> BatchResult:
         lost = self._lost_parents(batch) if any(creation.only_with for creation in batch.creations) else frozenset()
+        now = self._clock.now()
         return BatchResult(
-            creations=[self._create(creation, lost) for creation in batch.creations],
-            advances=[self._advance(advance, lost) for advance in batch.advances],
-            claims=[self._claim(claim) for claim in batch.claims],
+            creations=[self._create(creation, lost, now) for creation in batch.creations],
+            advances=[self._advance(advance, lost, now) for advance in batch.advances],
+            claims=[self._claim(claim, now) for claim in batch.claims],
         )
 
     def _lost_parents(self, batch: Batch) -> frozenset[UUID]:
@@ -130,7 +131,7 @@ class MemoryStorage(Storage):
                     lost.add(creation.only_with)
         return frozenset(lost)
 
-    def _create(self, creation: Creation, lost: frozenset[UUID]) -> UUID:
+    def _create(self, creation: Creation, lost: frozenset[UUID], now: datetime) -> UUID:
         facts = creation.facts_of_run
         if creation.only_with in lost:
             key = facts.idempotency_key
@@ -152,33 +153,33 @@ class MemoryStorage(Storage):
             headers=creation.headers,
         )
         self._runs[facts.run_id] = run
-        self._write(run, creation)
+        self._write(run, creation, now)
         return facts.run_id
 
-    def _advance(self, advance: Advance, lost: frozenset[UUID]) -> Outcome:
+    def _advance(self, advance: Advance, lost: frozenset[UUID], now: datetime) -> Outcome:
         run = self._runs.get(advance.run_id)
         if run is None or not _may_advance(run, advance) or (lost and advance.run_id in lost):
             return Outcome.CONFLICT
-        self._write(run, advance)
+        self._write(run, advance, now)
         return Outcome.DONE
 
     def _is_lost(self, advance: Advance) -> bool:
         run = self._runs.get(advance.run_id)
         return run is None or not _may_advance(run, advance)
 
-    def _claim(self, claim: Claim) -> Outcome:
+    def _claim(self, claim: Claim, now: datetime) -> Outcome:
         run = self._active.get(claim.run_id)
         row = run.steps.get(claim.step_key) if run is not None else None
         if run is None or row is None or row.state.status is not StepStatus.READY or row.state.attempt != claim.attempt:
             return Outcome.CONFLICT
         row.state = row.state.claimed(claim.owner, claim.at)
         row.input_text = row.output_text = row.error = row.trace = None
-        row.lease_until = self._lease_until(claim.lease_seconds)
+        row.lease_until = now + timedelta(seconds=claim.lease_seconds)
         fact = {"type": "step.started", "step": claim.step_key, "attempt": row.state.attempt, "worker": claim.owner}
         self._append(run, claim.at, [fact])
         return Outcome.DONE
 
-    def _write(self, run: RunRow, write: RunWrite) -> None:
+    def _write(self, run: RunRow, write: RunWrite, now: datetime) -> None:
         run.revision += 1
         self._note_status(run, write.status)
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
@@ -193,7 +194,7 @@ class MemoryStorage(Storage):
             row.input_text = change.input.text if change.input else None
             row.output_text = change.output.text if change.output else None
             row.error = change.error
-            row.lease_until = self._lease_until(change.lease_seconds) if change.lease_seconds else None
+            row.lease_until = now + timedelta(seconds=change.lease_seconds) if change.lease_seconds else None
         run.items.update(write.loop_items)
         run.settled.update(write.settled)
         run.settled.difference_update(write.revived)
@@ -218,9 +219,6 @@ class MemoryStorage(Storage):
                 self._active[run.facts.run_id] = run
         else:
             self._active.pop(run.facts.run_id, None)
-
-    def _lease_until(self, seconds: float) -> datetime:
-        return self._clock.now() + timedelta(seconds=seconds)
 
     def _append(self, run: RunRow, at: datetime, facts: Sequence[Fact]) -> None:
         self._sequence += 1
