@@ -68,7 +68,9 @@ class MemoryStorage(Storage):
         self._keys = Keys()
         self._active: dict[UUID, RunRow] = {}
         self._sequence = 0
-        self._schedules = Schedules(lambda run: self._create(run, frozenset()), self._active.__contains__)
+        self._schedules = Schedules(
+            lambda run: self._create(run, frozenset(), self._clock.now()), self._active.__contains__
+        )
 
     @property
     def capabilities(self) -> Capabilities:
