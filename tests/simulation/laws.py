@@ -94,6 +94,8 @@ def _decide(ledger: Ledger, key: str, spec: StepSpec) -> str:
             return "when"
         if spec.until is not None:
             return "until"
+        if spec.signal is not None:
+            return "wait"
         if spec.loop is None:
             return "start"
         source = spec.loop.source
@@ -110,6 +112,8 @@ def _matches(decision: str, row: StepState, error: str | None) -> bool:
     match decision:
         case "when":
             return row.skip is SkipKind.WHEN_FALSE
+        case "wait":
+            return row.status in (StepStatus.PENDING, StepStatus.SUCCEEDED)
         case "start":
             return row.status in (StepStatus.READY, StepStatus.RUNNING)
         case "loop":

@@ -61,6 +61,9 @@ def _steps(steps: Sequence[StepSpec]) -> Json:
 def _step(spec: StepSpec) -> Json:
     guards = [text_of(guard) for guard in spec.guards]
     written: dict[str, Json] = {"type": "Work", "runAfter": {}}
+    if spec.signal is not None:
+        inputs = {"signalName": spec.signal.name, "quorum": spec.signal.quorum}
+        written |= {"type": "WaitForSignal", "inputs": inputs}
     if guards:
         written["when"] = guards[0]
     for number, (name, accepted) in enumerate(spec.run_after, start=1):

@@ -193,6 +193,8 @@ def _decide(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
 def _run(judge: _Judge, scope: _Scope, spec: StepSpec, items: Sequence[Json] | None) -> Result:
     if spec.until is not None:
         return _until(judge, scope, spec, spec.until)
+    if spec.signal is not None:
+        return Result(StepStatus.SUCCEEDED, spec.signal.output, shown=True)
     if spec.loop is None:
         return _play(judge, scope, spec)
     return Result(StepStatus.FAILED, why="source") if items is None else _loop(judge, scope, spec, spec.loop, items)

@@ -29,6 +29,7 @@ __all__ = [
     "Outcome",
     "Read",
     "Script",
+    "SignalSpec",
     "Source",
     "StepSpec",
     "UntilSpec",
@@ -99,7 +100,21 @@ class StepSpec:
     """The first hangs on the step itself, the following ones on its edges, in order."""
     max_attempts: int = 1
     loop: LoopSpec | None = None
+    signal: SignalSpec | None = None
     until: UntilSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """A step that waits for that many signals. The payload of each is its name, so that it does not matter which one
+    goes to which step."""
+
+    name: str
+    quorum: int = 1
+
+    @property
+    def output(self) -> Json:
+        return self.name if self.quorum == 1 else [self.name] * self.quorum
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from floworch.core.ports.storage import RunWrite
 from tests.simulation.laws import check_beginnings
 from tests.simulation.ledger import Ledger
 from tests.simulation.oracle import Result, retried_keys, skipped_behind
+from tests.simulation.post import Post
 from tests.simulation.specs import steps_of_scope
 from tests.simulation.strategies import Story
 
@@ -43,6 +44,7 @@ class RunAccount:
     pinned: dict[str, Result] = field(default_factory=dict)
     attempts: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that were started."""
+    post: Post = field(default_factory=Post)
     retries: int = 0
     is_beyond_oracle: bool = False
     """A failed step was retried while a step that its failure had started was at work. Both go on, and the end is no
@@ -61,6 +63,7 @@ class RunAccount:
                 self._retried(fact["step"])
         before = dict(self.ledger.rows)
         self.ledger.write(_as_transition(write))
+        self.post.write(write.signals, write.taken, self.ledger.rows)
         self._note_starts(write, before)
         for fact in write.facts:
             self._note_report(fact)
@@ -70,6 +73,8 @@ class RunAccount:
             self.first_executions[key] = self.executions[key]
         self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
         self.revision += 1
+        if self.is_beyond_oracle:
+            return  # what a step reads that goes on behind the retried one may be gone
         if "run.stop_requested" not in kinds:  # what began before the stop, in the same batch, is judged by other rules
             check_beginnings(self.ledger, sorted(begun), SkipKind.RUN_STOPPED if write.stop is not None else None)
 

@@ -13,8 +13,9 @@ from uuid import UUID
 from floworch.core.engine.requests import Started
 from floworch.core.model.payload import Payload
 from floworch.core.model.status import StepStatus
-from floworch.errors import InvalidTransition, StepNotFound, StorageUnavailable, WaitTimeout
+from floworch.errors import InvalidTransition, SignalNotExpected, StepNotFound, StorageUnavailable, WaitTimeout
 from tests.simulation.cluster.node import Node
+from tests.simulation.cluster.stories import SIGNALS
 from tests.simulation.cluster.witness import Witness
 
 __all__ = ["Clients"]
@@ -32,6 +33,8 @@ class Clients:
         self._unanswered = 0
         self.accepted: set[UUID] = set()
         """Ids that triggers have answered with."""
+        self.acknowledged: dict[UUID, UUID] = {}
+        """Signals that were answered for → their runs."""
 
     async def start_runs(self, flow_ids: Sequence[UUID], seconds: float) -> None:
         """Trigger a few runs, some of them by several clients with the same key."""
@@ -52,6 +55,26 @@ class Clients:
                 group.create_task(self._stop_some_run(self._chance.uniform(0.0, seconds)))
             for _ in range(retries):
                 group.create_task(self._retry_some_step(self._chance.uniform(0.0, 2 * seconds)))
+
+    async def send_signals(self) -> None:
+        """Send signals to runs until nobody wants any more: to steps that wait, to steps to come, to runs that have
+        ended, and some of them twice. The next one is sent when the last one was answered, however slow the store is."""
+        while True:
+            await asyncio.sleep(self._chance.choice([0.1, 1.0, 5.0]))
+            runs = self._witness.open_runs if self._chance.random() < 0.95 else list(self._witness.runs)
+            if runs:
+                run_id, name = self._chance.choice(runs), self._chance.choice(SIGNALS)
+                key = f"key-{self._chance.randint(0, 20)}" if self._chance.random() < 0.3 else None
+                times = self._chance.choice([1, 1, 1, 2, 3])
+                await asyncio.gather(*(self._signal(run_id, name, key) for _ in range(times)))
+
+    async def _signal(self, run_id: UUID, name: str, key: str | None) -> None:
+        node = await self._some_node()
+        try:
+            sent = await self._ask(node, lambda: node.engine.signal(run_id, name, Payload.of(name), key))
+        except (StorageUnavailable, _NoAnswer, SignalNotExpected):
+            return
+        self.acknowledged[sent.signal_id] = run_id
 
     async def _start_run(self, flow_id: UUID, key: str | None, limit: timedelta | None, delay: float) -> None:
         await asyncio.sleep(delay)

@@ -21,7 +21,9 @@ from tests.simulation.oracle import expected
 __all__ = ["check_ending"]
 
 
-def check_ending(witness: Witness, store: MemoryStorage, accepted: set[UUID], weather: Weather) -> None:
+def check_ending(
+    witness: Witness, store: MemoryStorage, accepted: set[UUID], weather: Weather, acknowledged: dict[UUID, UUID]
+) -> None:
     assert accepted <= witness.runs.keys()
     assert store._runs.keys() == witness.runs.keys()
     for run_id, run in witness.runs.items():
@@ -31,6 +33,9 @@ def check_ending(witness: Witness, store: MemoryStorage, accepted: set[UUID], we
         _check_laws(run, row, witness.plan_of(row.facts.flow_id))
         _check_outcome(run)
         _check_deadline(run, weather)
+        _check_post(run, row)
+    for signal_id, run_id in acknowledged.items():
+        assert signal_id in witness.runs[run_id].post.names, f"signal {signal_id} was acknowledged, and is lost"
 
 
 def _check_rows(run: RunAccount, row: RunRow) -> None:
@@ -71,6 +76,17 @@ def _check_outcome(run: RunAccount) -> None:
     }
     assert not wrong, f"run {run.facts.run_id}: {wrong}"
     assert run.status is verdict.run
+
+
+def _check_post(run: RunAccount, row: RunRow) -> None:
+    """The store has the signals that were received, and the history tells what became of them."""
+    letters = [] if row.signals is None else row.signals.letters()
+    found = {letter.id: letter.taken_by for letter in letters}
+    assert found == {
+        signal_id: run.post.taken[signal_id].step_key if signal_id in run.post.taken else None
+        for signal_id in run.post.names
+    }
+    assert fold(row.history).signals == {str(signal_id): by for signal_id, by in found.items()}
 
 
 def _check_deadline(run: RunAccount, weather: Weather) -> None:

@@ -120,6 +120,7 @@ class _History:
             self._task(self._clients.start_runs([flow.id for flow in self._flows], seconds)),
             self._task(self._clients.make_trouble(seconds)),
         ]
+        post = self._task(self._clients.send_signals())
         storm = [self._task(self._blow()), self._task(self._keep_fleet_up())]
         await self._until(lambda: self._loop.time() >= seconds, seconds + 1.0)
         self._calm_down()
@@ -133,8 +134,9 @@ class _History:
         )
         for task in background + self._stops:
             task.result()
+        post.cancel()
         await self._settle_down()
-        check_ending(self._witness, self._store, self._clients.accepted, self._weather)
+        check_ending(self._witness, self._store, self._clients.accepted, self._weather, self._clients.acknowledged)
 
     async def _until(self, is_reached: Callable[[], bool], seconds: float) -> None:
         """Let time pass until then; fail when something is broken, or when it takes too long."""

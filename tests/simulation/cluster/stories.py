@@ -28,12 +28,16 @@ from tests.simulation.specs import (
     Outcome,
     Read,
     Script,
+    SignalSpec,
     Source,
     StepSpec,
 )
 from tests.simulation.strategies import Story
 
-__all__ = ["flow_of", "random_story"]
+__all__ = ["SIGNALS", "flow_of", "random_story"]
+
+SIGNALS = ("s", "t")
+"""Names of the signals that steps wait for."""
 
 _KEYS = "abcdefghijklmnop"
 _BODY_KEYS = ("pqr", "uvw")
@@ -62,6 +66,8 @@ def _complete(steps: dict[str, Json], specs: Sequence[StepSpec], *, in_loop: boo
         written = steps[spec.key]
         if spec.loop is not None:
             _complete(written["steps"], spec.loop.body, in_loop=True, chance=chance)
+            continue
+        if spec.signal is not None:
             continue
         seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name, _ in spec.run_after}
         written["inputs"] = {"seen": seen} | ({"item": "@item()"} if in_loop else {})
@@ -101,7 +107,10 @@ class _Scope:
             is_loop = {spec.key: spec.loop is not None for spec in steps}
             outer = {name: loop for name, loop in self._outer.items() if name not in keys}
             readable = outer | {name: is_loop[name] for name in sorted(final[key])}
-            if loops and self._chance.random() < 0.2:
+            if self._chance.random() < 0.08:
+                signal = SignalSpec(self._chance.choice(SIGNALS), self._chance.choice([1, 1, 2]))
+                steps.append(StepSpec(key, run_after, self._guards(readable), signal=signal))
+            elif loops and self._chance.random() < 0.2:
                 loops -= 1
                 steps.append(StepSpec(key, run_after, self._guards(readable), 1, self._loop(key, readable)))
             else:
