@@ -13,6 +13,7 @@ from examples.approval.flow import PurchaseFlow
 from examples.catalog_pages.flow import CatalogFlow
 from examples.hello_world.flow import HelloWorldFlow
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
+from examples.report_export.flow import ReportFlow
 from examples.travel_booking.flows import BookingFlow, TripFlow
 from examples.weather_report.flow import WeatherReportFlow
 from floworch import FlowDefinition, FlowManifest
@@ -25,6 +26,7 @@ FLOWS: list[type[FlowDefinition]] = [
     CatalogFlow,
     HelloWorldFlow,
     OrderFulfillmentFlow,
+    ReportFlow,
     TripFlow,
     BookingFlow,
     WeatherReportFlow,
