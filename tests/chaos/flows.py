@@ -10,11 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from floworch import (
+    Compensation,
     FlowDefinition,
     FlowManifest,
     ForEach,
     RetryPolicy,
     RunStatus,
+    Scope,
     Step,
     StepContext,
     StepResult,
@@ -25,7 +27,7 @@ from floworch import (
 from tests.chaos.effects import Effects, EffectsUnavailable
 from tests.chaos.speech import say
 
-__all__ = ["FLOWS", "HANDLERS", "Expected", "Held", "expected_of"]
+__all__ = ["FLOWS", "HANDLERS", "Expected", "Held", "all_runs", "expected_of"]
 
 _UNTIL_THE_EFFECT_IS_HAD = RetryPolicy(
     max_attempts=1000, backoff="exponential", initial=0.05, max=1.0, retry_on=(EffectsUnavailable,)
@@ -190,6 +192,46 @@ class Repeats(FlowDefinition):
     )
 
 
+def _undone(*after: str) -> Step:
+    return Step(type="Effect", run_after=list(after), compensate=Compensation(type="Effect"))
+
+
+class Undone(FlowDefinition):
+    """A scope fails: what it has done, itself and by a scope inside, is undone."""
+
+    id = UUID(int=0xD2)
+    manifest = FlowManifest(
+        steps={
+            "scope": Scope(
+                steps={
+                    "a": _undone(),
+                    "inner": Scope(run_after=["a"], steps={"b": _undone()}),
+                    "broken": Step(type="Broken", run_after=["inner"]),
+                },
+                catch={"caught": Step(type="Effect")},
+                finally_={"last": Step(type="Effect")},
+            ),
+            "end": Step(type="Effect", run_after=["scope"]),
+        }
+    )
+
+
+class LateUndone(FlowDefinition):
+    """Its deadline passes while a scope is under way, which is undone although the run is being stopped."""
+
+    id = UUID(int=0xD3)
+    manifest = FlowManifest(
+        steps={
+            "scope": Scope(
+                steps={"a": _undone(), "endless": Step(type="Endless", run_after=["a"])},
+                catch={"never": Step(type="Effect")},
+                finally_={"last": Step(type="Effect")},
+            )
+        },
+        timeout_seconds=1.5,
+    )
+
+
 class Held(FlowDefinition):
     """For tests that decide by themselves when a step ends."""
 
@@ -197,7 +239,37 @@ class Held(FlowDefinition):
     manifest = FlowManifest(steps={"held": Step(type="Held"), "after": Step(type="LogMessage", run_after=["held"])})
 
 
-FLOWS: tuple[type[FlowDefinition], ...] = (Chain, Fan, Loop, Retries, Handled, Unhandled, Late, Repeats)
+class Family(FlowDefinition):
+    """Its children are chains, some of which nobody waits for."""
+
+    id = UUID(int=0xCF)
+    manifest = FlowManifest(
+        steps={
+            "each": ForEach(
+                for_each="@range(0, 3)",
+                concurrency_limit=3,
+                steps={"child": Step(type="RunFlow", inputs={"flow": "Chain"})},
+            ),
+            "alone": Step(type="RunFlow", run_after=["each"], inputs={"flow": "Chain", "wait": False}),
+            "broken": Step(type="RunFlow", inputs={"flow": "Unhandled", "onChildFailure": "continue"}),
+            "end": Step(
+                type="Effect", run_after=["each", "alone", "broken"], when="@length(steps('each').output) == 3"
+            ),
+        }
+    )
+
+
+FLOWS: tuple[type[FlowDefinition], ...] = (
+    Family,
+    *(Chain, Fan, Loop, Retries, Handled, Unhandled, Late),
+    *(Repeats, Undone, LateUndone),
+)
+
+
+def all_runs(triggered: int) -> int:
+    """Number of runs when so many were triggered of these flows in turn: each child is started once, whatever dies."""
+    families = len(range(FLOWS.index(Family), triggered, len(FLOWS)))
+    return triggered + 5 * families
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +292,10 @@ def _all_succeed(*keys: str, without_effect: tuple[str, ...] = (), skipped: tupl
 
 
 _BODY = [f"loop.{n}.{key}" for n in range(3) for key in ("a", "inner.0.b", "inner.1.b")]
+_UNDONE = (
+    *("scope.steps.a", "scope.steps.inner.steps.b", "scope.steps.inner.compensate.b", "scope.compensate.a"),
+    *("scope.catch.caught", "scope.finally.last"),
+)
 _EXPECTED = {
     Chain.id: _all_succeed(*(f"s{n}" for n in range(5))),
     Fan.id: _all_succeed("start", "join", *(f"p{n}" for n in range(6))),
@@ -243,5 +319,13 @@ _EXPECTED = {
             **dict.fromkeys(("loop.0.b", "loop.1.b"), StepStatus.FAILED),
         },
     ),
+    Undone.id: Expected(
+        RunStatus.SUCCEEDED,
+        frozenset({*_UNDONE, "scope.steps.broken", "end"}),
+        {**dict.fromkeys((*_UNDONE, "scope", "scope.steps.inner", "end"), StepStatus.SUCCEEDED)}
+        | {"scope.steps.broken": StepStatus.FAILED},
+    ),
+    LateUndone.id: Expected(RunStatus.TIMED_OUT, frozenset({"scope.finally.last"}), {"scope": StepStatus.SKIPPED}),
+    Family.id: _all_succeed("end", without_effect=("each", *(f"each.{n}.child" for n in range(3)), "alone", "broken")),
     Late.id: Expected(RunStatus.TIMED_OUT, frozenset(), {"never": StepStatus.SKIPPED}),
 }

@@ -530,6 +530,24 @@ def undone(**inputs: Any) -> Step:
             "only the 'steps' of a Scope",
         ),
         (
+            {"s": scope({"l": loop({"a": undone()})})},
+            "steps.s.steps.l.steps.a.compensate",
+            "compensation_without_scope",
+            "put a Scope of their own around their steps",
+        ),
+        (
+            {"s": scope({"a": Step(type="Charge", inputs={"v": "@failure().message"})})},
+            "steps.s.steps.a.inputs.v",
+            "failure_outside_scope",
+            "'a' is not in the catch, finally or compensate of a Scope",
+        ),
+        (
+            {"s": scope({"a": step()}, catch={"b": Step(type="Charge", inputs={"v": "@failure().mesage"})})},
+            "steps.s.catch.b.inputs.v",
+            "bad_expression",
+            "did you mean '.message'?",
+        ),
+        (
             {"o": step(), "s": Scope(run_after=["o"], steps={"a": undone(v="@steps('o').output")})},
             "steps.s.steps.a.compensate.inputs.v",
             "other_scope",

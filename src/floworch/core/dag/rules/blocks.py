@@ -32,4 +32,6 @@ def compensations(scope: Scope) -> Iterator[Finding]:
     for key, step in scope.steps.items():
         if isinstance(step, Step) and step.compensate is not None and not has_scope:
             message = f"Nothing would run the compensation of '{key}': only the 'steps' of a Scope are compensated."
+            if scope.blocks_around(model.Scope) and isinstance(scope.block, model.ForEach | model.Until):
+                message += " Iterations of a loop are out of its reach: put a Scope of their own around their steps."
             yield Finding(f"{scope.at(key)}.compensate", "compensation_without_scope", message)
