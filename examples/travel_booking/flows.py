@@ -16,9 +16,7 @@ class BookingFlow(FlowDefinition):
     manifest = FlowManifest(
         triggers={"manual": ManualTrigger()},
         steps={
-            "offer": Step(
-                type="FindOffer", inputs={"kind": "@triggerBody().kind", "place": "@triggerBody().place"}
-            ),
+            "offer": Step(type="FindOffer", inputs={"kind": "@triggerBody().kind", "place": "@triggerBody().place"}),
             "book": Step(type="Book", run_after=["offer"], inputs={"offer": "@steps('offer').output"}),
         },
     )

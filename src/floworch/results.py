@@ -37,8 +37,8 @@ class RunResult:
 
     @property
     def output(self) -> Json:
-        """What a ``RunFlow`` step gets of the run: the output of its last step or, where it has several, an object of step
-        key → output, null for a step that did not succeed. None for a run that has not succeeded."""
+        """What a ``RunFlow`` step gets of the run: the output of its last step or, where it has several, an object of
+        step key → output, null for a step that did not succeed. None for a run that has not succeeded."""
         if not self.succeeded:
             return None
         found = ((key, self.steps.get(key)) for key in self.result_keys)

@@ -1,4 +1,4 @@
-"""The runs that steps have started, as the machine sees them: a command at their start, and one when they have ended."""
+"""The runs that steps have started, as the machine sees them: a command at their start, and one at their end."""
 
 from __future__ import annotations
 

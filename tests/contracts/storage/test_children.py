@@ -41,7 +41,7 @@ async def commit_both(storage: Storage, *children: Creation, revision: int = 1) 
 
 async def end(storage: Storage, number: int) -> None:
     """End a child of which its parent wants to know."""
-    ended = {"status": RunStatus.SUCCEEDED, "ended_at": START, "tells_parent": True}
+    ended: dict[str, Any] = {"status": RunStatus.SUCCEEDED, "ended_at": START, "tells_parent": True}
     assert await commit_advance(storage, advance(number, 1, **ended)) is Outcome.DONE
 
 
@@ -124,7 +124,7 @@ async def test_a_run_may_end_with_its_creation_and_hear_of_itself(storage: Stora
     await commit_both(storage, child(2, status=RunStatus.SKIPPED, ended_at=START, tells_parent=True))
     assert (await storage.due(START, 10)).children == [run_id(2)]
 
-    ended = {"status": RunStatus.SKIPPED, "ended_at": START}
+    ended: dict[str, Any] = {"status": RunStatus.SKIPPED, "ended_at": START}
     await commit_advance(storage, advance(2, 1, heard_of=[run_id(2)], **ended))
 
     assert (await storage.due(START, 10)).children == []
@@ -144,7 +144,7 @@ async def test_ends_are_due_in_their_order_up_to_the_limit(storage: Storage) -> 
     await create(storage)
     await commit_both(storage, *(child(number) for number in range(2, 7)))
     for place, number in enumerate([4, 2, 6, 3, 5]):
-        ended = {"status": RunStatus.FAILED, "ended_at": START + timedelta(seconds=place), "tells_parent": True}
+        ended: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": START + timedelta(seconds=place), "tells_parent": True}
         await commit_advance(storage, advance(number, 1, **ended))
 
     assert (await storage.due(START, 3)).children == [run_id(4), run_id(2), run_id(6)]

@@ -1,7 +1,7 @@
 """What runs that others have started need from each other: the parent hears of the end, and the child of the stop.
 
-Both are only done at once to be quick. An end that nobody was told of is found by the timers, in whatever process; a stop
-is repeated by the timer of the step that waits.
+Both are only done at once to be quick. An end that nobody was told of is found by the timers, in whatever process; a
+stop is repeated by the timer of the step that waits.
 """
 
 from __future__ import annotations

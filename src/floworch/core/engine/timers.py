@@ -33,8 +33,8 @@ _HARMLESS = (Fenced, InvalidTransition, StorageUnavailable)
 
 class Timers:
     """``submit`` hands a command to the engine; ``look_for_work`` fetches ready steps into free slots and tells whether
-    there were any. ``is_at_work`` tells whether this process runs an attempt, ``tell_parent_of`` tells the parent of a run
-    of its end."""
+    there were any. ``is_at_work`` tells whether this process runs an attempt, ``tell_parent_of`` tells the parent of a
+    run of its end."""
 
     def __init__(
         self,
@@ -179,4 +179,4 @@ def _is_empty(work: DueWork) -> bool:
 
 
 def _is_full(work: DueWork) -> bool:
-    return max(map(len, (work.timers, work.lost, work.deadlines, work.children))) >= _MOST_AT_ONCE
+    return max(len(work.timers), len(work.lost), len(work.deadlines), len(work.children)) >= _MOST_AT_ONCE
