@@ -12,6 +12,7 @@ import pytest
 from examples.approval.flow import PurchaseFlow
 from examples.catalog_pages.flow import CatalogFlow
 from examples.hello_world.flow import HelloWorldFlow
+from examples.money_transfer.flow import TransferFlow
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
 from examples.report_export.flow import ReportFlow
 from examples.travel_booking.flows import BookingFlow, TripFlow
@@ -26,6 +27,7 @@ FLOWS: list[type[FlowDefinition]] = [
     CatalogFlow,
     HelloWorldFlow,
     OrderFulfillmentFlow,
+    TransferFlow,
     ReportFlow,
     TripFlow,
     BookingFlow,
