@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.effects import Ledger
+from tests.chaos.flows import all_runs
 from tests.chaos.processes import Worker, wait_until
 from tests.chaos.verdict import check_everything
 
@@ -27,6 +28,6 @@ async def test_no_run_is_lost_and_no_attempt_runs_twice(tmp_path: Path, start_wo
         worker = start_worker(database, str(ledger))
         worker.wait_for("started")
     worker.kill()
-    start_worker(database, str(ledger), "--until-done", str(RUNS)).finish()
+    start_worker(database, str(ledger), "--until-done", str(all_runs(RUNS))).finish()
 
-    await check_everything(database, Ledger(ledger).all(), runs=RUNS, paused=frozenset())
+    await check_everything(database, Ledger(ledger).all(), runs=all_runs(RUNS), paused=frozenset())

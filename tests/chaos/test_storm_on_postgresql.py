@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.chaos.effects import EffectTable
+from tests.chaos.flows import all_runs
 from tests.chaos.processes import Worker
 from tests.chaos.speech import say
 from tests.chaos.storm import Storm
@@ -39,13 +40,13 @@ async def test_all_runs_end_as_they_should_whatever_dies(
         return start_worker(url, url, "--trigger", f"{number}:{RUNS}:{WORKERS}")
 
     storm = Storm(chaos_server, Random(seed), WORKERS, start)
-    storm.rage([RUNS // 4, RUNS // 2], lambda: _ended(url), RUNS, patience_seconds=60 + RUNS / 5)
+    storm.rage([RUNS // 4, RUNS // 2], lambda: _ended(url), all_runs(RUNS), patience_seconds=60 + RUNS / 5)
     for worker in storm.calm():
         worker.wait_for("started")  # before that, it does not know how to stop
         worker.terminate()
         worker.finish()
 
-    lost = await check_everything(url, effects.all(), runs=RUNS, paused=frozenset(storm.ever_paused))
+    lost = await check_everything(url, effects.all(), runs=all_runs(RUNS), paused=frozenset(storm.ever_paused))
     _check_that_nothing_is_left(url)
     record_figure(f"chaos on PostgreSQL (seed {seed}): {RUNS} runs, {dict(storm.blows)}, {lost} attempts lost")
 
