@@ -74,6 +74,8 @@ def _words(event: HistoryEvent) -> str:
         case "step.pending" if "signals" in data:
             until = f" until {_time(data['until'])}" if data.get("until") else ""
             return f"waits for {', '.join(map(repr, data['signals']))}{until}"
+        case "step.pending" if "poll" in data:
+            return f"poll {data['poll']} was not it yet, next one at {_time(data.get('until'))}"
         case "step.pending":
             return f"waits until {_time(data.get('until'))}"
         case "step.child_started":

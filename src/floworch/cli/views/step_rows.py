@@ -104,6 +104,8 @@ def _under_way(step: StepRecord) -> str | None:
     if step.child_run_id:
         return f"run {step.child_run_id}"
     progress = step.progress or {}
+    if progress.get("kind") == "poll" and not step.status.is_final:
+        return f"{plural(progress['polls'], 'poll')} so far"
     return plural(progress["started"], "iteration") if progress.get("kind") == "until" else None
 
 

@@ -42,7 +42,7 @@ _TOLD = (
     "branch",
     "reason",
     "retry_at",
-    "until",
+    "until", "poll",
     "iteration",
     "trigger",
     "child",

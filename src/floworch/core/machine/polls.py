@@ -5,8 +5,9 @@ from __future__ import annotations
 from floworch.core.dag.plan import StepPlan
 from floworch.core.machine.progress import PollProgress
 from floworch.core.machine.state import StepState
+from floworch.core.model.payload import Json
 
-__all__ = ["after_poll", "with_clock"]
+__all__ = ["after_poll", "poll_facts", "with_clock"]
 
 
 def after_poll(state: StepState) -> StepState:
@@ -16,6 +17,11 @@ def after_poll(state: StepState) -> StepState:
     """
     polls = state.progress.polls if isinstance(state.progress, PollProgress) else 0
     return state._replace(progress=PollProgress(polls + 1), failures=0, lost=0)
+
+
+def poll_facts(state: StepState) -> dict[str, Json]:
+    """Which poll it was, for the history."""
+    return {"poll": state.progress.polls} if isinstance(state.progress, PollProgress) else {}
 
 
 def with_clock(state: StepState, plan: StepPlan) -> StepState:

@@ -36,7 +36,7 @@ from floworch.core.machine.draft import Draft
 from floworch.core.machine.environment import Payloads
 from floworch.core.machine.mailbox import Letter
 from floworch.core.machine.planning import continue_from, enter_scope, follow
-from floworch.core.machine.polls import after_poll, with_clock
+from floworch.core.machine.polls import after_poll, poll_facts, with_clock
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
@@ -184,7 +184,8 @@ def _defer(draft: Draft, command: StepDeferred) -> None:
     if draft.plan_of(command.step_key).poll is not None:
         state = after_poll(state)
     _park(draft, command, state, WaitKind.DEFERRED, due_at, reason=None)
-    draft.fact("step.pending", command.step_key, attempt=command.attempt, until=due_at.isoformat())
+    until = due_at.isoformat()
+    draft.fact("step.pending", command.step_key, attempt=command.attempt, until=until, **poll_facts(state))
 
 
 def _park(
