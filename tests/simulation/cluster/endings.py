@@ -67,6 +67,8 @@ def _check_outcome(run: RunAccount) -> None:
         executions=run.first_executions,
         pinned=run.pinned,
         lost=frozenset(run.lost_for_good),
+        entered={key: row.loop.started for key, row in run.ledger.rows.items() if row.loop is not None},
+        counted_from=run.counted_from,
     )
     results = run.ledger.results()
     wrong = {

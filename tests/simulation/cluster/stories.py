@@ -31,6 +31,7 @@ from tests.simulation.specs import (
     SignalSpec,
     Source,
     StepSpec,
+    UntilSpec,
 )
 from tests.simulation.strategies import Story
 
@@ -67,6 +68,9 @@ def _complete(steps: dict[str, Json], specs: Sequence[StepSpec], *, in_loop: boo
         if spec.loop is not None:
             _complete(written["steps"], spec.loop.body, in_loop=True, chance=chance)
             continue
+        if spec.until is not None:
+            _complete(written["steps"], spec.until.body, in_loop=in_loop, chance=chance)
+            continue
         if spec.signal is not None:
             continue
         seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name, _ in spec.run_after}
@@ -89,6 +93,7 @@ class _Scope:
         path: str = "",
         outer: Mapping[str, bool] | None = None,
         depth: int = 0,
+        has_item: bool = False,
     ) -> None:
         self._chance = chance
         self._outcomes = outcomes
@@ -96,6 +101,7 @@ class _Scope:
         self._outer = outer or {}
         """Steps around that are certainly final → whether they are loops."""
         self._depth = depth
+        self._has_item = has_item
         self._shape = chance.choice(["chain", "fan", "any", "any"])
 
     def draw(self, keys: str, loops: int) -> tuple[StepSpec, ...]:
@@ -112,7 +118,11 @@ class _Scope:
                 steps.append(StepSpec(key, run_after, self._guards(readable), signal=signal))
             elif loops and self._chance.random() < 0.2:
                 loops -= 1
-                steps.append(StepSpec(key, run_after, self._guards(readable), 1, self._loop(key, readable)))
+                guards = self._guards(readable)
+                if self._chance.random() < 0.5:
+                    steps.append(StepSpec(key, run_after, guards, until=self._until(key, readable)))
+                else:
+                    steps.append(StepSpec(key, run_after, guards, loop=self._loop(key, readable)))
             else:
                 steps.append(StepSpec(key, run_after, self._guards(readable), self._play(key)))
         return tuple(steps)
@@ -144,17 +154,27 @@ class _Scope:
         return Outcome("succeed", _data(self._chance)) if kind == "succeed" else Outcome(kind)  # type: ignore[arg-type]
 
     def _loop(self, key: str, readable: Mapping[str, bool]) -> LoopSpec:
-        body = _Scope(self._chance, self._outcomes, f"{self._path}{key}.", readable, self._depth + 1)
+        body = _Scope(self._chance, self._outcomes, f"{self._path}{key}.", readable, self._depth + 1, has_item=True)
         keys = _BODY_KEYS[self._depth][: self._chance.randint(1, 3)]
         return LoopSpec(
-            self._source(readable), body.draw(keys, loops=1 if self._depth == 0 else 0), self._chance.randint(1, 4)
+            self._source(readable),
+            body.draw(keys, loops=1 if self._depth == 0 else 0),
+            self._chance.randint(1, 4),
+            self._chance.choice(["fail", "fail", "continue", "stopNew"]),
         )
+
+    def _until(self, key: str, readable: Mapping[str, bool]) -> UntilSpec:
+        body = _Scope(self._chance, self._outcomes, f"{self._path}{key}.", readable, self._depth + 1, self._has_item)
+        steps = body.draw(_BODY_KEYS[self._depth][: self._chance.randint(1, 2)], loops=1 if self._depth == 0 else 0)
+        last = Compare(Read("output", steps[-1].key, (0, "n") if steps[-1].loop else ("n",)), "!=", None)
+        enough = Compare(Read("index"), ">=", self._chance.randint(0, 3))
+        return UntilSpec(self._chance.choice([last, enough]), steps, 3, self._chance.choice([0, 2, 15]))
 
     def _source(self, readable: Mapping[str, bool]) -> Source:
         literal = tuple(_items(self._chance))
         choices: list[Source] = [literal, literal, literal, Read("body", None, ("items",))]
         choices += [Read("output", name, () if is_loop else ("items",)) for name, is_loop in readable.items()]
-        if self._depth:
+        if self._has_item:
             choices.append(Read("item", None, ("items",)))
         return self._chance.choice(choices)
 

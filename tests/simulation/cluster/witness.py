@@ -164,6 +164,8 @@ class Witness:
             key = f"{scope}.{name}" if scope else name
             assert status == run.ledger.rows[key].status, f"{execution} sees {name!r} as {status}"
             assert output == run.ledger.output(key), f"{execution} sees {output} as the output of {name!r}"
+        while scope and scope.rpartition(".")[0] not in run.ledger.items:
+            scope = scope.rpartition(".")[0].rpartition(".")[0]
         if scope:
             loop_key, _, index = scope.rpartition(".")
             assert item == run.ledger.items[loop_key].value[int(index)], f"{execution} sees the item {item}"
