@@ -22,6 +22,7 @@ from floworch.errors import InvalidTransition
 from tests.simulation.laws import check_beginnings, check_history, check_state
 from tests.simulation.ledger import Conflict, Ledger
 from tests.simulation.plain import frozen, plain
+from tests.simulation.specs import cleans_up
 
 __all__ = ["START", "Desk"]
 
@@ -49,6 +50,7 @@ class Desk:
     """Attempts that were started."""
     interrupted: list[str] = field(default_factory=list)
     """Steps that the last transition wants to stop."""
+    last: Transition = field(init=False)
     transitions: list[object] = field(default_factory=list)
     """Every transition, as plain values."""
 
@@ -88,7 +90,7 @@ class Desk:
     def claim(self, key: str, owner: str, *, in_secret: bool) -> None:
         """Start a ready step by a claim at the store; ``in_secret`` in another process."""
         assert self.row[0] is RunStatus.RUNNING
-        assert self.row[2] is None, f"{key} can be claimed while the run is being stopped"
+        assert self.row[2] is None or cleans_up(key), f"{key} can be claimed while the run is being stopped"
         row = claim_step(self.loaded() if in_secret else self.state, key, owner, self.now)
         self.ledger.claim(key, owner, row)
         self._note_start(key, row.attempt)
@@ -143,6 +145,7 @@ class Desk:
         assert self.row == (self.state.status, self.state.deadline, self.state.stop, self.state.ended_at)
         self.cache |= transition.payloads
         self.interrupted = sorted(transition.interrupted)
+        self.last = transition
         self.transitions.append(plain(transition))
         self._check_lists(transition, before, offer)
         begun = transition.steps.keys() - (before.keys() - _reset_in(transition))

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from floworch.core.machine.history import fold
-from floworch.core.machine.progress import LoopProgress, UntilProgress
+from floworch.core.machine.progress import GroupProgress, LoopProgress, UntilProgress
 from floworch.core.machine.state import RunState, SkipKind, StepState
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus, StepStatus
 from tests.simulation.ledger import Ledger
-from tests.simulation.specs import StepSpec, spec_of, steps_of_scope
+from tests.simulation.polls import check_polls
+from tests.simulation.scopes import check_scopes
+from tests.simulation.specs import StepSpec, cleans_up, spec_of, steps_of_scope
 from tests.simulation.truth import ExpressionFails, as_list, holds, read
 
 __all__ = ["check_beginnings", "check_end", "check_history", "check_state"]
@@ -32,6 +34,7 @@ def check_state(state: RunState, ledger: Ledger) -> None:
             _check_loop(ledger, key, row, row.loop)
         if isinstance(row.progress, UntilProgress):
             _check_until(ledger, key, row, row.progress)
+    check_polls(ledger)
     if state.status is RunStatus.RUNNING:
         assert any(_can_move(row) for row in state.steps.values()), (
             "nothing can happen any more, and the run has not ended"
@@ -45,8 +48,9 @@ def check_end(state: RunState, ledger: Ledger) -> None:
     assert state.ended_at is not None
     open_rows = {key: row.status for key, row in ledger.rows.items() if not row.is_final}
     assert not open_rows
+    check_scopes(ledger)
     for scope in {"", *_entered_scopes(ledger)}:
-        missing = [spec.key for spec in steps_of_scope(ledger.flow, scope) if _key(scope, spec) not in ledger.rows]
+        missing = [spec.key for spec in _steps(ledger, scope) if _key(scope, spec) not in ledger.rows]
         assert not missing, f"steps of {scope!r} without a row"
 
 
@@ -78,7 +82,7 @@ def _check_beginning(ledger: Ledger, key: str, row: StepState, stopping: SkipKin
         return
     satisfied = not blocked and all(end is not None and end.is_final for end in ends.values())
     assert satisfied, f"{key} began before its dependencies were satisfied"
-    if stopping is not None:
+    if stopping is not None and not cleans_up(key):
         assert row.skip is stopping, f"{key} began while the run is being stopped"
         return
     decision = _decide(ledger, key, spec)
@@ -94,6 +98,8 @@ def _decide(ledger: Ledger, key: str, spec: StepSpec) -> str:
             return "when"
         if spec.until is not None:
             return "until"
+        if spec.scope is not None:
+            return "scope"
         if spec.signal is not None:
             return "wait"
         if spec.loop is None:
@@ -120,6 +126,8 @@ def _matches(decision: str, row: StepState, error: str | None) -> bool:
             return row.loop is not None
         case "until":
             return isinstance(row.progress, UntilProgress)
+        case "scope":
+            return isinstance(row.progress, GroupProgress)
         case _:
             return row.status is StepStatus.FAILED and error == decision
 
@@ -171,7 +179,15 @@ def _is_entered(ledger: Ledger, scope: str) -> bool:
 
 
 def _open_steps(ledger: Ledger, scope: str) -> int:
-    return sum(1 for spec in steps_of_scope(ledger.flow, scope) if not _is_final(ledger, _key(scope, spec)))
+    return sum(1 for spec in _steps(ledger, scope) if not _is_final(ledger, _key(scope, spec)))
+
+
+def _steps(ledger: Ledger, scope: str) -> Iterable[StepSpec]:
+    """Steps that end before the scope does. Of the compensations only those that have begun: the others never may."""
+    steps = steps_of_scope(ledger.flow, scope)
+    if scope.rpartition(".")[2] != "compensate":
+        return steps
+    return [spec for spec in steps if _key(scope, spec) in ledger.rows]
 
 
 def _unmet(ledger: Ledger, scope: str) -> Iterable[tuple[str, int]]:
@@ -212,7 +228,7 @@ class _LedgerFacts:
         for scope in self._scopes():
             loop_key, _, index = scope.rpartition(".")
             items = self.ledger.items.get(loop_key)
-            if scope and loop in (None, loop_key.rpartition(".")[2]) and (items or not of_items):
+            if index.isdigit() and loop in (None, loop_key.rpartition(".")[2]) and (items or not of_items):
                 return items and items.value[int(index)], int(index)
         raise AssertionError(f"no loop {loop!r} around {self.key}")
 
@@ -220,5 +236,8 @@ class _LedgerFacts:
         scope = self.key.rpartition(".")[0]
         while scope:
             yield scope
+            block, _, branch = scope.rpartition(".")
+            if branch in ("catch", "finally"):
+                yield f"{block}.steps"
             scope = scope.rpartition(".")[0].rpartition(".")[0]
         yield ""

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from floworch.core.machine.block_output import state_payload
-from floworch.core.machine.progress import UntilProgress, progress_to_json
+from floworch.core.machine.progress import GroupProgress, UntilProgress, progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact, Rarities, StepChange, Transition
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
-from tests.simulation.oracle import Result, scope_outcome, succeeded_loop, succeeded_until, usual_ends
+from tests.simulation.oracle import Result, scope_outcome, succeeded_loop, succeeded_scope, usual_ends
 from tests.simulation.specs import FlowSpec, spec_of, steps_of_scope
 
 __all__ = ["Conflict", "Ledger", "result_of"]
@@ -40,6 +40,7 @@ class Ledger:
     outputs: dict[str, Payload] = field(default_factory=dict)
     errors: dict[str, StepError] = field(default_factory=dict)
     items: dict[str, Payload] = field(default_factory=dict)
+    inputs: dict[str, Payload] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     reopened: set[str] = field(default_factory=set)
     """Scopes that a retry has reopened and that have not ended again."""
@@ -105,6 +106,9 @@ class Ledger:
     def _put(self, key: str, change: StepChange) -> None:
         self.rows[key] = change.state
         self._put_payloads(key, change.output, change.error)
+        self.inputs.pop(key, None)
+        if change.input is not None:
+            self.inputs[key] = change.input
 
     def _put_payloads(self, key: str, output: Payload | None, error: StepError | None) -> None:
         self.outputs.pop(key, None)
@@ -131,6 +135,8 @@ class Ledger:
                 return self.items.get(ref.step_key)
             case PayloadKind.HEADERS:
                 return None
+            case PayloadKind.INPUT:
+                return self.inputs.get(ref.step_key)
             case PayloadKind.STATE:
                 row = self.rows.get(ref.step_key)
                 return None if row is None else _state(row)
@@ -147,10 +153,12 @@ def result_of(ledger: Ledger, key: str) -> Result:
         if row.loop is not None:
             return succeeded_loop([_entry(ledger, f"{key}.{index}") for index in range(row.loop.total)])
         if isinstance(row.progress, UntilProgress):
-            return succeeded_until(_entry(ledger, f"{key}.{row.progress.started - 1}"))
+            return succeeded_scope(_entry(ledger, f"{key}.{row.progress.started - 1}"))
+        if isinstance(row.progress, GroupProgress):
+            return succeeded_scope(_entry(ledger, f"{key}.{'catch' if row.progress.caught else 'steps'}"))
         return Result(row.status, ledger.outputs[key].value, shown=True)
     if row.status is StepStatus.SKIPPED:
-        assert row.skip is not None or spec_of(ledger.flow, key).loop is not None, f"{key} has no kind of skip"
+        assert row.skip is not None or spec_of(ledger.flow, key).is_block, f"{key} has no kind of skip"
         return Result(row.status, why=_WHY_SKIPPED[row.skip])
     kind = ledger.errors[key].type
     return Result(row.status, why=_WHY_FAILED.get(kind, kind))

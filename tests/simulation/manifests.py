@@ -20,6 +20,7 @@ from tests.simulation.specs import (
     LoopSpec,
     Negation,
     Read,
+    ScopeSpec,
     StepSpec,
     UntilSpec,
 )
@@ -27,10 +28,11 @@ from tests.simulation.specs import (
 __all__ = ["FLOW_ID", "manifest_of", "plan_of", "text_of"]
 
 FLOW_ID = UUID("00000000-0000-0000-0000-0000000000f1")
+_ENDLESS_SECONDS = 300_000_000
 
 
 def plan_of(flow: FlowSpec) -> FlowPlan:
-    return compile_manifest(FLOW_ID, "RandomFlow", "1.0", manifest_of(flow))
+    return compile_manifest(FLOW_ID, "RandomFlow", "1.0", manifest_of(flow), {"ask"})
 
 
 def manifest_of(flow: FlowSpec) -> FlowManifest:
@@ -61,6 +63,8 @@ def _steps(steps: Sequence[StepSpec]) -> Json:
 def _step(spec: StepSpec) -> Json:
     guards = [text_of(guard) for guard in spec.guards]
     written: dict[str, Json] = {"type": "Work", "runAfter": {}}
+    if spec.polls:
+        written |= {"type": "Ask", "inputs": {"pollCondition": True, "pollTimeoutSeconds": _ENDLESS_SECONDS}}
     if spec.signal is not None:
         inputs = {"signalName": spec.signal.name, "quorum": spec.signal.quorum}
         written |= {"type": "WaitForSignal", "inputs": inputs}
@@ -71,9 +75,18 @@ def _step(spec: StepSpec) -> Json:
         if number < len(guards):
             edge["when"] = guards[number]
         written["runAfter"][name] = edge
+    if spec.undo is not None:
+        written["compensate"] = {"type": "Work"}
+    if spec.scope is not None:
+        return written | _scope(spec.scope)
     if spec.loop is not None:
         return written | _loop(spec.loop)
     return written if spec.until is None else written | _until(spec.until)
+
+
+def _scope(scope: ScopeSpec) -> dict[str, Json]:
+    branches = {"steps": scope.steps, "catch": scope.catch, "finally": scope.last}
+    return {"type": "Scope"} | {name: _steps(steps) for name, steps in branches.items() if steps}
 
 
 def _loop(loop: LoopSpec) -> dict[str, Json]:

@@ -13,7 +13,16 @@ from typing import Protocol
 
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus, StepStatus
-from tests.simulation.specs import FlowSpec, LoopSpec, Outcome, StepSpec, UntilSpec, steps_of_scope
+from tests.simulation.specs import (
+    FlowSpec,
+    LoopSpec,
+    Outcome,
+    ScopeSpec,
+    StepSpec,
+    UntilSpec,
+    script_place,
+    steps_of_scope,
+)
 from tests.simulation.truth import ExpressionFails, Facts, as_list, holds, read
 
 __all__ = [
@@ -25,7 +34,7 @@ __all__ = [
     "scope_outcome",
     "skipped_behind",
     "succeeded_loop",
-    "succeeded_until",
+    "succeeded_scope",
 ]
 
 
@@ -58,6 +67,7 @@ class _Judge:
     executions: Mapping[str, int]
     lost: frozenset[tuple[str, int]]
     begun: Mapping[str, Sequence[Json] | None]
+    gone_on: Mapping[str, str]
     entered: Mapping[str, int]
     counted_from: Mapping[str, int]
     results: dict[str, Result]
@@ -69,17 +79,20 @@ class _Scope:
 
     steps: Sequence[StepSpec]
     prefix: str = ""
-    path: str = ""
     indexes: tuple[int, ...] = ()
     loop: str = ""
     item: Json = None
     has_item: bool = False
     outer: _Scope | None = None
+    beside: _Scope | None = None
+    """The steps of the scope whose ``catch`` or ``finally`` this is."""
 
     def around(self) -> Iterable[_Scope]:
         scope: _Scope | None = self
         while scope is not None:
             yield scope
+            if scope.beside is not None:
+                yield scope.beside
             scope = scope.outer
 
 
@@ -91,6 +104,7 @@ def expected(
     pinned: Mapping[str, Result] | None = None,
     lost: frozenset[tuple[str, int]] = frozenset(),
     begun: Mapping[str, Sequence[Json] | None] | None = None,
+    gone_on: Mapping[str, str] | None = None,
     entered: Mapping[str, int] | None = None,
     counted_from: Mapping[str, int] | None = None,
 ) -> Verdict:
@@ -98,12 +112,21 @@ def expected(
 
     ``executions`` says how often a step has run before, ``pinned`` are results that stay as they are (both after
     a retry), ``lost`` are the executions that were declared lost for good, by key and number. ``begun`` are steps that
-    had begun before a retry changed what they depend on, with their items if they are loops: they go on. ``entered``
-    says how many iterations a loop has begun that begins none after a failure, because that depends on the order of
-    things. ``counted_from`` are the iterations that a loop retried by hand had behind it.
+    had begun before a retry changed what they depend on, with their items if they are loops: they go on. ``gone_on``
+    are scopes that had acted upon how their steps had ended, which stays as it was. ``entered`` says how many
+    iterations a loop has begun that begins none after a failure, because that depends on the order of things.
+    ``counted_from`` are the iterations that a loop retried by hand had behind it.
     """
     judge = _Judge(
-        flow, script, executions or {}, lost, begun or {}, entered or {}, counted_from or {}, dict(pinned or {})
+        flow=flow,
+        script=script,
+        executions=executions or {},
+        lost=lost,
+        begun=begun or {},
+        gone_on=gone_on or {},
+        entered=entered or {},
+        counted_from=counted_from or {},
+        results=dict(pinned or {}),
     )
     status = _judge_scope(judge, _Scope(flow.steps))
     return Verdict(RunStatus(status.value), judge.results)
@@ -191,6 +214,8 @@ def _decide(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
 
 
 def _run(judge: _Judge, scope: _Scope, spec: StepSpec, items: Sequence[Json] | None) -> Result:
+    if spec.scope is not None:
+        return _group(judge, scope, spec, spec.scope)
     if spec.until is not None:
         return _until(judge, scope, spec, spec.until)
     if spec.signal is not None:
@@ -206,7 +231,7 @@ def _items(loop: LoopSpec, facts: Facts) -> list[Json] | None:
 
 
 def _play(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
-    key, path = scope.prefix + spec.key, scope.path + spec.key
+    key, (path, _) = scope.prefix + spec.key, script_place(scope.prefix + spec.key)
     execution, failures = judge.executions.get(key, 0), 0
     for number in range(execution, execution + 1000):
         if (key, number) in judge.lost:
@@ -220,14 +245,16 @@ def _play(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
             case "fail":
                 failures += 1
                 if failures == spec.max_attempts:
-                    return Result(StepStatus.FAILED, why="Boom")
+                    return Result(StepStatus.FAILED, why="ChildFailed" if spec.by_child else "Boom")
             case "defer":
-                continue
+                failures = 0 if spec.polls else failures
     raise AssertionError(f"the script of {path} never comes to an end")
 
 
 def _loop(judge: _Judge, scope: _Scope, spec: StepSpec, loop: LoopSpec, items: Sequence[Json]) -> Result:
-    iterations = [replace(_iteration(scope, spec, index), item=item, has_item=True) for index, item in enumerate(items)]
+    iterations = [
+        replace(_iteration(scope, spec, loop.body, index), item=item, has_item=True) for index, item in enumerate(items)
+    ]
     if loop.on_item_failure == "stopNew":
         begun = iterations[: judge.entered.get(scope.prefix + spec.key, len(iterations))]
         if StepStatus.FAILED in [_judge_scope(judge, iteration) for iteration in begun]:
@@ -244,24 +271,23 @@ def _loop(judge: _Judge, scope: _Scope, spec: StepSpec, loop: LoopSpec, items: S
 def _until(judge: _Judge, scope: _Scope, spec: StepSpec, until: UntilSpec) -> Result:
     first = judge.counted_from.get(scope.prefix + spec.key, 0)
     for index in range(first + until.max_iterations):
-        iteration = replace(_iteration(scope, spec, index), steps=until.body)
+        iteration = _iteration(scope, spec, until.body, index)
         if _judge_scope(judge, iteration) is StepStatus.FAILED:
             return Result(StepStatus.FAILED, why="iterations")
         if index < first:
             continue  # a retry by hand goes on, whatever ended the loop before
         try:
             if holds(until.condition, _ScopeFacts(judge, iteration)):
-                return succeeded_until(_results(judge, iteration))
+                return succeeded_scope(_results(judge, iteration))
         except ExpressionFails:
             return Result(StepStatus.FAILED, why="ExpressionError")
     return Result(StepStatus.FAILED, why="UntilExhausted")
 
 
-def _iteration(scope: _Scope, spec: StepSpec, index: int) -> _Scope:
+def _iteration(scope: _Scope, spec: StepSpec, steps: Sequence[StepSpec], index: int) -> _Scope:
     return _Scope(
-        steps=spec.loop.body if spec.loop else (),
+        steps=steps,
         prefix=f"{scope.prefix}{spec.key}.{index}.",
-        path=f"{scope.path}{spec.key}.",
         indexes=(*scope.indexes, index),
         loop=spec.key,
         outer=scope,
@@ -272,8 +298,64 @@ def _results(judge: _Judge, scope: _Scope) -> Mapping[str, Result]:
     return {leaf.key: judge.results[scope.prefix + leaf.key] for leaf in usual_ends(scope.steps)}
 
 
-def succeeded_until(leaves: Mapping[str, Result]) -> Result:
-    """Result of a loop that has come to its end, from how the leaves of its last iteration ended."""
+def _group(judge: _Judge, scope: _Scope, spec: StepSpec, group: ScopeSpec) -> Result:
+    key, branches = scope.prefix + spec.key, group.branches
+    body = _branch(scope, spec, "steps", group.steps)
+    end = StepStatus(judge.gone_on.get(key) or _judge_scope(judge, body))
+    _judge_scope(judge, body)
+    failed_to_undo = end is StepStatus.FAILED and StepStatus.FAILED in _undo(judge, scope, spec, group)
+    is_caught = False
+    if end is StepStatus.FAILED and "catch" in branches:
+        is_caught = _judge_scope(judge, _branch(scope, spec, "catch", group.catch, body)) is StepStatus.SUCCEEDED
+    last = StepStatus.SUCCEEDED
+    if "finally" in branches:
+        last = _judge_scope(judge, _branch(scope, spec, "finally", group.last, body))
+    if failed_to_undo:
+        return Result(StepStatus.FAILED, why="CompensationFailed")
+    if (end is StepStatus.FAILED and not is_caught) or last is StepStatus.FAILED:
+        return Result(StepStatus.FAILED, why="ScopeFailed")
+    if end is StepStatus.SKIPPED:
+        return Result(StepStatus.SKIPPED, why="iterations")
+    branch = _branch(scope, spec, "catch", group.catch) if is_caught else body
+    return succeeded_scope({leaf.key: judge.results[branch.prefix + leaf.key] for leaf in usual_ends(branch.steps)})
+
+
+def _branch(
+    scope: _Scope, spec: StepSpec, name: str, steps: Sequence[StepSpec], beside: _Scope | None = None
+) -> _Scope:
+    return _Scope(
+        steps=steps,
+        prefix=f"{scope.prefix}{spec.key}.{name}.",
+        indexes=scope.indexes,
+        outer=scope,
+        beside=beside,
+    )
+
+
+def _undo(judge: _Judge, scope: _Scope, spec: StepSpec, group: ScopeSpec) -> list[StepStatus]:
+    """How the compensations end of what the scope has done, and the scopes inside it that have not undone it."""
+    body, ends = _branch(scope, spec, "steps", group.steps), []
+    for inner in group.steps:
+        key = body.prefix + inner.key
+        if inner.undo and judge.results[key].status is StepStatus.SUCCEEDED:
+            undoing = _branch(scope, spec, "compensate", group.branches["compensate"])
+            ends.append(_result(judge, undoing, next(one for one in undoing.steps if one.key == inner.key)).status)
+        if inner.scope is not None and _has_kept(judge, body, inner, inner.scope):
+            ends += _undo(judge, body, inner, inner.scope)
+    return ends
+
+
+def _has_kept(judge: _Judge, scope: _Scope, spec: StepSpec, group: ScopeSpec) -> bool:
+    """Whether the scope has begun, and has not undone what its steps have done."""
+    prefix = f"{scope.prefix}{spec.key}.steps."
+    if not any(prefix + inner.key in judge.results for inner in group.steps):
+        return False
+    end = judge.gone_on.get(scope.prefix + spec.key)
+    return (end or _judge_scope(judge, _branch(scope, spec, "steps", group.steps))) != StepStatus.FAILED
+
+
+def succeeded_scope(leaves: Mapping[str, Result]) -> Result:
+    """Result of a scope that succeeded, from how the leaves of its steps or of its catch ended (leaf key → result)."""
     return Result(StepStatus.SUCCEEDED, _entry(leaves), shown=any(leaf.shown for leaf in leaves.values()))
 
 
@@ -316,16 +398,20 @@ class _ScopeFacts:
         raise AssertionError(f"no loop {loop!r} around")
 
 
-def retried_keys(flow: FlowSpec, ends: Mapping[str, Result], key: str) -> frozenset[str]:
-    """Keys that a retry of the failed step ``key`` decides anew: itself, the loops around it, and in every scope on the
-    way out whatever was skipped behind them because of how earlier steps ended.
+def retried_keys(
+    flow: FlowSpec, ends: Mapping[str, Result], key: str, gone_on: Iterable[str] = ()
+) -> frozenset[str]:
+    """Keys that a retry of the failed step ``key`` decides anew: itself, the blocks around it, and in every scope on
+    the way out whatever was skipped behind them because of how earlier steps ended.
 
-    ``ends`` holds the steps that are final.
+    ``ends`` holds the steps that are final. What is behind a step of a scope that has gone on stays as it is.
     """
     again: set[str] = set()
+    fixed = {f"{scope}.steps" for scope in gone_on}
     while key:
-        again |= {key} | skipped_behind(flow, ends, key)
-        key = key.rpartition(".")[0].rpartition(".")[0]
+        around = key.rpartition(".")[0]
+        again |= {key} | (set() if around in fixed else skipped_behind(flow, ends, key))
+        key = around.rpartition(".")[0]
     return frozenset(again)
 
 

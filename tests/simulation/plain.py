@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 
+from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.state import RunState
 from floworch.core.model.payload import Payload
 
@@ -29,6 +30,8 @@ def plain(value: object) -> object:
     match value:
         case Payload():
             return value.text
+        case FlowPlan():
+            return value.manifest_hash
         case dict():
             return [(plain(key), plain(item)) for key, item in value.items()]
         case list() | tuple():

@@ -27,17 +27,19 @@ from floworch.core.machine.commands import (
     StopRun,
     TimerFired,
 )
-from floworch.core.machine.progress import UntilProgress
+from floworch.core.machine.progress import GroupProgress, UntilProgress
 from floworch.core.machine.state import RunState, SkipKind, StepState
 from floworch.core.model.payload import Json, Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
+from tests.simulation.child_runs import ChildRuns, waits_for_child
 from tests.simulation.desk import START, Desk
 from tests.simulation.laws import check_history
 from tests.simulation.ledger import Ledger
 from tests.simulation.manifests import plan_of
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
-from tests.simulation.specs import Outcome, spec_of, steps_of_scope
+from tests.simulation.scopes import failed_compensations, gone_on, is_refused
+from tests.simulation.specs import Outcome, cleans_up, script_place, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
 
 __all__ = ["MAX_LOST", "Player", "Trouble", "play"]
@@ -83,13 +85,17 @@ class Player:
     """Results that no retry has undone."""
     begun: dict[str, list[Json] | None] = field(default_factory=dict)
     """Steps that had begun when a retry changed what they depend on, with the items of loops."""
+    gone_on: dict[str, str] = field(default_factory=dict)
+    """Scopes that had gone on when a step was retried, and how their steps had ended."""
     counted_from: dict[str, int] = field(default_factory=dict)
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
+    children: ChildRuns = field(init=False)
     reports: list[Command] = field(default_factory=list)
     """Everything that workers have reported."""
 
     def __post_init__(self) -> None:
         self.desk = Desk(plan_of(self.story.flow), Ledger(self.story.flow))
+        self.children = ChildRuns(self.desk.plan)
 
     @property
     def state(self) -> RunState:
@@ -121,7 +127,8 @@ class Player:
         """Every final status is what the oracle says, unless somebody stopped the run on the way."""
         check_history(self.state, self.ledger)
         if self.state.stop is not None:
-            assert self.state.status.value == self.state.stop.kind.value
+            end = "Failed" if failed_compensations(self.ledger) else self.state.stop.kind.value
+            assert self.state.status.value == end
             return
         verdict = expected(
             self.story.flow,
@@ -130,6 +137,7 @@ class Player:
             pinned=self.pinned,
             lost=frozenset(self.lost),
             begun=self.begun,
+            gone_on=self.gone_on,
             entered={key: row.loop.started for key, row in self.ledger.rows.items() if row.loop is not None},
             counted_from=self.counted_from,
         )
@@ -139,8 +147,7 @@ class Player:
         assert not wrong, f"(machine, oracle): {wrong}"
         assert self.state.status is verdict.run, f"machine: {self.state.status}, oracle: {verdict.run}"
         for key, result in verdict.steps.items():
-            spec = spec_of(self.story.flow, key)
-            if (spec.loop or spec.until) and result.status is StepStatus.SUCCEEDED:
+            if spec_of(self.story.flow, key).is_block and result.status is StepStatus.SUCCEEDED:
                 assert self._block_output(key) == result.output
 
     def _block_output(self, key: str) -> Json:
@@ -175,11 +182,17 @@ class Player:
         if self.trouble.retry and (failed := self._keys(StepStatus.FAILED)):
             yield self._on_one_of(failed, self.retry)
             yield self._on_one_of(failed, self.retry)
+        waiting = self._waiting_for_children()
+        yield self._on_one_of(waiting, self._end_child)
+        yield self._on_one_of([key for key in waiting if self.ledger.rows[key].due_at is not None], self._ask_again)
 
     def _on_one_of(self, keys: list[str], act: Callable[[str], None]) -> Callable[[], None] | None:
         return (lambda: act(keys[self._pick(len(keys))])) if keys else None
 
     def _go_on(self) -> None:
+        if waiting := self._waiting_for_children():
+            self._end_child(waiting[0])
+            return
         for status, act in (
             (StepStatus.RUNNING, self.report),
             (StepStatus.READY, self.claim),
@@ -191,12 +204,18 @@ class Player:
         raise AssertionError("nothing can happen any more, and the run has not ended")
 
     def _keys(self, status: StepStatus) -> list[str]:
-        """Keys of the steps with this status, as the store has them; no blocks that run: they are nobody's work."""
+        """Keys of the steps with this status, as the store has them; no blocks that run, and no steps that wait for
+        a child: they are nobody's work."""
         return [
             key
             for key, row in self.ledger.rows.items()
-            if row.status is status and not (row.is_block and status is StepStatus.RUNNING)
+            if row.status is status
+            and not (row.is_block and status is StepStatus.RUNNING)
+            and not waits_for_child(row)
         ]
+
+    def _waiting_for_children(self) -> list[str]:
+        return [key for key, row in self.ledger.rows.items() if waits_for_child(row)]
 
     def claim(self, key: str) -> None:
         self.desk.claim(key, "worker-1", in_secret=False)
@@ -216,13 +235,38 @@ class Player:
         self.report(key)
 
     def report(self, key: str) -> None:
-        execution = self.executions[key]
-        indexes = tuple(int(part) for part in key.split(".")[1::2])
-        outcome = self.story.script.outcome(".".join(key.split(".")[::2]), indexes, execution)
+        outcome = self._next_outcome(key)
+        if spec_of(self.story.flow, key).by_child and outcome.kind != "defer":
+            self._start_child(key)
+            return
         self.executions[key] += 1
         command = self._report_of(key, self.ledger.rows[key], outcome)
         self.reports.append(command)
         self.send(command)
+
+    def _next_outcome(self, key: str) -> Outcome:
+        return self.story.script.outcome(*script_place(key), self.executions[key])
+
+    def _start_child(self, key: str) -> None:
+        command = self.children.start(key, self.ledger.rows[key], self.state.facts.run_id)
+        self.reports.append(command)
+        self.send(command)
+
+    def _end_child(self, key: str) -> None:
+        outcome = self._next_outcome(key)
+        self.executions[key] += 1
+        command = self.children.end(key, self.ledger.rows[key], outcome, spec_of(self.story.flow, key).max_attempts)
+        self.send(command)
+        rows = dict(self.ledger.rows)
+        self.send(command)  # whoever tells it once more changes nothing
+        assert self.ledger.rows == rows
+
+    def _ask_again(self, key: str) -> None:
+        """The child that was asked to stop has not ended yet."""
+        row = self.ledger.rows[key]
+        assert row.due_at is not None
+        self.desk.now = max(self.desk.now, row.due_at)
+        self.send(TimerFired(key, row.attempt))
 
     def _report_of(self, key: str, row: StepState, outcome: Outcome) -> Command:
         match outcome.kind:
@@ -239,7 +283,7 @@ class Player:
 
     def lose(self, key: str) -> None:
         row = self.ledger.rows[key]
-        if row.lost + 1 >= MAX_LOST and self.state.stop is None:
+        if row.lost + 1 >= MAX_LOST and (self.state.stop is None or cleans_up(key)):
             self.lost.add((key, self.executions[key]))
         command = LeaseExpired(key, row.attempt, MAX_LOST)
         self.reports.append(command)
@@ -270,7 +314,7 @@ class Player:
         command = StopRun(StopKind.TIMED_OUT if past else StopKind.CANCELLED, "enough")
         if not past:
             self.desk.expect_refusal(StopRun(StopKind.TIMED_OUT))
-        running = sorted(self._keys(StepStatus.RUNNING))
+        running = sorted(key for key in self._keys(StepStatus.RUNNING) if not cleans_up(key))
         self.send(command)
         assert self.desk.interrupted == running
         self.desk.expect_refusal(command)
@@ -278,12 +322,14 @@ class Player:
     def retry(self, key: str) -> None:
         row = self.ledger.rows[key]
         command = RetryStep(key, None, self.ledger.rows_of_ended_iterations(key))
-        if self._is_bound_to_others(row) or self._is_behind(key) or self._cannot_reopen(key):
+        is_late = self._is_behind(key) or is_refused(self.ledger, key)
+        if self._is_bound_to_others(row) or is_late or self._cannot_reopen(key):
             self.desk.expect_refusal(command)
             return
         ends = self.ledger.results()
-        again = set(retried_keys(self.story.flow, ends, key))
-        if self.state.status.is_final and self.state.stop is not None:
+        self.gone_on = gone_on(self.ledger)
+        again = set(retried_keys(self.story.flow, ends, key, self.gone_on))
+        if self.state.status.is_final and self.state.stop is not None and not cleans_up(key):
             again |= self._stopped_around(key, ends)
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         for name, begun in self.ledger.rows.items():
@@ -296,9 +342,10 @@ class Player:
         self.send(command)
 
     def _is_bound_to_others(self, row: StepState) -> bool:
-        """A loop that has failed because of a step inside."""
+        """A block that has failed because of a step inside."""
         until = row.progress if isinstance(row.progress, UntilProgress) else None
-        return row.loop is not None or (until is not None and until.first_failure is not None)
+        is_failed_block = row.loop is not None or isinstance(row.progress, GroupProgress)
+        return is_failed_block or (until is not None and until.first_failure is not None)
 
     def _is_behind(self, key: str) -> bool:
         """The step is in an iteration from which a loop with a condition has gone on."""
@@ -311,7 +358,7 @@ class Player:
 
     def _cannot_reopen(self, key: str) -> bool:
         """A loop beside the step, or beside a loop around it, was stopped half-way."""
-        if self.state.stop is None:
+        if self.state.stop is None or cleans_up(key):
             return False
         return self.state.status is RunStatus.RUNNING or any(
             row.is_block and row.skip is SkipKind.RUN_STOPPED and not key.startswith(f"{name}.")
@@ -334,6 +381,7 @@ class Player:
 
     def send(self, command: Command) -> None:
         self._note_begun(self.desk.send(command, self._offer()))
+        self.children.committed(self.desk.last, self.ledger)
 
     def _note_begun(self, keys: set[str]) -> None:
         for key in keys:

@@ -28,11 +28,14 @@ __all__ = [
     "Negation",
     "Outcome",
     "Read",
+    "ScopeSpec",
     "Script",
     "SignalSpec",
     "Source",
     "StepSpec",
     "UntilSpec",
+    "cleans_up",
+    "script_place",
     "spec_of",
     "step",
     "steps_of_scope",
@@ -102,6 +105,17 @@ class StepSpec:
     loop: LoopSpec | None = None
     signal: SignalSpec | None = None
     until: UntilSpec | None = None
+    scope: ScopeSpec | None = None
+    polls: bool = False
+    """Whether deferrals are polls that were not answered as the step wants."""
+    by_child: bool = False
+    """Whether what the handler comes to is the end of a run that it starts. It never defers."""
+    undo: int | None = None
+    """Attempts that the compensation of the step has; None for a step without one."""
+
+    @property
+    def is_block(self) -> bool:
+        return self.loop is not None or self.until is not None or self.scope is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,21 @@ class UntilSpec:
     body: tuple[StepSpec, ...]
     max_iterations: int = 3
     delay_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSpec:
+    steps: tuple[StepSpec, ...]
+    catch: tuple[StepSpec, ...] = ()
+    last: tuple[StepSpec, ...] = ()
+    """The branch ``finally``."""
+
+    @property
+    def branches(self) -> Mapping[str, tuple[StepSpec, ...]]:
+        """Those that the scope has. Compensations go by the keys of the steps that they undo."""
+        undoing = tuple(StepSpec(spec.key, max_attempts=spec.undo) for spec in self.steps if spec.undo)
+        branches = {"steps": self.steps, "compensate": undoing, "catch": self.catch, "finally": self.last}
+        return {name: steps for name, steps in branches.items() if steps}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +203,30 @@ def step(key: str, *after: str, **more: frozenset[StepStatus]) -> StepSpec:
 
 
 def steps_of_scope(flow: FlowSpec, scope: str) -> tuple[StepSpec, ...]:
-    """Steps of the flow itself (``""``) or of an iteration such as ``l.0.m.3``."""
+    """Steps of the flow itself (``""``), of an iteration such as ``l.0.m.3``, or of a branch such as ``s.catch``."""
     steps = flow.steps
-    for name in scope.split(".")[::2] if scope else ():
+    parts = scope.split(".") if scope else []
+    for name, branch in zip(parts[::2], parts[1::2], strict=True):
         block = next(spec for spec in steps if spec.key == name)
-        loop = block.loop or block.until
-        assert loop is not None
-        steps = loop.body
+        if block.scope is not None:
+            steps = block.scope.branches[branch]
+        else:
+            loop = block.loop or block.until
+            assert loop is not None
+            steps = loop.body
     return steps
+
+
+def script_place(step_key: str) -> tuple[str, tuple[int, ...]]:
+    """Path and indexes by which the script knows the step: ``s.compensate.a`` is ``s.undo-a``."""
+    *around, own = step_key.split(".")
+    own = f"undo-{own}" if around[-1:] == ["compensate"] else own
+    return ".".join([*around[::2], own]), tuple(int(part) for part in around[1::2] if part.isdigit())
+
+
+def cleans_up(step_key: str) -> bool:
+    """Whether the step runs although its run is being stopped."""
+    return not {"compensate", "finally"}.isdisjoint(step_key.split(".")[1::2])
 
 
 def spec_of(flow: FlowSpec, step_key: str) -> StepSpec:

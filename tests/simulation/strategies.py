@@ -30,6 +30,7 @@ from tests.simulation.specs import (
     Negation,
     Outcome,
     Read,
+    ScopeSpec,
     Script,
     Source,
     StepSpec,
@@ -58,6 +59,12 @@ class _Sight:
     """Loops around, which have an index, innermost last."""
     item_loops: tuple[str, ...] = ()
     """Those of them that have items."""
+    blocks: int = 0
+    """Blocks around, of any kind."""
+    is_undone: bool = False
+    """Whether the steps are those of a scope, which undoes them when it fails."""
+    scopes_one_in: int = 5
+    """How many steps there are to one scope."""
 
 
 _KEYS = "abcdefghijkl"
@@ -86,11 +93,12 @@ _STATUSES: st.SearchStrategy[frozenset[StepStatus]] = st.one_of(
 
 
 @st.composite
-def stories(draw: st.DrawFn, max_steps: int = 12) -> Story:
-    """Random flows of up to ``max_steps`` top-level steps with loops that nest twice, and random outcomes."""
+def stories(draw: st.DrawFn, max_steps: int = 12, *, scopes_one_in: int = 5) -> Story:
+    """Random flows of up to ``max_steps`` top-level steps with scopes and with loops that nest twice, and random
+    outcomes."""
     outcomes: dict[str, tuple[Outcome, ...]] = {}
     size = draw(st.integers(1, max_steps))
-    steps = _draw_scope(draw, _KEYS[:size], _Sight(), "", outcomes, loops=2)
+    steps = _draw_scope(draw, _KEYS[:size], _Sight(scopes_one_in=scopes_one_in), "", outcomes, loops=2)
     return Story(FlowSpec(steps, draw(_DATA)), Script(outcomes))
 
 
@@ -111,19 +119,36 @@ def _draw_scope(
         is_loop = {spec.key: spec.loop is not None for spec in steps}
         readable = outer | {name: is_loop[name] for name in sorted(certain[key])}
         here = replace(sight, outer=readable)
-        loop = until = None
+        loop = until = scope = undo = None
         if loops and draw(st.integers(0, 2)) == 2:
             loops -= 1
             if draw(st.booleans()):
                 loop = _draw_loop(draw, here, key, f"{path}{key}.", outcomes)
             else:
                 until = _draw_until(draw, here, key, f"{path}{key}.", outcomes)
+        elif sight.blocks < 3 and draw(st.integers(1, sight.scopes_one_in + 4 * sight.blocks)) == 1:
+            scope = _draw_branches(draw, here, f"{path}{key}.", outcomes, loops)
+            loops = 0
         elif played := draw(_SCRIPTS):
             outcomes[path + key] = tuple(played)
+        if sight.is_undone and not (loop or until or scope):
+            undo = _draw_undo(draw, f"{path}undo-{key}", outcomes)
         guards = _draw_guards(draw, here, 1 + len(run_after))
         attempts = draw(st.integers(1, 3)) if path + key in outcomes else 1
-        steps.append(StepSpec(key, run_after, guards, attempts, loop, until))
+        polls = draw(st.booleans()) and _waits_and_ends(outcomes.get(path + key, ()))
+        by_child = not (loop or until or scope or polls) and draw(st.integers(0, 3)) == 3
+        steps.append(
+            StepSpec(
+                key, run_after, guards, attempts, loop, until=until, polls=polls, by_child=by_child, scope=scope, undo=undo
+            )
+        )
     return tuple(reversed(steps)) if draw(st.booleans()) else tuple(steps)
+
+
+def _waits_and_ends(played: Sequence[Outcome]) -> bool:
+    """Whether a step that plays this may poll: each answer forgives the failures before it, so those end nothing."""
+    kinds = {outcome.kind for outcome in played}
+    return "defer" in kinds and not kinds.isdisjoint({"succeed", "skip"})
 
 
 def _draw_edges(draw: st.DrawFn, before: str) -> tuple[tuple[str, frozenset[StepStatus]], ...]:
@@ -149,7 +174,14 @@ def _draw_loop(
     draw: st.DrawFn, sight: _Sight, key: str, path: str, outcomes: dict[str, tuple[Outcome, ...]]
 ) -> LoopSpec:
     keys = draw(st.sampled_from(_BODY_KEYS))[: draw(st.integers(1, 4 - sight.depth))]
-    inside = _Sight(sight.depth + 1, sight.outer, (*sight.loops, key), (*sight.item_loops, key))
+    inside = replace(
+        sight,
+        depth=sight.depth + 1,
+        loops=(*sight.loops, key),
+        item_loops=(*sight.item_loops, key),
+        blocks=sight.blocks + 1,
+        is_undone=False,
+    )
     source = draw(_sources(sight))
     body = _draw_scope(draw, keys, inside, path, outcomes, loops=1 if sight.depth == 0 else 0)
     return LoopSpec(source, body, draw(st.integers(1, 3)), draw(st.sampled_from(get_args(OnItemFailure))))
@@ -159,10 +191,31 @@ def _draw_until(
     draw: st.DrawFn, sight: _Sight, key: str, path: str, outcomes: dict[str, tuple[Outcome, ...]]
 ) -> UntilSpec:
     keys = draw(st.sampled_from(_BODY_KEYS))[: draw(st.integers(1, 3 - sight.depth))]
-    inside = _Sight(sight.depth + 1, sight.outer, (*sight.loops, key), sight.item_loops)
+    inside = replace(sight, depth=sight.depth + 1, loops=(*sight.loops, key), blocks=sight.blocks + 1, is_undone=False)
     body = _draw_scope(draw, keys, inside, path, outcomes, loops=1 if sight.depth == 0 else 0)
     seen = replace(inside, outer={spec.key: spec.loop is not None for spec in body})
     return UntilSpec(draw(_guards(seen)), body, draw(st.integers(1, 3)), draw(st.sampled_from([0, 0, 7])))
+
+
+def _draw_branches(
+    draw: st.DrawFn, sight: _Sight, path: str, outcomes: dict[str, tuple[Outcome, ...]], loops: int
+) -> ScopeSpec:
+    inside = replace(sight, blocks=sight.blocks + 1, is_undone=True)
+    steps = _draw_scope(draw, "efgh"[: draw(st.integers(1, 4))], inside, path, outcomes, loops)
+    seen = {**sight.outer, **{spec.key: spec.loop is not None for spec in steps}}
+    after = replace(inside, outer=seen, is_undone=False)
+    catch = _draw_scope(draw, "mn"[: draw(st.integers(0, 2))], after, path, outcomes, 0)
+    last = _draw_scope(draw, "yz"[: draw(st.integers(0, 2))], after, path, outcomes, 0)
+    return ScopeSpec(steps, catch, last)
+
+
+def _draw_undo(draw: st.DrawFn, path: str, outcomes: dict[str, tuple[Outcome, ...]]) -> int | None:
+    """Attempts of the compensation of a step; None for none."""
+    if draw(st.integers(0, 2)) == 0:
+        return None
+    if played := draw(_SCRIPTS):
+        outcomes[path] = tuple(played)
+    return draw(st.integers(1, 2))
 
 
 def _sources(sight: _Sight) -> st.SearchStrategy[Source]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from floworch.core.machine.progress import UntilProgress
 from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest
 from floworch.core.machine.transition import Rarities
 from floworch.core.model.status import RunStatus
@@ -17,13 +16,21 @@ from tests.simulation.laws import check_beginnings
 from tests.simulation.ledger import Ledger
 from tests.simulation.oracle import Result, retried_keys, skipped_behind
 from tests.simulation.post import Post
-from tests.simulation.specs import steps_of_scope
+from tests.simulation.scopes import gone_on
+from tests.simulation.specs import cleans_up, steps_of_scope
 from tests.simulation.strategies import Story
 
 __all__ = ["RunAccount"]
 
 _REPORTS = {"step.completed", "step.attempt_failed", "step.pending"}
-_PLANNERS_FAILURES = {"ExpressionError", "NotAList", "IterationFailed", "UntilExhausted", "InvalidPayload"}
+_PLANNERS_FAILURES = {
+    "ExpressionError",
+    "NotAList",
+    "IterationFailed",
+    "InvalidPayload",
+    "ScopeFailed",
+    "CompensationFailed",
+}
 
 
 @dataclass(slots=True)
@@ -43,11 +50,10 @@ class RunAccount:
     first_executions: dict[str, int] = field(default_factory=dict)
     lost_for_good: set[tuple[str, int]] = field(default_factory=set)
     pinned: dict[str, Result] = field(default_factory=dict)
+    gone_on: dict[str, str] = field(default_factory=dict)
     attempts: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that were started."""
     post: Post = field(default_factory=Post)
-    counted_from: dict[str, int] = field(default_factory=dict)
-    """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     retries: int = 0
     is_beyond_oracle: bool = False
     """A failed step was retried while a step that its failure had started was at work. Both go on, and the end is no
@@ -84,7 +90,7 @@ class RunAccount:
     def claim(self, step_key: str, owner: str, started: StepState) -> None:
         """Take over a claim."""
         assert self.status is RunStatus.RUNNING, f"{step_key} was claimed although the run had ended"
-        assert self.stop is None, f"{step_key} was claimed although the run was being stopped"
+        assert self.stop is None or cleans_up(step_key), f"{step_key} was claimed although the run was being stopped"
         self.ledger.claim(step_key, owner, started)
         self._started(step_key, started.attempt)
 
@@ -92,13 +98,14 @@ class RunAccount:
         if self.status.is_final:
             assert reopened, f"the run has ended {self.status} and goes on: {write.facts}"
         elif self.stop is not None:
-            starts = [key for key, change in write.steps.items() if change.lease_seconds is not None]
+            leased = (key for key, change in write.steps.items() if change.lease_seconds is not None)
+            starts = [key for key in leased if not cleans_up(key)]
             assert not starts, f"{starts} started although the run was being stopped"
             assert write.stop == self.stop
 
     def _note_starts(self, write: RunWrite, before: dict[str, StepState]) -> None:
         for fact in write.facts:
-            if fact["type"] == "step.started" and "iterations" not in fact:
+            if fact["type"] == "step.started" and "worker" in fact:
                 self._started(fact["step"], fact["attempt"])
         for key, change in write.steps.items():
             if change.lease_seconds is not None:
@@ -124,13 +131,11 @@ class RunAccount:
         self.retries += 1
         self.is_beyond_oracle |= self._has_active_steps_behind(key)
         ends = self.ledger.results()
-        again = set(retried_keys(self.story.flow, ends, key))
-        if self.status.is_final and self.stop is not None:
+        self.gone_on = gone_on(self.ledger)
+        again = set(retried_keys(self.story.flow, ends, key, self.gone_on))
+        if self.status.is_final and self.stop is not None and not cleans_up(key):
             again |= self._stopped_around(key, ends)
         self.pinned = {name: end for name, end in ends.items() if name not in again}
-        progress = self.ledger.rows[key].progress
-        if isinstance(progress, UntilProgress):
-            self.counted_from[key] = progress.started
         self.first_executions[key] = self.executions[key]
         self.lost_for_good.discard((key, self.executions[key]))
 

@@ -17,6 +17,8 @@ from tests.simulation.cluster.weather import Weather
 from tests.simulation.cluster.witness import Witness
 from tests.simulation.laws import check_history, check_state
 from tests.simulation.oracle import expected
+from tests.simulation.scopes import failed_compensations
+from tests.simulation.specs import cleans_up
 
 __all__ = ["check_ending"]
 
@@ -57,7 +59,8 @@ def _check_laws(run: RunAccount, row: RunRow, plan: FlowPlan) -> None:
 
 def _check_outcome(run: RunAccount) -> None:
     if run.stop is not None:
-        assert run.status.value == run.stop.kind.value
+        end = "Failed" if failed_compensations(run.ledger) else run.stop.kind.value
+        assert run.status.value == end
         return
     if run.is_beyond_oracle:
         return
@@ -66,6 +69,7 @@ def _check_outcome(run: RunAccount) -> None:
         run.story.script,
         executions=run.first_executions,
         pinned=run.pinned,
+        gone_on=run.gone_on,
         lost=frozenset(run.lost_for_good),
         entered={key: row.loop.started for key, row in run.ledger.rows.items() if row.loop is not None},
         counted_from=run.counted_from,
@@ -92,8 +96,9 @@ def _check_post(run: RunAccount, row: RunRow) -> None:
 
 
 def _check_deadline(run: RunAccount, weather: Weather) -> None:
-    """It is noticed by the next poll; then running steps end. A slow store makes both slower."""
-    if run.deadline is None or run.ended_at is None:
+    """It is noticed by the next poll; then running steps end. A slow store makes both slower. What cleans up takes as
+    long as it takes."""
+    if run.deadline is None or run.ended_at is None or any(map(cleans_up, run.ledger.rows)):
         return
     slack = timedelta(seconds=30.0 + 120.0 * weather.slowest_call_seconds)
     latest = max(run.deadline, run.facts.started_at + timedelta(seconds=weather.storm_seconds)) + slack

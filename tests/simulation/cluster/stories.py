@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
@@ -27,11 +28,11 @@ from tests.simulation.specs import (
     LoopSpec,
     Outcome,
     Read,
+    ScopeSpec,
     Script,
     SignalSpec,
     Source,
     StepSpec,
-    UntilSpec,
 )
 from tests.simulation.strategies import Story
 
@@ -68,13 +69,17 @@ def _complete(steps: dict[str, Json], specs: Sequence[StepSpec], *, in_loop: boo
         if spec.loop is not None:
             _complete(written["steps"], spec.loop.body, in_loop=True, chance=chance)
             continue
-        if spec.until is not None:
-            _complete(written["steps"], spec.until.body, in_loop=in_loop, chance=chance)
-            continue
         if spec.signal is not None:
             continue
-        seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name, _ in spec.run_after}
-        written["inputs"] = {"seen": seen} | ({"item": "@item()"} if in_loop else {})
+        if spec.scope is not None:
+            for name, inner in spec.scope.branches.items():
+                branch = {one.key: written["steps"][one.key]["compensate"] for one in inner if name == "compensate"}
+                _complete(branch or written[name], inner, in_loop=in_loop, chance=chance)
+            continue
+        read = [name for name, _ in spec.run_after] if "runAfter" in written else [spec.key]
+        seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name in read}
+        inputs = {"seen": seen} | ({"item": "@item()"} if in_loop else {})
+        written["inputs"] = written.get("inputs", {}) | inputs
         if spec.max_attempts > 1:
             written["retry"] = {
                 "maxAttempts": spec.max_attempts,
@@ -93,7 +98,8 @@ class _Scope:
         path: str = "",
         outer: Mapping[str, bool] | None = None,
         depth: int = 0,
-        has_item: bool = False,
+        *,
+        is_in_scope: bool = False,
     ) -> None:
         self._chance = chance
         self._outcomes = outcomes
@@ -101,7 +107,7 @@ class _Scope:
         self._outer = outer or {}
         """Steps around that are certainly final → whether they are loops."""
         self._depth = depth
-        self._has_item = has_item
+        self._is_in_scope = is_in_scope
         self._shape = chance.choice(["chain", "fan", "any", "any"])
 
     def draw(self, keys: str, loops: int) -> tuple[StepSpec, ...]:
@@ -118,11 +124,11 @@ class _Scope:
                 steps.append(StepSpec(key, run_after, self._guards(readable), signal=signal))
             elif loops and self._chance.random() < 0.2:
                 loops -= 1
-                guards = self._guards(readable)
-                if self._chance.random() < 0.5:
-                    steps.append(StepSpec(key, run_after, guards, until=self._until(key, readable)))
-                else:
-                    steps.append(StepSpec(key, run_after, guards, loop=self._loop(key, readable)))
+                steps.append(StepSpec(key, run_after, self._guards(readable), 1, self._loop(key, readable)))
+            elif not self._is_in_scope and self._chance.random() < 0.15:
+                scope = self._branches(key, readable, loops)
+                steps.append(StepSpec(key, run_after, self._guards(readable), scope=scope))
+                loops = 0
             else:
                 steps.append(StepSpec(key, run_after, self._guards(readable), self._play(key)))
         return tuple(steps)
@@ -154,27 +160,33 @@ class _Scope:
         return Outcome("succeed", _data(self._chance)) if kind == "succeed" else Outcome(kind)  # type: ignore[arg-type]
 
     def _loop(self, key: str, readable: Mapping[str, bool]) -> LoopSpec:
-        body = _Scope(self._chance, self._outcomes, f"{self._path}{key}.", readable, self._depth + 1, has_item=True)
+        path, depth = f"{self._path}{key}.", self._depth + 1
+        body = _Scope(self._chance, self._outcomes, path, readable, depth, is_in_scope=self._is_in_scope)
         keys = _BODY_KEYS[self._depth][: self._chance.randint(1, 3)]
         return LoopSpec(
-            self._source(readable),
-            body.draw(keys, loops=1 if self._depth == 0 else 0),
-            self._chance.randint(1, 4),
-            self._chance.choice(["fail", "fail", "continue", "stopNew"]),
+            self._source(readable), body.draw(keys, loops=1 if self._depth == 0 else 0), self._chance.randint(1, 4)
         )
 
-    def _until(self, key: str, readable: Mapping[str, bool]) -> UntilSpec:
-        body = _Scope(self._chance, self._outcomes, f"{self._path}{key}.", readable, self._depth + 1, self._has_item)
-        steps = body.draw(_BODY_KEYS[self._depth][: self._chance.randint(1, 2)], loops=1 if self._depth == 0 else 0)
-        last = Compare(Read("output", steps[-1].key, (0, "n") if steps[-1].loop else ("n",)), "!=", None)
-        enough = Compare(Read("index"), ">=", self._chance.randint(0, 3))
-        return UntilSpec(self._chance.choice([last, enough]), steps, 3, self._chance.choice([0, 2, 15]))
+    def _branches(self, key: str, readable: Mapping[str, bool], loops: int) -> ScopeSpec:
+        path = f"{self._path}{key}."
+        body = _Scope(self._chance, self._outcomes, path, readable, self._depth, is_in_scope=True)
+        steps = tuple(body._undone(spec) for spec in body.draw("efg"[: self._chance.randint(1, 3)], loops))
+        seen = {**readable, **{spec.key: spec.loop is not None for spec in steps}}
+        after = _Scope(self._chance, self._outcomes, path, seen, self._depth, is_in_scope=True)
+        catch = after.draw("mn"[: self._chance.choice([0, 0, 1, 2])], loops=0)
+        return ScopeSpec(steps, catch, after.draw("yz"[: self._chance.choice([0, 1, 2])], loops=0))
+
+    def _undone(self, spec: StepSpec) -> StepSpec:
+        """With a compensation, perhaps."""
+        if spec.is_block or self._chance.random() < 0.3:
+            return spec
+        return replace(spec, undo=self._play(f"undo-{spec.key}"))
 
     def _source(self, readable: Mapping[str, bool]) -> Source:
         literal = tuple(_items(self._chance))
         choices: list[Source] = [literal, literal, literal, Read("body", None, ("items",))]
         choices += [Read("output", name, () if is_loop else ("items",)) for name, is_loop in readable.items()]
-        if self._has_item:
+        if self._depth:
             choices.append(Read("item", None, ("items",)))
         return self._chance.choice(choices)
 

@@ -160,11 +160,13 @@ class Witness:
         if run.retries:
             return  # a retry by hand may change what lies behind a step while it waits
         scope = execution.step_key.rpartition(".")[0]
+        if scope.endswith(".compensate"):
+            scope = f"{scope.rpartition('.')[0]}.steps"
         for name, (status, output) in seen.items():
             key = f"{scope}.{name}" if scope else name
             assert status == run.ledger.rows[key].status, f"{execution} sees {name!r} as {status}"
             assert output == run.ledger.output(key), f"{execution} sees {output} as the output of {name!r}"
-        while scope and scope.rpartition(".")[0] not in run.ledger.items:
+        while scope and not scope.rpartition(".")[2].isdigit():
             scope = scope.rpartition(".")[0].rpartition(".")[0]
         if scope:
             loop_key, _, index = scope.rpartition(".")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.registry import HandlerRegistry, Handlers
 from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.services import Services
+from floworch.core.handlers.spec import polling_handler
 from floworch.core.model.payload import Json
 from tests.simulation.cluster.node import NODE, Node
 from tests.simulation.cluster.witness import Execution
-from tests.simulation.specs import Outcome
+from tests.simulation.specs import Outcome, script_place
 
 __all__ = ["work_handlers"]
 
@@ -23,6 +25,7 @@ class Boom(Exception):
 def work_handlers() -> Handlers:
     registry = HandlerRegistry()
     registry.add("Work", work)
+    registry.add("Ask", polling_handler("Ask")(partial(work)))
     return registry.build(Services())
 
 
@@ -67,9 +70,7 @@ async def _sleep_unless_cancelled(ctx: StepContext, seconds: float) -> None:
 
 def _end(node: Node, execution: Execution) -> Json:
     story = node.witness.runs[execution.run_id].story
-    path = ".".join(execution.step_key.split(".")[::2])
-    indexes = tuple(int(part) for part in execution.step_key.split(".")[1::2])
-    return _result(node, story.script.outcome(path, indexes, execution.number))
+    return _result(node, story.script.outcome(*script_place(execution.step_key), execution.number))
 
 
 def _result(node: Node, outcome: Outcome) -> Json:

@@ -41,6 +41,11 @@ def test_small_flows_with_much_trouble_keep_the_laws(story: Story, chosen: bytes
     play(story, chosen, Trouble(stop=True, retry=True))
 
 
+@searched(150, story=stories(max_steps=2, scopes_one_in=2), chosen=choices(60))
+def test_scopes_undo_what_was_done_whatever_happens(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(stop=True, retry=True))
+
+
 @searched(40, story=stories(max_steps=6), chosen=choices(40))
 def test_same_choices_give_the_same_transitions(story: Story, chosen: bytes) -> None:
     trouble = Trouble(stop=True, retry=True)
