@@ -65,7 +65,8 @@ class Floworch(Runner):
         await _succeed(await self._trigger(f"loop-{limit}", {"items": list(range(items))}))
 
     async def park(self, runs: int) -> None:
-        started = await asyncio.gather(*(self._trigger("wait") for _ in range(runs)))
+        """Half of the runs wait for a time, the others for a signal."""
+        started = await asyncio.gather(*(self._trigger(("wait", "signal")[n % 2]) for n in range(runs)))
         await asyncio.gather(*map(_waits, started))
 
     async def multiply(self, runs: int) -> None:
@@ -118,7 +119,9 @@ def _flows() -> list[FlowDefinition]:
     fans = {f"fan-out-{width}": _fan(width) for width in _WIDTHS}
     loops = {f"loop-{limit}": _loop(limit) for limit in _LIMITS}
     waiting: _Steps = {"wait": Step(type="Delay", inputs={"seconds": 7 * 86_400})}
-    return [_flow(name, steps) for name, steps in {**chains, **fans, **loops, "wait": waiting}.items()]
+    signal: _Steps = {"wait": Step(type="WaitForSignal")}
+    flows = {**chains, **fans, **loops, "wait": waiting, "signal": signal}
+    return [_flow(name, steps) for name, steps in flows.items()]
 
 
 def _flow(name: str, steps: _Steps) -> FlowDefinition:

@@ -232,6 +232,24 @@ class LateUndone(FlowDefinition):
     )
 
 
+class Unheard(FlowDefinition):
+    """Waits for a signal that never comes, twice, and makes up for it."""
+
+    id = UUID(int=0xD4)
+    manifest = FlowManifest(
+        steps={
+            "first": Step(type="Effect"),
+            "wait": Step(
+                type="WaitForSignal",
+                run_after=["first"],
+                inputs={"timeoutSeconds": 0.2},
+                retry=RetryPolicy(max_attempts=2, backoff="fixed", initial=0.05, jitter=False),
+            ),
+            "amends": Step(type="Effect", run_after={"wait": ["Failed"]}),
+        }
+    )
+
+
 class Held(FlowDefinition):
     """For tests that decide by themselves when a step ends."""
 
@@ -263,6 +281,7 @@ FLOWS: tuple[type[FlowDefinition], ...] = (
     Family,
     *(Chain, Fan, Loop, Retries, Handled, Unhandled, Late),
     *(Repeats, Undone, LateUndone),
+    Unheard,
 )
 
 
@@ -327,5 +346,10 @@ _EXPECTED = {
     ),
     LateUndone.id: Expected(RunStatus.TIMED_OUT, frozenset({"scope.finally.last"}), {"scope": StepStatus.SKIPPED}),
     Family.id: _all_succeed("end", without_effect=("each", *(f"each.{n}.child" for n in range(3)), "alone", "broken")),
+    Unheard.id: Expected(
+        RunStatus.SUCCEEDED,
+        frozenset({"first", "amends"}),
+        {"first": StepStatus.SUCCEEDED, "wait": StepStatus.FAILED, "amends": StepStatus.SUCCEEDED},
+    ),
     Late.id: Expected(RunStatus.TIMED_OUT, frozenset(), {"never": StepStatus.SKIPPED}),
 }
