@@ -133,7 +133,7 @@ class Ledger:
                 return None if error is None else Payload.of(error.to_json())
             case PayloadKind.ITEMS:
                 return self.items.get(ref.step_key)
-            case PayloadKind.HEADERS:
+            case PayloadKind.HEADERS | PayloadKind.SIGNAL:
                 return None
             case PayloadKind.INPUT:
                 return self.inputs.get(ref.step_key)
