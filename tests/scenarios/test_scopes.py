@@ -106,7 +106,7 @@ async def test_without_catch_the_scope_fails_with_its_first_failure(start: Start
     )
     assert world.calls["pay.compensate.reserve"] == 1
     assert "pay.compensate.charge" not in result.steps
-    with pytest.raises(InvalidTransition, match="has gone on since 'pay.steps.charge' failed; run the flow again"):
+    with pytest.raises(InvalidTransition, match=r"has gone on since 'pay.steps.charge' failed; run the flow again"):
         await orchestrator.retry(result.run_id, "pay.steps.charge")
 
 
@@ -186,7 +186,7 @@ async def test_a_cancelled_run_whose_compensation_fails_ends_failed_until_that_i
 
 async def test_a_scope_inside_hands_what_it_has_done_on_to_the_one_around(start: Start, world: World) -> None:
     inner = Scope(steps={"hold": undone("H-1"), "book": undone("B-1", run_after=["hold"])}, run_after=["reserve"])
-    steps = {"reserve": undone("R-1"), "inner": inner, "ship": echo(run_after=["inner"])}
+    steps: dict[str, Step | Scope] = {"reserve": undone("R-1"), "inner": inner, "ship": echo(run_after=["inner"])}
     world.broken = {"pay.steps.ship"}
     orchestrator = await start(manifest(Scope(steps=steps)))
     result = await run(orchestrator)
