@@ -23,6 +23,7 @@ from floworch.core.ports.storage import RunFilter, RunPage, Storage
 from floworch.errors import ConfigurationError, FlowNotFound, NotFound, RunNotFound
 from floworch.handle import RunHandle
 from floworch.results import RunResult, add_steps, read_run, result_keys
+from floworch.schedules import Schedules
 from floworch.sync import SyncOrchestrator
 
 __all__ = ["FlowOrchestrator", "FlowReference"]
@@ -50,6 +51,8 @@ class FlowOrchestrator:
             for reference in (flow.id, flow.name, str(flow.id)):
                 self._by_reference.setdefault(reference, flow)
         self._clock = clock
+        self.schedules = Schedules(self, engine, store, clock)
+        """What the clock starts: questions about it, changes, backfills."""
         self._is_started = False
         self._sync: SyncOrchestrator | None = None
 
@@ -126,7 +129,7 @@ class FlowOrchestrator:
         With a ``connection`` to the storage's own database, the run is written in the transaction that the caller has
         open there: it exists if and only if the caller commits. It may be a connection or session of SQLAlchemy, async
         or not, a connection of psycopg 3, async or not, or what ``ctx.transaction()`` gives to a handler.
-        Raises FlowNotFound, NotFound for an unknown trigger, InvalidPayload, StorageUnavailable.
+        Raises FlowNotFound, NotFound for an unknown trigger, FlowDisabled, InvalidPayload, StorageUnavailable.
         """
         found = self.flow(flow)
         _check_trigger(found, trigger_key)
@@ -269,6 +272,17 @@ class FlowOrchestrator:
         return before
 
     # -- flows
+
+    async def disable_flow(self, flow: FlowReference) -> None:
+        """Let the flow start no more runs: triggers are refused with FlowDisabled, and its schedules have no ticks.
+
+        Runs that go on are not affected. Other processes notice within ``idle_poll_seconds``.
+        """
+        await self.schedules.set_flow_enabled(flow, False)
+
+    async def enable_flow(self, flow: FlowReference) -> None:
+        """Let the flow start runs again. Its schedules go on with their next ticks; what was due meanwhile is over."""
+        await self.schedules.set_flow_enabled(flow, True)
 
     @property
     def flows(self) -> Sequence[FlowDefinition]:

@@ -27,6 +27,7 @@ from floworch.core.engine.report import Report
 from floworch.core.engine.requests import Claiming, Commanding, Started, Starting
 from floworch.core.engine.retention import Retention
 from floworch.core.engine.runs import Runs
+from floworch.core.engine.schedules import Scheduler
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.signals import Signals
 from floworch.core.engine.timers import Timers
@@ -119,6 +120,10 @@ class Engine:
             store, clock, lambda run_id: self._runs.get(run_id) is not None, settings.storage_patience_seconds
         )
         self._retention = Retention(store, clock, settings, self._chance)
+        self.scheduler = Scheduler(
+            *(store, flows, self.plans, self._runs, clock, settings, self._availability, self._chance),
+            *(self._committed, self.stop_run),
+        )
         self._offer = ClaimOffer(
             owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
         )
@@ -132,6 +137,7 @@ class Engine:
 
     async def start(self, *, work: bool = True) -> None:
         """``work=False`` starts an engine that triggers and asks, but runs no steps and no timers."""
+        await self.scheduler.register(work=work)
         is_woken = work and await self._store.listen(self.settings.worker_id, self._called)
         self._committer.start()
         self._works = work
@@ -140,10 +146,12 @@ class Engine:
             self._leases.start()
             self._timers.start(is_woken=is_woken)
             self._retention.start()
+        self.scheduler.start()
 
     async def stop(self) -> None:
         """Drain: running handlers may finish, then their leases are handed back. What is not done is in the store."""
         self._is_stopping = True
+        await self.scheduler.stop()
         if self._works:
             await self._timers.stop()
             await self._runtime.stop(drain_seconds=self.settings.drain_seconds)
@@ -174,10 +182,12 @@ class Engine:
         time_limit: timedelta | None = None,
         source_run_id: UUID | None = None,
         priority: int = 0,
+        scheduled_at: datetime | None = None,
         connection: object | None = None,
     ) -> Started:
         """Start a run. Returns when the run is durable; with ``connection``, that is when its transaction commits."""
         plan = self.plans.current_of(flow_id)
+        self.scheduler.require_enabled(flow_id)
         now = self._clock.now()
         facts = RunFacts(
             run_id=uuid7(now, self._chance.getrandbits(80)),
@@ -188,6 +198,7 @@ class Engine:
             source_run_id=source_run_id,
             idempotency_key=idempotency_key,
             priority=priority,
+            scheduled_at=scheduled_at,
         )
         deadline = self._deadline(now, time_limit, plan.timeout_seconds)
         if connection is not None:
@@ -398,6 +409,7 @@ class Engine:
         self._children.committed(state, transition)
         self._endings.note(state, transition)
         if transition.ended:
+            self.scheduler.run_ended(facts)
             steps = self._endings.take(state)
             if self._waiters.expects(facts.run_id):
                 self._waiters.ended(facts.run_id, self._ended(state, steps))

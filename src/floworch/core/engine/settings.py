@@ -66,6 +66,10 @@ class EngineSettings:
     """An idempotency key is remembered at least for so long, also when its run is deleted earlier."""
     retention_interval_seconds: float = 3600.0
     """How often to look for runs to delete."""
+    schedule_grace_seconds: float = 60.0
+    """A tick whose run cannot be started for so long is late: then the ``catch_up`` of its trigger decides about it."""
+    keep_ticks_days: float = 90.0
+    """What became of ticks is remembered for so long."""
     retention_batch: int = 200
     """Most runs that one transaction deletes."""
 
@@ -101,6 +105,8 @@ class EngineSettings:
             "handler_processes",
             "max_run_depth",
         ):
+            _positive(name, getattr(self, name))
+        for name in ("schedule_grace_seconds", "keep_ticks_days"):
             _positive(name, getattr(self, name))
         for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
             _positive(name, getattr(self, name))

@@ -79,7 +79,9 @@ class RunEnvironment:
         return self._value(PayloadRef(PayloadKind.HEADERS)) or {}
 
     def trigger(self) -> Mapping[str, Json]:
-        return {"key": self._view.facts.trigger_key, "startedAt": self._view.facts.started_at.isoformat()}
+        facts = self._view.facts
+        scheduled_at = facts.scheduled_at.isoformat() if facts.scheduled_at else None
+        return {"key": facts.trigger_key, "startedAt": facts.started_at.isoformat(), "scheduledAt": scheduled_at}
 
     def run(self) -> Mapping[str, Json]:
         facts = self._view.facts

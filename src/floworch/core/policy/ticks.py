@@ -52,9 +52,10 @@ def decide_ticks(
 ) -> TickDecision:
     """What becomes of the ticks from ``first`` until ``now``.
 
-    A tick is late when its run could not be started within ``grace``: then ``catch_up`` decides about it.
+    A tick is late when its run could not be started within ``grace``, and its jitter: then ``catch_up`` decides about
+    it.
     """
-    horizon = max(first, now - grace)
+    horizon = max(first, now - grace - timedelta(seconds=trigger.jitter_seconds))
     coming = fires_between(fires, horizon, now)
     timely = list(islice(takewhile(lambda at: at + jitter(at) <= now, coming), _MOST_TIMELY))
     missed, caught_up = _late(trigger, fires, first, horizon, has_timely=bool(timely))

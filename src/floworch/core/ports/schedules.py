@@ -39,6 +39,8 @@ class DueSchedules:
     backfills: list[ScheduleRecord] = field(default_factory=list)
     """They have a backfill to go on with."""
     next_at: datetime | None = None
+    disabled: frozenset[UUID] = frozenset()
+    """Those of the flows that start no runs."""
 
 
 class ScheduleStorage(ABC):
@@ -59,7 +61,10 @@ class ScheduleStorage(ABC):
 
     @abstractmethod
     async def due_schedules(self, now: datetime, limit: int, flow_ids: frozenset[UUID]) -> DueSchedules:
-        """Up to ``limit`` of each kind, of flows that are enabled and among these; earliest first. Reads only."""
+        """Up to ``limit`` of each kind, of flows that are enabled and among these; earliest first. Reads only.
+
+        With a limit of 0 it only tells which of the flows are disabled.
+        """
 
     @abstractmethod
     async def list_ticks(

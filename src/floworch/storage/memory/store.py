@@ -314,8 +314,10 @@ class MemoryStorage(Storage):
         return self._schedules.list(flow_ids)
 
     async def due_schedules(self, now: datetime, limit: int, flow_ids: frozenset[UUID]) -> DueSchedules:
-        enabled = {flow.id for flow in self._flows.values() if flow.is_enabled}
-        return self._schedules.due(now, limit, flow_ids & enabled)
+        disabled = {flow.id for flow in self._flows.values() if not flow.is_enabled} & flow_ids
+        found = self._schedules.due(now, limit, flow_ids - disabled)
+        found.disabled = frozenset(disabled)
+        return found
 
     async def list_ticks(
         self,

@@ -23,6 +23,7 @@ __all__ = [
     "backfills_question",
     "change_schedules",
     "delete_ticks",
+    "disabled_question",
     "due_question",
     "find_due_schedules",
     "list_schedules",
@@ -78,12 +79,21 @@ def find_due_schedules(
     found = DueSchedules()
     later: list[datetime] = []
     for flows in chunks(sorted(flow_ids, key=str), _FLOWS_PER_QUERY):
+        found.disabled |= set(connection.execute(disabled_question(tables, flows)).scalars())
+        if not limit:
+            continue
         for question in (due_question(tables, now, limit, flows), released_question(tables, limit, flows)):
             found.due.extend(_record(row) for row in connection.execute(question))
         found.backfills.extend(_record(row) for row in connection.execute(backfills_question(tables, limit, flows)))
         later.extend(row.due_at for row in connection.execute(next_question(tables, now, flows)))
     found.next_at = min(later, default=None)
     return found
+
+
+def disabled_question(tables: Tables, flow_ids: Sequence[UUID]) -> _Question:
+    """Asks which of the flows start no runs."""
+    flow = tables.flow.c
+    return select(flow.id).where(flow.id.in_(flow_ids), flow.is_enabled == 0)
 
 
 def due_question(tables: Tables, now: datetime, limit: int, flow_ids: Sequence[UUID]) -> _Question:
