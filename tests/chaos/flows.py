@@ -22,6 +22,7 @@ from floworch import (
     StepResult,
     StepStatus,
     Until,
+    polling_handler,
     step_handler,
 )
 from tests.chaos.effects import Effects, EffectsUnavailable
@@ -63,6 +64,12 @@ def parked(ctx: StepContext) -> Any:
     return StepResult.deferred(0.2) if ctx.first_started_at is None else "awake"
 
 
+@polling_handler("Asked", retry=_UNTIL_THE_EFFECT_IS_HAD)
+def asked(ctx: StepContext) -> Any:
+    ctx.service(Effects).have(ctx)
+    return {"ready": ctx.poll_number >= 2}
+
+
 @step_handler("Broken", retry=_UNTIL_THE_EFFECT_IS_HAD)
 def broken(ctx: StepContext) -> None:
     ctx.service(Effects).have(ctx)
@@ -86,7 +93,7 @@ async def held(ctx: StepContext) -> dict[str, Any]:
     return {"process": os.getpid(), "attempt": ctx.attempt}
 
 
-HANDLERS = (effect, blocking_effect, flaky, parked, broken, endless, held)
+HANDLERS = (effect, blocking_effect, flaky, parked, asked, broken, endless, held)
 
 
 class Chain(FlowDefinition):
@@ -136,6 +143,18 @@ class Retries(FlowDefinition):
             "parked": Step(type="Parked", run_after=["flaky"]),
             "unneeded": Step(type="Effect", run_after={"parked": ["Failed"]}),
             "end": Step(type="Effect", run_after=["parked"]),
+        }
+    )
+
+
+class Asks(FlowDefinition):
+    """A step is polled; the worker of a poll may die."""
+
+    id = UUID(int=0xDA)
+    manifest = FlowManifest(
+        steps={
+            "asked": Step(type="Asked", inputs={"pollIntervalSeconds": 1, "pollConditionPath": "ready"}),
+            "end": Step(type="Effect", run_after=["asked"], when="@steps('asked').output.ready"),
         }
     )
 
@@ -279,7 +298,7 @@ class Family(FlowDefinition):
 
 FLOWS: tuple[type[FlowDefinition], ...] = (
     Family,
-    *(Chain, Fan, Loop, Retries, Handled, Unhandled, Late),
+    *(Chain, Fan, Loop, Retries, Asks, Handled, Unhandled, Late),
     *(Repeats, Undone, LateUndone),
     Unheard,
 )
@@ -320,6 +339,7 @@ _EXPECTED = {
     Fan.id: _all_succeed("start", "join", *(f"p{n}" for n in range(6))),
     Loop.id: _all_succeed("end", *_BODY, without_effect=("loop", *(f"loop.{n}.inner" for n in range(3)))),
     Retries.id: _all_succeed("flaky", "parked", "end", skipped=("unneeded",)),
+    Asks.id: _all_succeed("asked", "end"),
     Handled.id: Expected(
         RunStatus.SUCCEEDED,
         frozenset({"broken", "amends"}),
