@@ -8,6 +8,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+from floworch.core.machine.progress import UntilProgress
 from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest
 from floworch.core.machine.transition import Rarities
 from floworch.core.model.status import RunStatus
@@ -27,6 +28,7 @@ _PLANNERS_FAILURES = {
     "ExpressionError",
     "NotAList",
     "IterationFailed",
+    "UntilExhausted",
     "InvalidPayload",
     "ScopeFailed",
     "CompensationFailed",
@@ -54,6 +56,8 @@ class RunAccount:
     attempts: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that were started."""
     post: Post = field(default_factory=Post)
+    counted_from: dict[str, int] = field(default_factory=dict)
+    """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     retries: int = 0
     is_beyond_oracle: bool = False
     """A failed step was retried while a step that its failure had started was at work. Both go on, and the end is no
@@ -136,6 +140,9 @@ class RunAccount:
         if self.status.is_final and self.stop is not None and not cleans_up(key):
             again |= self._stopped_around(key, ends)
         self.pinned = {name: end for name, end in ends.items() if name not in again}
+        progress = self.ledger.rows[key].progress
+        if isinstance(progress, UntilProgress):
+            self.counted_from[key] = progress.started
         self.first_executions[key] = self.executions[key]
         self.lost_for_good.discard((key, self.executions[key]))
 

@@ -33,6 +33,7 @@ from tests.simulation.specs import (
     SignalSpec,
     Source,
     StepSpec,
+    UntilSpec,
 )
 from tests.simulation.strategies import Story
 
@@ -69,6 +70,9 @@ def _complete(steps: dict[str, Json], specs: Sequence[StepSpec], *, in_loop: boo
         if spec.loop is not None:
             _complete(written["steps"], spec.loop.body, in_loop=True, chance=chance)
             continue
+        if spec.until is not None:
+            _complete(written["steps"], spec.until.body, in_loop=in_loop, chance=chance)
+            continue
         if spec.signal is not None:
             continue
         if spec.scope is not None:
@@ -100,6 +104,7 @@ class _Scope:
         depth: int = 0,
         *,
         is_in_scope: bool = False,
+        has_item: bool = False,
     ) -> None:
         self._chance = chance
         self._outcomes = outcomes
@@ -108,6 +113,7 @@ class _Scope:
         """Steps around that are certainly final → whether they are loops."""
         self._depth = depth
         self._is_in_scope = is_in_scope
+        self._has_item = has_item
         self._shape = chance.choice(["chain", "fan", "any", "any"])
 
     def draw(self, keys: str, loops: int) -> tuple[StepSpec, ...]:
@@ -124,13 +130,19 @@ class _Scope:
                 steps.append(StepSpec(key, run_after, self._guards(readable), signal=signal))
             elif loops and self._chance.random() < 0.2:
                 loops -= 1
-                steps.append(StepSpec(key, run_after, self._guards(readable), 1, self._loop(key, readable)))
+                guards = self._guards(readable)
+                if self._chance.random() < 0.5:
+                    steps.append(StepSpec(key, run_after, guards, until=self._until(key, readable)))
+                else:
+                    steps.append(StepSpec(key, run_after, guards, loop=self._loop(key, readable)))
             elif not self._is_in_scope and self._chance.random() < 0.15:
                 scope = self._branches(key, readable, loops)
                 steps.append(StepSpec(key, run_after, self._guards(readable), scope=scope))
                 loops = 0
             else:
-                steps.append(StepSpec(key, run_after, self._guards(readable), self._play(key)))
+                attempts, played = self._play(key), self._outcomes.get(self._path + key, ())
+                polls = {"defer", "succeed"} <= {outcome.kind for outcome in played}
+                steps.append(StepSpec(key, run_after, self._guards(readable), attempts, polls=polls))
         return tuple(steps)
 
     def _edges(self, before: str) -> tuple[tuple[str, frozenset[StepStatus]], ...]:
@@ -160,19 +172,32 @@ class _Scope:
         return Outcome("succeed", _data(self._chance)) if kind == "succeed" else Outcome(kind)  # type: ignore[arg-type]
 
     def _loop(self, key: str, readable: Mapping[str, bool]) -> LoopSpec:
-        path, depth = f"{self._path}{key}.", self._depth + 1
-        body = _Scope(self._chance, self._outcomes, path, readable, depth, is_in_scope=self._is_in_scope)
+        path, depth, inside = f"{self._path}{key}.", self._depth + 1, self._is_in_scope
+        body = _Scope(self._chance, self._outcomes, path, readable, depth, is_in_scope=inside, has_item=True)
         keys = _BODY_KEYS[self._depth][: self._chance.randint(1, 3)]
         return LoopSpec(
-            self._source(readable), body.draw(keys, loops=1 if self._depth == 0 else 0), self._chance.randint(1, 4)
+            self._source(readable),
+            body.draw(keys, loops=1 if self._depth == 0 else 0),
+            self._chance.randint(1, 4),
+            self._chance.choice(["fail", "fail", "continue", "stopNew"]),
         )
+
+    def _until(self, key: str, readable: Mapping[str, bool]) -> UntilSpec:
+        path, depth, inside = f"{self._path}{key}.", self._depth + 1, self._is_in_scope
+        body = _Scope(self._chance, self._outcomes, path, readable, depth, is_in_scope=inside, has_item=self._has_item)
+        steps = body.draw(_BODY_KEYS[self._depth][: self._chance.randint(1, 2)], loops=1 if self._depth == 0 else 0)
+        last = Compare(Read("output", steps[-1].key, (0, "n") if steps[-1].loop else ("n",)), "!=", None)
+        enough = Compare(Read("index"), ">=", self._chance.randint(0, 3))
+        return UntilSpec(self._chance.choice([last, enough]), steps, 3, self._chance.choice([0, 2, 15]))
 
     def _branches(self, key: str, readable: Mapping[str, bool], loops: int) -> ScopeSpec:
         path = f"{self._path}{key}."
-        body = _Scope(self._chance, self._outcomes, path, readable, self._depth, is_in_scope=True)
+        body = _Scope(
+            self._chance, self._outcomes, path, readable, self._depth, is_in_scope=True, has_item=self._has_item
+        )
         steps = tuple(body._undone(spec) for spec in body.draw("efg"[: self._chance.randint(1, 3)], loops))
         seen = {**readable, **{spec.key: spec.loop is not None for spec in steps}}
-        after = _Scope(self._chance, self._outcomes, path, seen, self._depth, is_in_scope=True)
+        after = _Scope(self._chance, self._outcomes, path, seen, self._depth, is_in_scope=True, has_item=self._has_item)
         catch = after.draw("mn"[: self._chance.choice([0, 0, 1, 2])], loops=0)
         return ScopeSpec(steps, catch, after.draw("yz"[: self._chance.choice([0, 1, 2])], loops=0))
 
@@ -186,7 +211,7 @@ class _Scope:
         literal = tuple(_items(self._chance))
         choices: list[Source] = [literal, literal, literal, Read("body", None, ("items",))]
         choices += [Read("output", name, () if is_loop else ("items",)) for name, is_loop in readable.items()]
-        if self._depth:
+        if self._has_item:
             choices.append(Read("item", None, ("items",)))
         return self._chance.choice(choices)
 

@@ -166,7 +166,7 @@ class Witness:
             key = f"{scope}.{name}" if scope else name
             assert status == run.ledger.rows[key].status, f"{execution} sees {name!r} as {status}"
             assert output == run.ledger.output(key), f"{execution} sees {output} as the output of {name!r}"
-        while scope and not scope.rpartition(".")[2].isdigit():
+        while scope and scope.rpartition(".")[0] not in run.ledger.items:
             scope = scope.rpartition(".")[0].rpartition(".")[0]
         if scope:
             loop_key, _, index = scope.rpartition(".")
