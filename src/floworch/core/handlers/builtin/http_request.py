@@ -83,8 +83,8 @@ class HttpRequest:
 
     def _opened(self) -> HttpClient:
         """The client of this orchestrator, made when it is first needed."""
-        if self._client is None:
+        client = self._client
+        if client is None:
             # By name: httpx is loaded only by those who send requests.
-            client = import_module("floworch.core.handlers.builtin.http.client")
-            self._client = client.HttpClient()
-        return self._client
+            client = self._client = import_module("floworch.core.handlers.builtin.http.client").HttpClient()
+        return client
