@@ -18,6 +18,7 @@ from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
 from floworch.errors import ConfigurationError
 from floworch.results import RunResult
+from floworch.sync_schedules import SyncSchedules
 
 if TYPE_CHECKING:
     from floworch.handle import RunHandle
@@ -111,6 +112,17 @@ class SyncOrchestrator:
 
     def delete_runs_before(self, before: datetime | timedelta, **arguments: Any) -> int:
         return self._call(self._orchestrator.delete_runs_before(before, **arguments))
+
+    @property
+    def schedules(self) -> SyncSchedules:
+        """See :class:`floworch.schedules.Schedules`."""
+        return SyncSchedules(self._call, self.handle, self._orchestrator.schedules)
+
+    def disable_flow(self, flow: Any) -> None:
+        self._call(self._orchestrator.disable_flow(flow))
+
+    def enable_flow(self, flow: Any) -> None:
+        self._call(self._orchestrator.enable_flow(flow))
 
     def _call(self, work: Coroutine[Any, Any, _T]) -> _T:
         if self._loop is None or self._loop.is_closed():

@@ -8,10 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.schedules import Backfill, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.results import RunResult
+from floworch.schedules import Schedule
 
-__all__ = ["event_document", "result_document", "run_document", "signal_document", "step_document"]
+__all__ = [
+    "backfill_document",
+    "event_document",
+    "result_document",
+    "run_document",
+    "schedule_document",
+    "signal_document",
+    "step_document",
+    "tick_document",
+]
 
 
 def run_document(run: RunRecord) -> dict[str, Any]:
@@ -41,7 +52,25 @@ def signal_document(signal: SignalRecord) -> dict[str, Any]:
     return _fields(signal)
 
 
-def _fields(record: RunRecord | StepRecord | HistoryEvent | SignalRecord) -> dict[str, Any]:
+def schedule_document(schedule: Schedule) -> dict[str, Any]:
+    """All fields of the schedule."""
+    backfill = None if schedule.backfill is None else backfill_document(schedule.backfill)
+    return {**_fields(schedule), "backfill": backfill}
+
+
+def tick_document(tick: TickRecord) -> dict[str, Any]:
+    """All fields of the tick, and how late it was dealt with."""
+    return {**_fields(tick), "lagSeconds": tick.lag_seconds}
+
+
+def backfill_document(backfill: Backfill) -> dict[str, Any]:
+    """All fields of the backfill."""
+    return _fields(backfill)
+
+
+def _fields(
+    record: RunRecord | StepRecord | HistoryEvent | SignalRecord | Schedule | TickRecord | Backfill,
+) -> dict[str, Any]:
     return {_camel(field.name): getattr(record, field.name) for field in fields(record)}
 
 

@@ -11,10 +11,12 @@ from typer.core import TyperCommand
 __all__ = [
     "TARGET_VARIABLE",
     "Debug",
+    "FlowName",
     "JsonFlag",
     "RunId",
     "TargetCommand",
     "TargetText",
+    "TriggerKey",
     "command_app",
     "default_target",
 ]
@@ -30,6 +32,10 @@ TargetText: TypeAlias = Annotated[
     ),
 ]
 RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", show_default=False, help="Id of the run.")]
+FlowName: TypeAlias = Annotated[str, typer.Argument(metavar="FLOW", show_default=False, help="Name or id of the flow.")]
+TriggerKey: TypeAlias = Annotated[
+    str, typer.Argument(metavar="TRIGGER", show_default=False, help="Key of the trigger in the flow.")
+]
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Debug: TypeAlias = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
