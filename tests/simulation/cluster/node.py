@@ -15,6 +15,7 @@ from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.services import Services
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.ports.storage import ReadyStep
+from floworch.errors import StorageUnavailable
 from floworch.runtimes.asyncio import AsyncioRuntime
 from floworch.testing.clock import VirtualClock
 from tests.simulation.cluster.gate import GATE, OUTSIDE, Gate
@@ -92,14 +93,19 @@ class Node:
             settings=EngineSettings(worker_id=name, **settings),
             chance=chance,
         )
-        self.spawn(self._start())
+        self._starting = self.spawn(self._start())
 
     async def _start(self) -> None:
-        try:
-            await self.engine.start()
-        except BaseException as error:
-            self.witness.broken(error)
-            raise
+        """What looks after processes starts one again that could not reach the store."""
+        while True:
+            try:
+                return await self.engine.start()
+            except StorageUnavailable as error:
+                self.witness.note(f"{self.name} cannot start: {error}")
+                await asyncio.sleep(1.0)
+            except BaseException as error:
+                self.witness.broken(error)
+                raise
 
     @property
     def is_up(self) -> bool:
@@ -118,6 +124,7 @@ class Node:
     async def stop(self) -> None:
         """Gracefully; afterwards the process is gone."""
         self.has_stopped = True
+        await self._starting
         await self.engine.stop()
         self.witness.note(f"{self.name} has stopped")
 
