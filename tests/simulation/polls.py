@@ -28,9 +28,11 @@ def check_polls(ledger: Ledger) -> None:
 
 
 def _check_clock(key: str, row: StepState, attempts: int) -> None:
-    if attempts and not row.is_final:
+    if row.is_final:
+        return
+    if attempts:
         assert row.waiting_since is not None, f"{key} has forgotten since when it waits"
-    if not attempts:
+    else:
         assert row.waiting_since is None, f"{key} waits since {row.waiting_since}, and has just begun"
 
 

@@ -71,7 +71,7 @@ class GatedLoop(VirtualTimeLoop):
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         self._count()
-        context = context or copy_context()
+        context = copy_context() if context is None else context  # an empty context is false
         gate = context.get(GATE)
         if gate is None:
             return super().call_soon(callback, *args, context=context)
@@ -85,7 +85,7 @@ class GatedLoop(VirtualTimeLoop):
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        context = context or copy_context()
+        context = copy_context() if context is None else context  # an empty context is false
         gate = context.get(GATE)
         if gate is None:
             return super().call_at(when, callback, *args, context=context)
@@ -131,7 +131,7 @@ class _Call:
 
 def _remember_task(loop: asyncio.AbstractEventLoop, work: Any, context: Context | None = None) -> asyncio.Task[Any]:
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
-    gate = (context or copy_context()).get(GATE)
+    gate = (copy_context() if context is None else context).get(GATE)
     if gate is not None:
         gate.tasks.append(task)
     return task
