@@ -101,7 +101,8 @@ def _check_order(ledger: Ledger, undone: dict[str, str]) -> None:
         assert earlier is not None
         assert later is not None
         assert earlier <= later, f"{before} was undone before {after}"
-        assert undone[before] not in _before(ledger, undone[after]), f"{before} was undone before {after}"
+        if earlier == later:  # a retry by hand may have let a step end after those that run after it
+            assert undone[before] not in _before(ledger, undone[after]), f"{before} was undone before {after}"
 
 
 def _before(ledger: Ledger, key: str) -> list[str]:
