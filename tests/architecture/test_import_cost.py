@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-HEAVY = frozenset({"alembic", "apscheduler", "croniter", "fastapi", "httpx", "rich", "sqlalchemy", "starlette", "typer", "yaml"})
+HEAVY = frozenset(
+    {"alembic", "apscheduler", "croniter", "fastapi", "httpx", "rich", "sqlalchemy", "starlette", "typer", "yaml"}
+)
 MOST_MODULES = 520
 """Python's own included. That is what the time is spent on, and it does not depend on what else the machine does."""
 

@@ -398,9 +398,7 @@ class _ScopeFacts:
         raise AssertionError(f"no loop {loop!r} around")
 
 
-def retried_keys(
-    flow: FlowSpec, ends: Mapping[str, Result], key: str, gone_on: Iterable[str] = ()
-) -> frozenset[str]:
+def retried_keys(flow: FlowSpec, ends: Mapping[str, Result], key: str, gone_on: Iterable[str] = ()) -> frozenset[str]:
     """Keys that a retry of the failed step ``key`` decides anew: itself, the blocks around it, and in every scope on
     the way out whatever was skipped behind them because of how earlier steps ended.
 

@@ -209,9 +209,7 @@ class Player:
         return [
             key
             for key, row in self.ledger.rows.items()
-            if row.status is status
-            and not (row.is_block and status is StepStatus.RUNNING)
-            and not waits_for_child(row)
+            if row.status is status and not (row.is_block and status is StepStatus.RUNNING) and not waits_for_child(row)
         ]
 
     def _waiting_for_children(self) -> list[str]:

@@ -144,7 +144,8 @@ async def test_ends_are_due_in_their_order_up_to_the_limit(storage: Storage) -> 
     await create(storage)
     await commit_both(storage, *(child(number) for number in range(2, 7)))
     for place, number in enumerate([4, 2, 6, 3, 5]):
-        ended: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": START + timedelta(seconds=place), "tells_parent": True}
+        at = START + timedelta(seconds=place)
+        ended: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": at, "tells_parent": True}
         await commit_advance(storage, advance(number, 1, **ended))
 
     assert (await storage.due(START, 3)).children == [run_id(4), run_id(2), run_id(6)]

@@ -58,7 +58,8 @@ class Clients:
 
     async def send_signals(self) -> None:
         """Send signals to runs until nobody wants any more: to steps that wait, to steps to come, to runs that have
-        ended, and some of them twice. The next one is sent when the last one was answered, however slow the store is."""
+        ended, and some of them twice. The next one is sent when the last one was answered, however slow the store is.
+        """
         while True:
             await asyncio.sleep(self._chance.choice([0.1, 1.0, 5.0]))
             runs = self._witness.open_runs if self._chance.random() < 0.95 else list(self._witness.runs)

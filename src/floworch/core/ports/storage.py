@@ -102,8 +102,8 @@ class RunWrite:
 class Creation(RunWrite):
     """A new run. With an idempotency key that its flow has already used, nothing is written.
 
-    ``only_with`` is the run that starts it: it is written if and only if the advance of that run in the same batch is. That
-    advance conflicts as well when the key of the new run is another one's.
+    ``only_with`` is the run that starts it: it is written if and only if the advance of that run in the same batch is.
+    That advance conflicts as well when the key of the new run is another one's.
     """
 
     facts_of_run: RunFacts = None  # type: ignore[assignment]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-__all__ = ["Minute", "due_minutes", "minutes_of"]
+__all__ = ["Calendar", "Minute", "due_minutes", "minutes_of"]
 
 _MINUTE = timedelta(minutes=1)
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
@@ -23,6 +23,23 @@ class Minute(NamedTuple):
     wall: datetime
     is_second_time: bool
     skipped: Sequence[datetime]
+
+
+class Calendar:
+    """The minutes of a zone, for many expressions."""
+
+    def __init__(self, zone: str, start: datetime, end: datetime) -> None:
+        self._by_minute: dict[int, list[Minute]] = {minute: [] for minute in range(60)}
+        self._after_gaps: list[Minute] = []
+        for each in _walk(ZoneInfo(zone), start, end):
+            self._by_minute[each.wall.minute].append(each)
+            if each.skipped:
+                self._after_gaps.append(each)
+
+    def due(self, expression: str) -> list[datetime]:
+        """See :func:`due_minutes`."""
+        candidates = [each for minute in _numbers(expression.split()[0], 0, 59) for each in self._by_minute[minute]]
+        return sorted({*due_minutes(expression, candidates), *due_minutes(expression, self._after_gaps)})
 
 
 def minutes_of(zone: str, start: datetime, end: datetime) -> list[Minute]:
