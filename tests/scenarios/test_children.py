@@ -339,8 +339,8 @@ async def test_a_child_whose_parent_is_gone_just_ends(begin: Begin, world: World
     assert (await orchestrator.wait(run_id(2), timeout=30)).succeeded
 
     orchestrator._engine._timers.look()
-    while (await orchestrator.storage.due(datetime.now(UTC), 10)).children:
-        await asyncio.sleep(0)  # noqa: ASYNC110 - until the engine has seen to it, which it tells nobody
+    while (await orchestrator.storage.due(datetime.now(UTC), 10)).children:  # noqa: ASYNC110 - nobody is told of it
+        await asyncio.sleep(0)
 
 
 async def test_the_history_of_parent_and_child_folds_to_the_present(begin: Begin, world: World) -> None:

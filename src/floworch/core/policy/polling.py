@@ -45,8 +45,12 @@ class PollSettings:
         """Settings from inputs that are called as in :data:`POLL_SETTINGS`. Raises ``ValueError`` with all faults."""
         if faults := [f"{name} {fault}" for name, fault in faults_of(inputs)]:
             raise ValueError("; ".join(faults))
-        given: dict[str, Any] = {POLL_SETTINGS[name]: value for name, value in inputs.items() if value is not None}
-        return cls(**{name: float(value) if isinstance(value, Decimal) else value for name, value in given.items()})
+        given: dict[str, Any] = {
+            POLL_SETTINGS[name]: float(value) if isinstance(value, Decimal) else value
+            for name, value in inputs.items()
+            if value is not None
+        }
+        return cls(**given)
 
     def next_pause(self, polls: int, waited: timedelta, random: float) -> timedelta | None:
         """Pause after so many polls; None when the time is up. The last poll is made just then.
