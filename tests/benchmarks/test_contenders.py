@@ -23,7 +23,7 @@ def test_a_contender_is_compared_within_its_kind_of_store(contender: Contender) 
     assert rival is None or CONTENDERS[rival].store is contender.store
 
 
-@pytest.mark.parametrize("store", {each.store for each in CONTENDERS.values() if each.kind is Kind.OURS})
+@pytest.mark.parametrize("store", sorted({each.store for each in CONTENDERS.values() if each.kind is Kind.OURS}))
 def test_wherever_floworch_keeps_its_runs_there_is_a_floor(store: Store) -> None:
     assert floor_of(store) is not None
 
