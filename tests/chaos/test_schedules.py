@@ -52,6 +52,8 @@ async def _kill_through(
         workers[victim] = start_one()
         kills += 1
     assert kills >= seconds // 4
+    for worker in workers:
+        worker.wait_for("started")
     await _check(target, plan, datetime.fromtimestamp(start, UTC), seconds, schedules)
 
 

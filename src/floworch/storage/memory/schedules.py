@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from uuid import UUID
 
 from floworch.core.model.schedules import ScheduleRecord, TickRecord
@@ -34,6 +35,7 @@ class Schedules:
         self._rows[key] = replace(new, revision=new.revision + 1)
         ticks = self._ticks.setdefault(key, {})
         for tick in change.ticks:
+            ticks.pop(tick.scheduled_at, None)  # so that they stay in the order in which they were recorded
             ticks[tick.scheduled_at] = tick
         for run in change.runs:
             self._create(run)
@@ -60,15 +62,19 @@ class Schedules:
         return [ticks[at] for at in sorted(found, reverse=True)[:limit]]
 
     def forget_ticks(self, before: datetime, limit: int) -> int:
-        old = [(ticks, at) for ticks in self._ticks.values() for at, tick in ticks.items() if tick.recorded_at < before]
-        for ticks, at in old[:limit]:
+        old = [(ticks, at) for ticks in self._ticks.values() for at in _recorded(ticks, before)][:limit]
+        for ticks, at in old:
             del ticks[at]
-        return len(old[:limit])
+        return len(old)
 
     def _is_due(self, row: ScheduleRecord, now: datetime) -> bool:
         if row.waits_for is not None:
             return not self._goes_on(row.waits_for)
         return row.due_at is not None and row.due_at <= now
+
+
+def _recorded(ticks: Mapping[datetime, TickRecord], before: datetime) -> Iterator[datetime]:
+    return (at for at, _ in takewhile(lambda item: item[1].recorded_at < before, ticks.items()))
 
 
 def _earliest(rows: Iterable[ScheduleRecord], limit: int) -> list[ScheduleRecord]:
