@@ -13,6 +13,7 @@ from examples.approval.flow import PurchaseFlow
 from examples.catalog_pages.flow import CatalogFlow
 from examples.hello_world.flow import HelloWorldFlow
 from examples.money_transfer.flow import TransferFlow
+from examples.nightly_report.flow import NightlyReport
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
 from examples.report_export.flow import ReportFlow
 from examples.travel_booking.flows import BookingFlow, TripFlow
@@ -26,6 +27,7 @@ FLOWS: list[type[FlowDefinition]] = [
     PurchaseFlow,
     CatalogFlow,
     HelloWorldFlow,
+    NightlyReport,
     OrderFulfillmentFlow,
     TransferFlow,
     ReportFlow,
