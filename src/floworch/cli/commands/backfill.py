@@ -27,13 +27,13 @@ __all__ = ["app", "backfill"]
 app = command_app()
 
 
-class Only(StrEnum):
+class _Only(StrEnum):
     MISSING = "missing"
     FAILED = "failed"
     ALL = "all"
 
 
-class Step(StrEnum):
+class _Step(StrEnum):
     """What to do with a backfill that goes on."""
 
     PAUSE = "pause"
@@ -54,20 +54,20 @@ def backfill(
         Any, typer.Option("--to", parser=parse_moment, metavar="TIME", help="Last moment. It is now at the latest.")
     ] = None,
     only: Annotated[
-        Only,
+        _Only,
         typer.Option(
             "--only",
-            metavar="|".join(Only),
+            metavar="|".join(_Only),
             help="Ticks without a run, ticks whose run did not succeed, or all.",
         ),
-    ] = Only.MISSING,
+    ] = _Only.MISSING,
     max_active: Annotated[
         int, typer.Option("--max-active", metavar="1..1000", min=1, max=1000, help="Most runs at once.")
     ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the ticks.")] = False,
     control: Annotated[
-        Step | None,
-        typer.Option("--control", metavar="|".join(Step), help="Pause, resume or abort the backfill that goes on."),
+        _Step | None,
+        typer.Option("--control", metavar="|".join(_Step), help="Pause, resume or abort the backfill that goes on."),
     ] = None,
     as_json: JsonFlag = False,
     debug: Debug = False,
@@ -92,7 +92,7 @@ async def _plan(target: str, flow: str, trigger: str, start: datetime, end: date
         return await orchestrator.schedules.plan_backfill(flow, trigger, start, end, only=only)
 
 
-async def _work(target: str, flow: str, trigger: str, asked: Any, control: Step | None) -> Backfill | None:
+async def _work(target: str, flow: str, trigger: str, asked: Any, control: _Step | None) -> Backfill | None:
     async with opened_for_questions(target) as orchestrator:
         schedules = orchestrator.schedules
         if control is not None:
@@ -103,13 +103,13 @@ async def _work(target: str, flow: str, trigger: str, asked: Any, control: Step 
         return await schedules.backfill(flow, trigger, start, end, only=only, max_active=max_active)
 
 
-async def _control(schedules: Schedules, flow: str, trigger: str, control: Step) -> Backfill:
+async def _control(schedules: Schedules, flow: str, trigger: str, control: _Step) -> Backfill:
     match control:
-        case Step.PAUSE:
+        case _Step.PAUSE:
             return await schedules.pause_backfill(flow, trigger)
-        case Step.RESUME:
+        case _Step.RESUME:
             return await schedules.resume_backfill(flow, trigger)
-        case Step.ABORT:
+        case _Step.ABORT:
             return await schedules.abort_backfill(flow, trigger)
 
 

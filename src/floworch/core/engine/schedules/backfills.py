@@ -63,7 +63,7 @@ class Backfills:
         backfill: Backfill,
         active: Sequence[UUID],
         looked_at: Sequence[datetime],
-        wanted: Wanted,
+        wanted: _Wanted,
     ) -> bool:
         now = self._clock.now()
         ticks, works = [], []
@@ -99,7 +99,7 @@ class Backfills:
         return run is not None and not run.status.is_final
 
 
-class Wanted:
+class _Wanted:
     """Ticks to start runs for, how many were passed over before the last of them, and where to look next (None: after
     the end)."""
 
@@ -111,9 +111,9 @@ class Wanted:
 
 async def wanted_ticks(
     store: Storage, record: ScheduleRecord, looked_at: Sequence[datetime], only: BackfillOnly, most: int
-) -> Wanted:
+) -> _Wanted:
     """Those of the ticks that a backfill is about, at most so many."""
-    wanted = Wanted(looked_at[-1] + _MICROSECOND if looked_at else None)
+    wanted = _Wanted(looked_at[-1] + _MICROSECOND if looked_at else None)
     if not looked_at:
         return wanted
     found = await store.list_ticks(
