@@ -67,6 +67,8 @@ class MemoryStorage(Storage):
         self._runs: dict[UUID, RunRow] = {}
         self._keys = Keys()
         self._active: dict[UUID, RunRow] = {}
+        self._untold: dict[UUID, RunRow] = {}
+        """Runs whose parents have not heard of their end."""
         self._sequence = 0
         self._schedules = Schedules(
             lambda run: self._create(run, frozenset(), self._clock.now()), self._active.__contains__
@@ -200,10 +202,13 @@ class MemoryStorage(Storage):
         run.items.update(write.loop_items)
         run.settled.update(write.settled)
         run.settled.difference_update(write.revived)
-        run.tells_parent = run.tells_parent or write.tells_parent
+        if write.tells_parent:
+            run.tells_parent = True
+            self._untold[run.facts.run_id] = run
         for child_id in write.heard_of:
             if child_id in self._runs:
                 self._runs[child_id].tells_parent = False
+                self._untold.pop(child_id, None)
         if write.signals or write.taken:
             self._deliver(run, write)
         self._append(run, write.at, write.facts)
@@ -283,15 +288,11 @@ class MemoryStorage(Storage):
             timers=_due(timers, now, limit),
             lost=_due(leases, self._clock.now(), limit),
             deadlines=_due(deadlines, now, limit),
-            children=self._untold(limit),
+            children=_earliest([(run.ended_at, run_id) for run_id, run in self._untold.items() if run.ended_at], limit),
         )
         later = [at for found in (timers, leases, deadlines) for at, _ in found if at > now]
         work.next_at = min(later, default=None)
         return work
-
-    def _untold(self, limit: int) -> list[UUID]:
-        found = [(run.ended_at, run_id) for run_id, run in self._runs.items() if run.tells_parent and run.ended_at]
-        return _earliest(found, limit)
 
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
         found: list[tuple[datetime, ReadyStep]] = []
