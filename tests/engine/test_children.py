@@ -124,6 +124,7 @@ async def test_no_child_outlives_a_cancelled_parent(seed: int) -> None:
             try:
                 await second.cancel(run_id, "enough")
             except StorageUnavailable:
+                await asyncio.sleep(0.1)
                 continue
             except InvalidTransition:
                 pass  # the answer to an earlier one was lost

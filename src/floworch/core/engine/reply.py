@@ -46,6 +46,9 @@ class Reply(Generic[T]):
         """The answer, once it is told. Raises the error that was told instead."""
         if not self.is_over:
             await self._told()
+        elif self._error is not None:
+            # Who tries again at once, and again, must not keep the event loop from what would let it succeed.
+            await asyncio.sleep(0)
         if self._error is not None:
             raise self._error
         value: T = self._value
