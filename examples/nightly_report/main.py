@@ -18,7 +18,7 @@ async def main() -> int:
         print(await flows.schedules.describe(NightlyReport, "nightly"))
         names = await reports_of_last_week(flows)
         for name in names:
-            print(name)
+            print(f"Succeeded: {name}" if name else "a report was not made")
         [upcoming] = await flows.schedules.next_fire_times(NightlyReport, "nightly", 1)
         print(f"next: {upcoming}")
     return 0 if all(names) else 1
