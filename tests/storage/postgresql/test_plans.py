@@ -39,7 +39,7 @@ from tests.storage.postgresql.plans import LARGE_TABLES, Executed, explaining, w
 ACTIVE = 30_000
 OFTEN = 8
 """Times that a verb is called: the server makes a plan for all values only at the sixth."""
-FEW_BLOCKS = 150
+FEW_BLOCKS = 200
 """For a statement about one row or one page of a list. Reading one of the tables takes at least 10,000."""
 NOW = datetime.now(UTC)
 MIDDLE = million.RUNS // 2
