@@ -9,7 +9,7 @@ import pytest
 from floworch import RunStatus
 from tests.chaos.app import build
 from tests.chaos.effects import EffectTable
-from tests.chaos.flows import Held
+from tests.chaos.flows import Held, all_runs
 from tests.chaos.processes import Worker
 from tests.chaos.verdict import check_everything
 
@@ -55,7 +55,7 @@ async def test_workers_that_are_replaced_one_after_the_other_lose_nothing(
         oldest.wait_for("started")
         oldest.terminate()
         oldest.finish()
-    start_worker(database, database, "--until-done", str(RUNS), **NO_LEASE_RUNS_OUT).finish()
+    start_worker(database, database, "--until-done", str(all_runs(RUNS)), **NO_LEASE_RUNS_OUT).finish()
 
-    lost = await check_everything(database, EffectTable(database).all(), runs=RUNS, paused=frozenset())
+    lost = await check_everything(database, EffectTable(database).all(), runs=all_runs(RUNS), paused=frozenset())
     assert lost == 0
