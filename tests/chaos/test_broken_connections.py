@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import psycopg
@@ -66,7 +67,16 @@ async def test_a_connection_that_breaks_during_the_commit_leaves_it_unclear(
     network.cut_off_at(b"COMMIT", trouble)
     with pytest.raises(CommitUnclear):
         await store.commit(Batch(creations=[creation(1)]))
-    assert (await store.get_run(run_id(1)) is not None) is happened
+    if happened:  # the server has been told to, and may still wait for its disk
+        await _until_there(store)
+    else:
+        assert await store.get_run(run_id(1)) is None
+
+
+async def _until_there(store: SqlStorage) -> None:
+    async with asyncio.timeout(30):
+        while await store.get_run(run_id(1)) is None:  # noqa: ASYNC110 - only the server knows
+            await asyncio.sleep(0.01)
 
 
 async def test_a_server_that_is_down_is_unavailable_and_comes_back(

@@ -271,15 +271,15 @@ async def test_an_outage_that_is_longer_than_the_lease_loses_no_attempt(
     start: Start, network: Network, events: Events
 ) -> None:
     """When the store is back, everybody has time for a heartbeat before anything counts as lost."""
-    settings = {"lease_seconds": 1.0, "heartbeat_seconds": 0.3}
+    settings = {"lease_seconds": 3.0, "heartbeat_seconds": 0.5}
     orchestrator, other = await start(**settings), await start(**settings)
     run = await orchestrator.trigger(Slowly)
     await _soon(events.began.wait())
     network.go_down()
-    await asyncio.sleep(3.0)
+    await asyncio.sleep(6.0)
     network.come_up()
     await _until(lambda: orchestrator.is_healthy and other.is_healthy)
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(3.0)
     events.may_end.set()
     assert (await run.wait(timeout=30)).status is RunStatus.SUCCEEDED
     assert events.calls == [("slow", 1), ("after", 1)]
