@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from floworch.arguments import checked_headers, checked_key, checked_priority, checked_run_id, checked_timeout, unknown
 from floworch.builder import FlowOrchestratorBuilder
+from floworch.control import RunControl
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, HistoryEvent
-from floworch.core.model.signals import SignalRecord, SignalResult, signal_name_fault
+from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import RunFilter, RunPage, Storage
@@ -31,19 +32,17 @@ __all__ = ["FlowOrchestrator", "FlowReference"]
 FlowReference = type[FlowDefinition] | FlowDefinition | UUID | str
 """A flow class or instance, its id, or its name."""
 
-_HIGHEST_PRIORITY = 1000
-_LONGEST_KEY = 256
 _FOLLOW_SECONDS = (0.02, 0.5)
 
 
-class FlowOrchestrator:
+class FlowOrchestrator(RunControl):
     """Made by :meth:`builder`. Use it as an async context manager, or call :meth:`start` and :meth:`stop`.
 
     All async methods belong to the event loop that started it; :attr:`sync` is the same for blocking code.
     """
 
     def __init__(self, *, engine: Engine, store: Storage, flows: Sequence[FlowDefinition], clock: Clock) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._store = store
         self._flows = list(flows)
         self._by_reference: dict[UUID | str, FlowDefinition] = {}
@@ -138,21 +137,21 @@ class FlowOrchestrator:
             found.id,
             trigger_key,
             None if body is None else Payload.of(body, max_bytes=limit),
-            Payload.of(_checked_headers(headers), max_bytes=limit) if headers else None,
-            idempotency_key=_checked_key(idempotency_key),
-            time_limit=_checked_timeout(timeout),
-            priority=_checked_priority(priority),
+            Payload.of(checked_headers(headers), max_bytes=limit) if headers else None,
+            idempotency_key=checked_key(idempotency_key),
+            time_limit=checked_timeout(timeout),
+            priority=checked_priority(priority),
             connection=connection,
         )
         return RunHandle(self, started.run_id, duplicate=started.duplicate)
 
     def handle(self, run_id: UUID | str) -> RunHandle:
         """Handle of a run that was started elsewhere. Does not check that it exists."""
-        return RunHandle(self, _run_id(run_id))
+        return RunHandle(self, checked_run_id(run_id))
 
     async def get_run(self, run_id: UUID | str, *, payloads: bool = True) -> RunResult:
         """The run and its steps as they are now. Raises RunNotFound."""
-        return await read_run(self._store, self._engine.plans, _run_id(run_id), payloads=payloads)
+        return await read_run(self._store, self._engine.plans, checked_run_id(run_id), payloads=payloads)
 
     async def list_runs(
         self,
@@ -175,7 +174,7 @@ class FlowOrchestrator:
             statuses=None if statuses is None else frozenset(statuses),
             started_from=started_from,
             started_before=started_before,
-            parent_run_id=None if parent is None else _run_id(parent),
+            parent_run_id=None if parent is None else checked_run_id(parent),
         )
         return await self._store.list_runs(where, limit, cursor)
 
@@ -185,53 +184,18 @@ class FlowOrchestrator:
 
     async def wait(self, run_id: UUID | str, *, timeout: float | None = None) -> RunResult:
         """The result once the run has ended, whichever process runs it. Raises RunNotFound, WaitTimeout."""
-        record, steps = await self._engine.wait(_run_id(run_id), timeout)
+        record, steps = await self._engine.wait(checked_run_id(run_id), timeout)
         if steps is not None:
             return RunResult(record, steps, result_keys(self._engine.plans.current_of(record.flow_id)))
         return await add_steps(self._store, self._engine.plans, record)
 
-    async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
-        """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run
-        ends ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped.
-        """
-        await self._engine.stop_run(_run_id(run_id), reason)
-
-    async def signal(
-        self,
-        run_id: UUID | str,
-        name: str,
-        payload: Any = None,
-        *,
-        deduplication_id: str | None = None,
-        connection: object | None = None,
-    ) -> SignalResult:
-        """Send a signal to a run; returns when that is durable. A step that waits for it goes on, in the same commit;
-        without one, the run keeps the signal for the first step that will.
-
-        Of the signals of a run with the same ``deduplication_id`` the first one counts, and the others are answered
-        ``ALREADY_DELIVERED``. With a ``connection`` to the storage's own database the signal is sent in the transaction
-        that the caller has open there, as by :meth:`trigger`: it comes if and only if the caller commits.
-        Raises RunNotFound; SignalNotExpected when the run has ended; SignalRefused when the steps that wait for the
-        signal do not take the payload; InvalidPayload, StorageUnavailable.
-        """
-        if fault := signal_name_fault(name):
-            raise ConfigurationError(fault)
-        sent = Payload.of(payload, max_bytes=self._engine.settings.max_payload_bytes)
-        key = _checked_key(deduplication_id, "a deduplication id")
-        return await self._engine.signal(_run_id(run_id), name, sent, key, connection)
-
     async def list_signals(self, run_id: UUID | str) -> list[SignalRecord]:
         """Every signal that the run has received, oldest first. Those that no step has taken are its mailbox."""
-        return await self._store.list_signals(_run_id(run_id))
-
-    async def retry(self, run_id: UUID | str, step_key: str) -> None:
-        """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.
-        Raises RunNotFound, StepNotFound, InvalidTransition."""
-        await self._engine.retry_step(_run_id(run_id), step_key)
+        return await self._store.list_signals(checked_run_id(run_id))
 
     async def events(self, run_id: UUID | str, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
         """History of a run from the beginning; with ``follow`` live until it has ended. Raises RunNotFound."""
-        run_id = _run_id(run_id)
+        run_id = checked_run_id(run_id)
         after = 0
         pause, longest = _FOLLOW_SECONDS
         while True:
@@ -309,7 +273,7 @@ class FlowOrchestrator:
         wanted = reference.id if isinstance(reference, (type, FlowDefinition)) else reference
         found = self._by_reference.get(wanted)
         if found is None:
-            raise FlowNotFound(_unknown("flow", str(wanted), [flow.name for flow in self._flows]))
+            raise FlowNotFound(unknown("flow", str(wanted), [flow.name for flow in self._flows]))
         return found
 
 
@@ -325,53 +289,4 @@ def _record(flow: FlowDefinition) -> FlowRecord:
 
 def _check_trigger(flow: FlowDefinition, trigger_key: str) -> None:
     if trigger_key != "manual" and trigger_key not in flow.manifest.triggers:
-        raise NotFound(_unknown(f"trigger of flow {flow.name!r}", trigger_key, list(flow.manifest.triggers)))
-
-
-def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if not all(isinstance(text, str) for text in (name, value)):
-            raise ConfigurationError(f"trigger headers are text; {name!r} is {value!r}")
-    return dict(headers)
-
-
-def _checked_key(key: str | None, what: str = "an idempotency key") -> str | None:
-    if key is None:
-        return None
-    if not key.strip() or len(key) > _LONGEST_KEY:
-        raise ConfigurationError(f"{what} is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
-    if "\0" in key or key != key.encode("utf-8", "replace").decode():
-        raise ConfigurationError(f"{what} holds neither NUL nor halves of characters, as does {key!r:.80}")
-    return key
-
-
-def _checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
-    limit = timeout if isinstance(timeout, timedelta) or timeout is None else timedelta(seconds=timeout)
-    if limit is not None and limit <= timedelta(0):
-        raise ConfigurationError(f"timeout is {timeout!r}; a run needs more than 0 seconds")
-    return limit
-
-
-def _checked_priority(priority: int) -> int:
-    if int(priority) != priority or abs(priority) > _HIGHEST_PRIORITY:
-        raise ConfigurationError(
-            f"priority is {priority!r}; it must be a whole number from {-_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
-        )
-    return priority
-
-
-def _run_id(run_id: UUID | str) -> UUID:
-    if isinstance(run_id, UUID):
-        return run_id
-    try:
-        return UUID(run_id)
-    except ValueError:
-        raise RunNotFound(
-            f"{run_id!r} is not the id of a run; ids look like 0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00"
-        ) from None
-
-
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known)) or 'none'}"
-    return f"no {what} is called {name!r}; {hint}"
+        raise NotFound(unknown(f"trigger of flow {flow.name!r}", trigger_key, list(flow.manifest.triggers)))

@@ -301,8 +301,8 @@ async def test_a_process_leaves_children_that_it_does_not_know_to_others(begin: 
     if not first.storage.capabilities.shared_between_processes:
         pytest.skip(f"{backend.name} is not shared between processes")
     unknowing = await begin(flow(1, "Parent", call=Step(type="Echo")))
-    assert "RunFlow:Child" in first._engine._step_types
-    assert "RunFlow:Child" not in unknowing._engine._step_types
+    assert "RunFlow:Child" in first._engine._worklist.step_types
+    assert "RunFlow:Child" not in unknowing._engine._worklist.step_types
 
     results = await asyncio.gather(*[(await first.trigger("Parent")).wait(timeout=30) for _ in range(5)])
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from random import Random
 from uuid import UUID
 
-from floworch.core.dag.plan import FlowPlan
+from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.results import StartsChild
 from floworch.core.machine.commands import ChildStart, Command, StartChild, StepFailed, StepSucceeded
-from floworch.core.machine.state import ParentStep, RunFacts, RunState
+from floworch.core.machine.state import ParentStep, RunState
 from floworch.core.model.child_types import RUN_FLOW
-from floworch.core.model.ids import uuid7
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
 from floworch.core.ports.storage import AttemptKey
@@ -22,12 +20,12 @@ __all__ = ["ChildStarts", "without_child"]
 
 
 class ChildStarts:
-    """``chance`` makes the ids of the runs."""
+    """Plans the runs that steps ask for."""
 
-    def __init__(self, plans: Plans, settings: EngineSettings, chance: Random) -> None:
+    def __init__(self, plans: Plans, settings: EngineSettings, new_runs: NewRuns) -> None:
         self._plans = plans
         self._settings = settings
-        self._chance = chance
+        self._new_runs = new_runs
 
     def command(
         self, parent: RunState, step: AttemptKey, asked: StartsChild, given: Payload | None, now: datetime
@@ -40,17 +38,15 @@ class ChildStarts:
         if depth > self._settings.max_run_depth:
             message = f"the run is {depth - 1} levels below its first ancestor; max_run_depth allows for no more"
             return _refused(step, "TooDeep", message, given)
-        facts = RunFacts(
-            run_id=uuid7(now, self._chance.getrandbits(80)),
-            flow_id=plan.flow_id,
-            manifest_hash=plan.manifest_hash,
-            trigger_key=RUN_FLOW,
-            started_at=now,
+        facts = self._new_runs.facts(
+            *(plan, RUN_FLOW, now),
             idempotency_key=asked.idempotency_key,
             priority=parent.facts.priority,
             parent=ParentStep(step.run_id, step.step_key, step.attempt, asked.waits, depth),
         )
-        deadline = _deadline(parent, plan, asked, now)
+        limit = None if asked.timeout_seconds is None else timedelta(seconds=asked.timeout_seconds)
+        # A child that is waited for lives no longer than its parent.
+        deadline = self._new_runs.deadline(plan, now, limit, parent.deadline if asked.waits else None)
         child = ChildStart(facts, plan, deadline, asked.body, asked.headers)
         return StartChild(step.step_key, step.attempt, child, asked.on_failure, given)
 
@@ -65,13 +61,6 @@ def without_child(command: StartChild, owner: UUID) -> Command:
     message = f"the idempotency key {key!r} belongs to the run {owner}, which this step did not start just now"
     error = StepError("IdempotencyConflict", message, retryable=False)
     return StepFailed(command.step_key, command.attempt, error, None, command.input)
-
-
-def _deadline(parent: RunState, plan: FlowPlan, asked: StartsChild, now: datetime) -> datetime | None:
-    """A child that is waited for lives no longer than its parent."""
-    seconds = asked.timeout_seconds or plan.timeout_seconds
-    limits = [None if seconds is None else now + timedelta(seconds=seconds), parent.deadline if asked.waits else None]
-    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _refused(step: AttemptKey, kind: str, message: str, given: Payload | None) -> StepFailed:

@@ -9,20 +9,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
-from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from floworch.core.machine.mailbox import Letter, ReceivedSignal, TakenBy
-from floworch.core.machine.state import RunFacts, StepState, StopRequest
-from floworch.core.machine.transition import Fact, StepChange
+from floworch.core.machine.state import StepState
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
+from floworch.core.ports.answers import (
+    AttemptKey,
+    Capabilities,
+    Deletion,
+    DueWork,
+    LeaseKey,
+    LeaseState,
+    LostLease,
+    ReadyStep,
+    RunFilter,
+    RunPage,
+    StoredRun,
+    TimerKey,
+)
+from floworch.core.ports.changes import Advance, Batch, BatchResult, Claim, Creation, Outcome, RunWrite
 from floworch.core.ports.schedules import ScheduleStorage
+from floworch.core.ports.schema import SchemaVersions, StorageSchema
 from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import ConfigurationError
 
@@ -51,265 +62,11 @@ __all__ = [
     "TimerKey",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a backend can do beyond the contract; code asks these, never for the adapter's type."""
-
-    shared_between_processes: bool
-    survives_restart: bool
-    transactions: bool = False
-    """Whether :meth:`Storage.begin` and :meth:`Storage.enlist` work."""
-    concurrent_commits: int = 1
-    """How many commits the store works on at once to advantage."""
-
-
-@dataclass(slots=True)
-class RunWrite:
-    """Whole planner-visible row of a run, and what is appended with it."""
-
-    run_id: UUID
-    status: RunStatus
-    deadline: datetime | None
-    stop: StopRequest | None
-    ended_at: datetime | None
-    steps: Mapping[str, StepChange]
-    facts: Sequence[Fact]
-    at: datetime
-    flow_id: UUID
-    priority: int
-    """Of the run, as in its facts: ready steps are found by both."""
-    owner: str
-    """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
-    loop_items: Mapping[str, Payload] = field(default_factory=dict)
-    removed: Sequence[str] = ()
-    """Step rows to delete."""
-    settled: Sequence[str] = ()
-    """Scopes whose step rows (also those in ``steps``) are left out by :meth:`Storage.load` from now on."""
-    revived: Sequence[str] = ()
-    """Scopes whose step rows are loaded again."""
-    tells_parent: bool = False
-    """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
-    heard_of: Sequence[UUID] = ()
-    """Ended runs that :meth:`Storage.due` has to name no more."""
-    signals: Sequence[ReceivedSignal] = ()
-    """New ones, received ``at`` the time of this write."""
-    taken: Mapping[UUID, TakenBy] = field(default_factory=dict)
-    """Signals, also new ones, that nobody had taken."""
-
-
-@dataclass(slots=True)
-class Creation(RunWrite):
-    """A new run. With an idempotency key that its flow has already used, nothing is written.
-
-    ``only_with`` is the run that starts it: it is written if and only if the advance of that run in the same batch is.
-    That advance conflicts as well when the key of the new run is another one's.
-    """
-
-    facts_of_run: RunFacts = None  # type: ignore[assignment]
-    flow_name: str = ""
-    flow_version: str = ""
-    body: Payload | None = None
-    headers: Payload | None = None
-    only_with: UUID | None = None
-
-
-@dataclass(slots=True)
-class Advance(RunWrite):
-    """A change of a run that must still be at ``expected_revision``; it goes up by one."""
-
-    expected_revision: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Start a ready step: compares on the step row (``Ready``, ``attempt``) and on the run not having ended.
-
-    A request to stop the run is no obstacle: it rewrites the ready steps that must not start, and leaves the others.
-    Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success
-    the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set,
-    and the fact ``step.started`` appended.
-    """
-
-    run_id: UUID
-    step_key: str
-    attempt: int
-    owner: str
-    lease_seconds: float
-    at: datetime
-
-
-@dataclass(slots=True)
-class Batch:
-    """Changes that commit in one transaction. Holds at most one creation or advance per run, and no claim of a
-    step whose run is advanced in the same batch."""
-
-    creations: Sequence[Creation] = ()
-    advances: Sequence[Advance] = ()
-    claims: Sequence[Claim] = ()
-    caller: str | None = None
-    """A worker that cannot take all the steps that the batch makes ready, and so calls those of other processes."""
-
-
-class Outcome(Enum):
-    DONE = "done"
-    CONFLICT = "conflict"
-    """Somebody else moved the run, the step or the key first; nothing of this change was written."""
-
-
-@dataclass(slots=True)
-class BatchResult:
-    """One answer per change, in the order of the batch.
-
-    A creation answers with the id of the run that has the idempotency key: its own when it won. One with ``only_with``
-    whose key no run of the store has answers with its own id, whether or not the advance that it hangs on was done.
-    """
-
-    creations: list[UUID] = field(default_factory=list)
-    advances: list[Outcome] = field(default_factory=list)
-    claims: list[Outcome] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class StoredRun:
-    """A run as the planner loads it. ``steps`` leaves out the settled rows (ended iterations); ``signals`` are all that
-    it ever had."""
-
-    facts: RunFacts
-    revision: int
-    status: RunStatus
-    deadline: datetime | None
-    stop: StopRequest | None
-    ended_at: datetime | None
-    steps: dict[str, StepState]
-    signals: Sequence[Letter] = ()
-
-
-class AttemptKey(NamedTuple):
-    """One attempt of one step. A tuple, because every step that runs is made into keys and hashed several times."""
-
-    run_id: UUID
-    step_key: str
-    attempt: int
-
-
-LeaseKey: TypeAlias = AttemptKey
-"""A running attempt, by which its lease is renewed."""
-
-
-class LeaseState(Enum):
-    HELD = "held"
-    STOP_REQUESTED = "stop_requested"
-    """Still held and renewed, but the run is being cancelled or has timed out."""
-    LOST = "lost"
-
-
-TimerKey: TypeAlias = AttemptKey
-"""A pending step whose time has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class LostLease:
-    """A running attempt whose lease ran out."""
-
-    run_id: UUID
-    step_key: str
-    attempt: int
-    owner: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyStep:
-    run_id: UUID
-    step_key: str
-    attempt: int
-    type: str
-    flow_id: UUID
-    priority: int = 0
-
-
-@dataclass(slots=True)
-class DueWork:
-    """What time has brought. ``next_at`` is the earliest instant after ``now`` at which there is more, if known."""
-
-    timers: list[TimerKey] = field(default_factory=list)
-    lost: list[LostLease] = field(default_factory=list)
-    deadlines: list[UUID] = field(default_factory=list)
-    children: list[UUID] = field(default_factory=list)
-    """Runs that have ended, and whose parents have not heard of it."""
-    next_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """All given conditions must hold."""
-
-    flow_id: UUID | None = None
-    statuses: frozenset[RunStatus] | None = None
-    started_from: datetime | None = None
-    started_before: datetime | None = None
-    source_run_id: UUID | None = None
-    parent_run_id: UUID | None = None
-    trigger_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    """Newest first by ``(started_at, id)``. ``next_cursor`` is None on the last page; opaque to callers."""
-
-    runs: list[RunRecord]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """How much is gone. ``keys`` are those of runs that were gone before."""
-
-    runs: int
-    keys: int
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaVersions:
-    """``present`` is 0 where floworch has no tables yet."""
-
-    present: int
-    newest: int
-
-    @property
-    def is_current(self) -> bool:
-        return self.present == self.newest
-
-
 _NO_TRANSACTIONS = (
     "this storage has no transactions to share: what it keeps is in no database. ctx.transaction() and "
     "trigger(connection=...) work with SQLite, PostgreSQL and SQL Server; choose one with use_sqlite(path) or another "
     "use_... method of the builder"
 )
-
-
-class StorageSchema(ABC):
-    """The tables that a store keeps its data in. Usable before :meth:`Storage.open`, and never migrates by itself.
-
-    Call :meth:`Storage.close` when done, as after ``open``.
-    """
-
-    @property
-    @abstractmethod
-    def location(self) -> str:
-        """Where the database is, without its password."""
-
-    @abstractmethod
-    async def versions(self) -> SchemaVersions:
-        """Raises StorageUnavailable, also for a schema from a newer floworch."""
-
-    @abstractmethod
-    async def migrate(self) -> list[int]:
-        """Apply the missing migrations; answers with their versions."""
-
-    @abstractmethod
-    def script(self, after_version: int = 0) -> str:
-        """The SQL that :meth:`migrate` would run on a database at that version. Needs no connection."""
 
 
 class Storage(ScheduleStorage, ABC):

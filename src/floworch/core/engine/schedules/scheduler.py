@@ -14,6 +14,7 @@ from traceback import format_exc
 from uuid import UUID
 
 from floworch.core.engine.availability import Availability, Backoff
+from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.schedules.backfills import Backfills
@@ -54,6 +55,7 @@ class Scheduler:
         settings: EngineSettings,
         availability: Availability,
         chance: Random,
+        new_runs: NewRuns,
         on_committed: Callable[[RunState, Transition], None],
         stop_run: Callable[[UUID, str], Awaitable[object]],
     ) -> None:
@@ -65,7 +67,7 @@ class Scheduler:
         self._settings = settings
         self._availability = availability
         self._backoff = Backoff(chance)
-        self._runs = TickRuns(plans, runs, settings, chance, on_committed)
+        self._runs = TickRuns(plans, runs, settings, new_runs, on_committed)
         self.compiled = Schedules()
         self._firings = Firings(store, self.compiled, self._runs, clock, settings.schedule_grace_seconds, stop_run)
         self._backfills = Backfills(store, self.compiled, self._runs, clock)

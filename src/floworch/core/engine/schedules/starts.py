@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from random import Random
+from datetime import datetime
 from uuid import UUID
 
 from floworch.core.engine.batch import RunWork, start_work
+from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Starting
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
-from floworch.core.machine.state import RunFacts, RunState
+from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import Transition
-from floworch.core.model.ids import uuid7
 from floworch.core.model.payload import Json, Payload
 from floworch.core.ports.storage import Creation
 
@@ -30,27 +29,20 @@ class TickRuns:
         plans: Plans,
         runs: Runs,
         settings: EngineSettings,
-        chance: Random,
+        new_runs: NewRuns,
         on_committed: Callable[[RunState, Transition], None],
     ) -> None:
         self._plans = plans
         self._runs = runs
         self._settings = settings
-        self._chance = chance
+        self._new_runs = new_runs
         self._on_committed = on_committed
 
     def plan(self, flow_id: UUID, trigger_key: str, scheduled_at: datetime, inputs: Json, now: datetime) -> RunWork:
         """A run for that tick. Raises FloworchError when it cannot start."""
         plan = self._plans.current_of(flow_id)
-        facts = RunFacts(
-            run_id=uuid7(now, self._chance.getrandbits(80)),
-            flow_id=flow_id,
-            manifest_hash=plan.manifest_hash,
-            trigger_key=trigger_key,
-            started_at=now,
-            scheduled_at=scheduled_at,
-        )
-        deadline = now + timedelta(seconds=plan.timeout_seconds) if plan.timeout_seconds else None
+        facts = self._new_runs.facts(plan, trigger_key, now, scheduled_at=scheduled_at)
+        deadline = self._new_runs.deadline(plan, now)
         body = None if inputs is None else Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
         return start_work(Starting(facts, plan, deadline, body, None, None, Reply()), now)
 

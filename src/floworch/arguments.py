@@ -1,0 +1,70 @@
+"""What callers pass in, checked before anything is done with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from floworch.errors import ConfigurationError, RunNotFound
+
+__all__ = ["checked_headers", "checked_key", "checked_priority", "checked_run_id", "checked_timeout", "unknown"]
+
+_HIGHEST_PRIORITY = 1000
+_LONGEST_KEY = 256
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Raises ConfigurationError for headers that are no text."""
+    for name, value in headers.items():
+        if not all(isinstance(text, str) for text in (name, value)):
+            raise ConfigurationError(f"trigger headers are text; {name!r} is {value!r}")
+    return dict(headers)
+
+
+def checked_key(key: str | None, what: str = "an idempotency key") -> str | None:
+    """Raises ConfigurationError for what a store cannot keep as a key."""
+    if key is None:
+        return None
+    if not key.strip() or len(key) > _LONGEST_KEY:
+        raise ConfigurationError(f"{what} is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
+    if "\0" in key or key != key.encode("utf-8", "replace").decode():
+        raise ConfigurationError(f"{what} holds neither NUL nor halves of characters, as does {key!r:.80}")
+    return key
+
+
+def checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
+    """Seconds or a time span, more than 0. Raises ConfigurationError."""
+    limit = timeout if isinstance(timeout, timedelta) or timeout is None else timedelta(seconds=timeout)
+    if limit is not None and limit <= timedelta(0):
+        raise ConfigurationError(f"timeout is {timeout!r}; a run needs more than 0 seconds")
+    return limit
+
+
+def checked_priority(priority: int) -> int:
+    """Raises ConfigurationError."""
+    if int(priority) != priority or abs(priority) > _HIGHEST_PRIORITY:
+        raise ConfigurationError(
+            f"priority is {priority!r}; it must be a whole number from {-_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
+        )
+    return priority
+
+
+def checked_run_id(run_id: UUID | str) -> UUID:
+    """The id, also from its text. Raises RunNotFound for text that is none."""
+    if isinstance(run_id, UUID):
+        return run_id
+    try:
+        return UUID(run_id)
+    except ValueError:
+        raise RunNotFound(
+            f"{run_id!r} is not the id of a run; ids look like 0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00"
+        ) from None
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """The message for a name that is not known, with the nearest one that is."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known)) or 'none'}"
+    return f"no {what} is called {name!r}; {hint}"

@@ -1,0 +1,56 @@
+"""What operators do with runs that are under way or have ended."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from floworch.arguments import checked_key, checked_run_id
+from floworch.core.engine.engine import Engine
+from floworch.core.model.payload import Payload
+from floworch.core.model.signals import SignalResult, signal_name_fault
+from floworch.errors import ConfigurationError
+
+__all__ = ["RunControl"]
+
+
+class RunControl:
+    """The part of :class:`~floworch.orchestrator.FlowOrchestrator` that steers runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
+        """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run
+        ends ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped.
+        """
+        await self._engine.stop_run(checked_run_id(run_id), reason)
+
+    async def signal(
+        self,
+        run_id: UUID | str,
+        name: str,
+        payload: Any = None,
+        *,
+        deduplication_id: str | None = None,
+        connection: object | None = None,
+    ) -> SignalResult:
+        """Send a signal to a run; returns when that is durable. A step that waits for it goes on, in the same commit;
+        without one, the run keeps the signal for the first step that will.
+
+        Of the signals of a run with the same ``deduplication_id`` the first one counts, and the others are answered
+        ``ALREADY_DELIVERED``. With a ``connection`` to the storage's own database the signal is sent in the transaction
+        that the caller has open there, as by :meth:`trigger`: it comes if and only if the caller commits.
+        Raises RunNotFound; SignalNotExpected when the run has ended; SignalRefused when the steps that wait for the
+        signal do not take the payload; InvalidPayload, StorageUnavailable.
+        """
+        if fault := signal_name_fault(name):
+            raise ConfigurationError(fault)
+        sent = Payload.of(payload, max_bytes=self._engine.settings.max_payload_bytes)
+        key = checked_key(deduplication_id, "a deduplication id")
+        return await self._engine.signal(checked_run_id(run_id), name, sent, key, connection)
+
+    async def retry(self, run_id: UUID | str, step_key: str) -> None:
+        """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.
+        Raises RunNotFound, StepNotFound, InvalidTransition."""
+        await self._engine.retry_step(checked_run_id(run_id), step_key)
