@@ -9,10 +9,24 @@ from uuid import UUID
 
 from floworch.errors import ConfigurationError, RunNotFound
 
-__all__ = ["checked_headers", "checked_key", "checked_priority", "checked_run_id", "checked_timeout", "unknown"]
+__all__ = [
+    "checked_by",
+    "checked_headers",
+    "checked_key",
+    "checked_priority",
+    "checked_run_id",
+    "checked_timeout",
+    "unknown",
+]
 
 _HIGHEST_PRIORITY = 1000
 _LONGEST_KEY = 256
+_LONGEST_NAME = 200
+
+
+def checked_by(by: str | None) -> str | None:
+    """Who does it, for the history. Raises ConfigurationError."""
+    return None if by is None else _checked_text(by, "who does it (by)", _LONGEST_NAME)
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -25,13 +39,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def checked_key(key: str | None, what: str = "an idempotency key") -> str | None:
     """Raises ConfigurationError for what a store cannot keep as a key."""
-    if key is None:
-        return None
-    if not key.strip() or len(key) > _LONGEST_KEY:
-        raise ConfigurationError(f"{what} is text of 1 to {_LONGEST_KEY} characters, not {key!r:.80}")
-    if "\0" in key or key != key.encode("utf-8", "replace").decode():
-        raise ConfigurationError(f"{what} holds neither NUL nor halves of characters, as does {key!r:.80}")
-    return key
+    return None if key is None else _checked_text(key, what, _LONGEST_KEY)
 
 
 def checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
@@ -68,3 +76,11 @@ def unknown(what: str, name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known)) or 'none'}"
     return f"no {what} is called {name!r}; {hint}"
+
+
+def _checked_text(text: str, what: str, longest: int) -> str:
+    if not text.strip() or len(text) > longest:
+        raise ConfigurationError(f"{what} is text of 1 to {longest} characters, not {text!r:.80}")
+    if "\0" in text or text != text.encode("utf-8", "replace").decode():
+        raise ConfigurationError(f"{what} holds neither NUL nor halves of characters, as does {text!r:.80}")
+    return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from floworch.arguments import checked_key, checked_run_id
+from floworch.arguments import checked_by, checked_key, checked_run_id
 from floworch.core.engine.engine import Engine
 from floworch.core.model.payload import Payload
 from floworch.core.model.signals import SignalResult, signal_name_fault
@@ -15,16 +15,19 @@ __all__ = ["RunControl"]
 
 
 class RunControl:
-    """The part of :class:`~floworch.orchestrator.FlowOrchestrator` that steers runs."""
+    """The part of :class:`~floworch.orchestrator.FlowOrchestrator` that steers runs.
+
+    ``by`` is free text of up to 200 characters: who does it. The history of the run keeps it.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
+    async def cancel(self, run_id: UUID | str, reason: str | None = None, *, by: str | None = None) -> None:
         """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run
         ends ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped.
         """
-        await self._engine.stop_run(checked_run_id(run_id), reason)
+        await self._engine.stop_run(checked_run_id(run_id), reason, checked_by(by))
 
     async def signal(
         self,
@@ -50,7 +53,7 @@ class RunControl:
         key = checked_key(deduplication_id, "a deduplication id")
         return await self._engine.signal(checked_run_id(run_id), name, sent, key, connection)
 
-    async def retry(self, run_id: UUID | str, step_key: str) -> None:
+    async def retry(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
         """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.
         Raises RunNotFound, StepNotFound, InvalidTransition."""
-        await self._engine.retry_step(checked_run_id(run_id), step_key)
+        await self._engine.retry_step(checked_run_id(run_id), step_key, checked_by(by))

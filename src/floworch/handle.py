@@ -39,9 +39,9 @@ class RunHandle:
     async def status(self) -> RunStatus:
         return (await self._orchestrator.get_run(self.run_id, payloads=False)).status
 
-    async def cancel(self, reason: str | None = None) -> None:
+    async def cancel(self, reason: str | None = None, *, by: str | None = None) -> None:
         """Stop the run. Raises InvalidTransition when it has ended."""
-        await self._orchestrator.cancel(self.run_id, reason)
+        await self._orchestrator.cancel(self.run_id, reason, by=by)
 
     async def signal(
         self, name: str, payload: Any = None, *, deduplication_id: str | None = None, connection: object | None = None
@@ -51,9 +51,9 @@ class RunHandle:
             self.run_id, name, payload, deduplication_id=deduplication_id, connection=connection
         )
 
-    async def retry(self, step_key: str) -> None:
+    async def retry(self, step_key: str, *, by: str | None = None) -> None:
         """Run a failed step again. Raises StepNotFound, InvalidTransition."""
-        await self._orchestrator.retry(self.run_id, step_key)
+        await self._orchestrator.retry(self.run_id, step_key, by=by)
 
     def events(self, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
         """History from the beginning; with ``follow`` it goes on live until the run has ended."""

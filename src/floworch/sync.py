@@ -83,8 +83,8 @@ class SyncOrchestrator:
     def wait(self, run_id: UUID | str, *, timeout: float | None = None) -> RunResult:
         return self._call(self._orchestrator.wait(run_id, timeout=timeout))
 
-    def cancel(self, run_id: UUID | str, reason: str | None = None) -> None:
-        self._call(self._orchestrator.cancel(run_id, reason))
+    def cancel(self, run_id: UUID | str, reason: str | None = None, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.cancel(run_id, reason, by=by))
 
     def signal(self, run_id: UUID | str, name: str, payload: Any = None, **arguments: Any) -> SignalResult:
         """See :meth:`FlowOrchestrator.signal <floworch.orchestrator.FlowOrchestrator.signal>`. A ``connection`` must be
@@ -95,8 +95,8 @@ class SyncOrchestrator:
     def list_signals(self, run_id: UUID | str) -> list[SignalRecord]:
         return self._call(self._orchestrator.list_signals(run_id))
 
-    def retry(self, run_id: UUID | str, step_key: str) -> None:
-        self._call(self._orchestrator.retry(run_id, step_key))
+    def retry(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.retry(run_id, step_key, by=by))
 
     def events(self, run_id: UUID | str, *, follow: bool = True) -> Iterator[HistoryEvent]:
         """History of a run; with ``follow`` it blocks for more until the run has ended."""
@@ -159,14 +159,14 @@ class SyncRunHandle:
     def status(self) -> RunStatus:
         return self._flows.get_run(self.run_id, payloads=False).status
 
-    def cancel(self, reason: str | None = None) -> None:
-        self._flows.cancel(self.run_id, reason)
+    def cancel(self, reason: str | None = None, *, by: str | None = None) -> None:
+        self._flows.cancel(self.run_id, reason, by=by)
 
     def signal(self, name: str, payload: Any = None, **arguments: Any) -> SignalResult:
         return self._flows.signal(self.run_id, name, payload, **arguments)
 
-    def retry(self, step_key: str) -> None:
-        self._flows.retry(self.run_id, step_key)
+    def retry(self, step_key: str, *, by: str | None = None) -> None:
+        self._flows.retry(self.run_id, step_key, by=by)
 
     def events(self, *, follow: bool = True) -> Iterator[HistoryEvent]:
         return self._flows.events(self.run_id, follow=follow)

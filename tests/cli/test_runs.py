@@ -144,6 +144,19 @@ def test_a_waiting_run_is_cancelled() -> None:
     assert "is Cancelled" in call("cancel", SHARED, _start("Waits")).out
 
 
+def test_the_history_says_who_did_it_and_that_is_who_logged_in_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ann")
+    by_ann, by_ben = _start("Waits"), _start("Waits")
+
+    call("cancel", SHARED, by_ann)
+    call("cancel", SHARED, by_ben, "--by", "ben")
+
+    assert "is being stopped (Cancelled) (by ann)" in call("show", SHARED, by_ann, "--history").out
+    assert "is being stopped (Cancelled) (by ben)" in call("show", SHARED, by_ben, "--history").out
+
+
 def test_a_run_that_has_ended_cannot_be_cancelled() -> None:
     answer = call("cancel", SHARED, _run("Orders"))
 

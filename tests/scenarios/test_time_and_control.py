@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from floworch import (
+    ConfigurationError,
     FlowManifest,
     ForEach,
     InvalidTransition,
@@ -148,6 +149,22 @@ async def test_what_makes_no_sense_is_refused(start: Start) -> None:
         await orchestrator.cancel("01890000-0000-7000-8000-000000000000")
     with pytest.raises(RunNotFound):
         await orchestrator.get_run("01890000-0000-7000-8000-000000000000")
+
+
+async def test_the_history_says_who_has_done_what(start: Start, world: World) -> None:
+    orchestrator = await start(one(Step(type="Echo")))
+    world.broken = {"a"}
+    handle = await orchestrator.trigger("Scenario")
+    await handle.wait(timeout=30)
+    with pytest.raises(ConfigurationError, match="1 to 200 characters"):
+        await handle.retry("a", by=" ")
+
+    await handle.retry("a", by="Ann, on call")
+    await handle.wait(timeout=30)
+    await handle.retry("a")
+
+    retries = [event async for event in handle.events() if event.type == "step.retried"]
+    assert [event.data for event in retries] == [{"by": "Ann, on call"}, {}]
 
 
 async def test_a_retried_step_takes_the_run_up_again(start: Start, world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from typing import Annotated, Any, TypeAlias
 
@@ -10,6 +11,7 @@ from typer.core import TyperCommand
 
 __all__ = [
     "TARGET_VARIABLE",
+    "By",
     "Debug",
     "FlowName",
     "JsonFlag",
@@ -32,6 +34,16 @@ TargetText: TypeAlias = Annotated[
     ),
 ]
 RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", show_default=False, help="Id of the run.")]
+By: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        show_default=False,
+        callback=lambda name: _login_name() if name is None else name,
+        help="Who does it, for the history. Default: your login name.",
+    ),
+]
 FlowName: TypeAlias = Annotated[str, typer.Argument(metavar="FLOW", show_default=False, help="Name or id of the flow.")]
 TriggerKey: TypeAlias = Annotated[
     str, typer.Argument(metavar="TRIGGER", show_default=False, help="Key of the trigger in the flow.")
@@ -53,6 +65,13 @@ def command_app() -> typer.Typer:
 def default_target() -> str | None:
     """The target that the environment names."""
     return os.environ.get(TARGET_VARIABLE) or None
+
+
+def _login_name() -> str | None:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container whose user has no name
+        return None
 
 
 class TargetCommand(TyperCommand):

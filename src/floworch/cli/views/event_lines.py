@@ -35,7 +35,7 @@ _BRANCHES = {
 def event_line(event: HistoryEvent) -> Text:
     """``09:15:02.113  load           started, attempt 1``."""
     subject = event.step_key or "run"
-    words = Text(_words(event), _STYLES.get(event.type, ""))
+    words = Text(_words(event) + _by(event.data), _STYLES.get(event.type, ""))
     return Text.assemble((local_time(event.at), "bright_black"), f"  {subject:<20} ", words)
 
 
@@ -88,6 +88,10 @@ def _words(event: HistoryEvent) -> str:
             return f"handed back by {data.get('worker')}"
         case _:
             return event.type.partition(".")[2].replace("_", " ")
+
+
+def _by(data: Mapping[str, Any]) -> str:
+    return f" (by {data['by']})" if "by" in data else ""
 
 
 def _message(data: Mapping[str, Any]) -> str:

@@ -208,8 +208,8 @@ class Engine:
             reply.withdraw()
             raise
 
-    async def stop_run(self, run_id: UUID, reason: str | None) -> Transition:
-        return await self.submit(run_id, StopRun(StopKind.CANCELLED, reason))
+    async def stop_run(self, run_id: UUID, reason: str | None, by: str | None = None) -> Transition:
+        return await self.submit(run_id, StopRun(StopKind.CANCELLED, reason, by))
 
     async def signal(
         self,
@@ -222,10 +222,10 @@ class Engine:
         """See :meth:`Signals.send <floworch.core.engine.signals.Signals.send>`."""
         return await self._signals.send(run_id, name, payload, deduplication_id, connection)
 
-    async def retry_step(self, run_id: UUID, step_key: str) -> Transition:
+    async def retry_step(self, run_id: UUID, step_key: str, by: str | None = None) -> Transition:
         """Run a failed step again; a run with a time limit gets the whole of it anew."""
         while True:
-            command = await self._retry(run_id, step_key)
+            command = await self._retry(run_id, step_key, by)
             try:
                 return await self.submit(run_id, command)
             except Fenced:
@@ -241,7 +241,7 @@ class Engine:
 
     # -- inside
 
-    async def _retry(self, run_id: UUID, step_key: str) -> RetryStep:
+    async def _retry(self, run_id: UUID, step_key: str, by: str | None) -> RetryStep:
         """The command, with the steps of ended iterations around the step as they were at one revision of the run."""
         record = await self._store.get_run(run_id)
         if record is None:
@@ -251,12 +251,12 @@ class Engine:
             deadline = self._clock.now() + (record.deadline - record.started_at)
         iteration = outermost_iteration(step_key)
         if iteration is None:
-            return RetryStep(step_key, deadline)
+            return RetryStep(step_key, deadline, by=by)
         restored = await self._store.load_iteration_steps(run_id, f"{iteration}.")
         after = await self._store.get_run(run_id)
         if after is None or after.revision != record.revision:
-            return await self._retry(run_id, step_key)
-        return RetryStep(step_key, deadline, restored, record.revision)
+            return await self._retry(run_id, step_key, by)
+        return RetryStep(step_key, deadline, restored, record.revision, by)
 
     def _request(
         self,

@@ -49,6 +49,7 @@ _TOLD = (
     "child",
     "name",
     "signal",
+    "by",
 )
 
 

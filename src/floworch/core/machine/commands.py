@@ -173,10 +173,11 @@ class ClaimStep:
 
 @dataclass(frozen=True, slots=True)
 class StopRun:
-    """Cancel, or the deadline has passed."""
+    """Cancel, or the deadline has passed. ``by`` says, here and in other commands of people, who did it."""
 
     kind: StopKind
     reason: str | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ class RetryStep:
     deadline: datetime | None = None
     restored: Mapping[str, StepState] = field(default_factory=dict)
     restored_at: int | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

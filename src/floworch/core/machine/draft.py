@@ -19,7 +19,7 @@ from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
 
-__all__ = ["Draft"]
+__all__ = ["Draft", "who"]
 
 
 class Draft:
@@ -237,3 +237,8 @@ class Draft:
     def _before(self, key: str) -> StepState | None:
         found = self.state.steps.get(key)
         return found if found is not None or self._restored is None else self._restored.get(key)
+
+
+def who(by: str | None) -> dict[str, str]:
+    """Who did it, as data of a fact; nothing where nobody said so."""
+    return {} if by is None else {"by": by}

@@ -32,7 +32,7 @@ from floworch.core.machine.commands import (
     StopRun,
     TimerFired,
 )
-from floworch.core.machine.draft import Draft
+from floworch.core.machine.draft import Draft, who
 from floworch.core.machine.environment import Payloads
 from floworch.core.machine.mailbox import Letter
 from floworch.core.machine.planning import continue_from, enter_scope, follow
@@ -291,7 +291,7 @@ def _stop(draft: Draft, command: StopRun) -> None:
     if command.kind is StopKind.TIMED_OUT and (draft.state.deadline is None or draft.state.deadline > draft.now):
         raise Fenced("the deadline has moved")
     draft.transition.stop = StopRequest(command.kind, command.reason, draft.now)
-    draft.fact("run.stop_requested", kind=str(command.kind), reason=command.reason)
+    draft.fact("run.stop_requested", kind=str(command.kind), reason=command.reason, **who(command.by))
     final: list[str] = []
     waiting: list[str] = []
     for key, state in draft.state.steps.items():

@@ -15,7 +15,7 @@ from floworch.core.dag.keys import (
 from floworch.core.dag.lookup import scope_plan
 from floworch.core.machine.blocks import block_around, continue_by_hand, reopen_branch
 from floworch.core.machine.commands import RetryStep
-from floworch.core.machine.draft import Draft
+from floworch.core.machine.draft import Draft, who
 from floworch.core.machine.planning import continue_from, enter, follow
 from floworch.core.machine.progress import GroupProgress
 from floworch.core.machine.state import SkipKind, StepState
@@ -42,7 +42,7 @@ def retry_step(draft: Draft, command: RetryStep) -> None:
     state = _failed_step(draft, key)
     _refuse_if_acted_upon(draft, key)
     was_stopped = _reopen_run(draft, command)
-    draft.fact("step.retried", key)
+    draft.fact("step.retried", key, **who(command.by))
     waiting = _reopen_around(draft, key)
     resumed: list[str] = []
     if was_stopped:
