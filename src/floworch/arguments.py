@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from floworch.errors import ConfigurationError, RunNotFound
+from floworch.core.model.tags import tag_fault, tag_name_fault, too_many_tags
+from floworch.errors import ConfigurationError, InvalidTags, RunNotFound
 
 __all__ = [
     "checked_by",
@@ -15,6 +16,7 @@ __all__ = [
     "checked_key",
     "checked_priority",
     "checked_run_id",
+    "checked_tags",
     "checked_timeout",
     "unknown",
 ]
@@ -59,6 +61,15 @@ def checked_priority(priority: int) -> int:
     return priority
 
 
+def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """Raises InvalidTags for what no run can have."""
+    given = dict(tags or {})
+    faults = [too_many_tags(given), *(_tag_fault(name, value) for name, value in given.items())]
+    if fault := next(filter(None, faults), None):
+        raise InvalidTags(fault)
+    return given
+
+
 def checked_run_id(run_id: UUID | str) -> UUID:
     """The id, also from its text. Raises RunNotFound for text that is none."""
     if isinstance(run_id, UUID):
@@ -69,6 +80,12 @@ def checked_run_id(run_id: UUID | str) -> UUID:
         raise RunNotFound(
             f"{run_id!r} is not the id of a run; ids look like 0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00"
         ) from None
+
+
+def _tag_fault(name: object, value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"the tag {name!r} must be text, not {value!r:.120}; write it as you will search for it"
+    return tag_fault(name, value) if isinstance(name, str) else tag_name_fault(name)
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -6,6 +6,7 @@ FloworchError
 ├── ExpressionError            an expression does not parse or cannot be evaluated
 ├── InvalidPayload             a value cannot be stored as JSON
 │   ├── PayloadTooLarge
+│   ├── InvalidTags            tags of a run that are too many, too long, or no text
 │   └── SignalRefused          no step of the run takes a signal with this payload
 ├── NotFound
 │   ├── FlowNotFound
@@ -42,6 +43,7 @@ __all__ = [
     "FloworchError",
     "IdempotencyConflict",
     "InvalidPayload",
+    "InvalidTags",
     "InvalidTransition",
     "NonRetryable",
     "NotFound",
@@ -117,6 +119,10 @@ class InvalidPayload(FloworchError):
 
 class PayloadTooLarge(InvalidPayload):
     """A value is larger than the configured limit."""
+
+
+class InvalidTags(InvalidPayload):
+    """A run cannot have these tags: they are too many, too long, or no text."""
 
 
 class SignalRefused(InvalidPayload):

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from floworch.arguments import checked_headers, checked_key, checked_priority, checked_run_id, checked_timeout, unknown
+from floworch.arguments import (
+    checked_headers,
+    checked_key,
+    checked_priority,
+    checked_run_id,
+    checked_tags,
+    checked_timeout,
+    unknown,
+)
 from floworch.builder import FlowOrchestratorBuilder
 from floworch.control import RunControl
 from floworch.core.engine.engine import Engine
@@ -117,18 +125,20 @@ class FlowOrchestrator(RunControl):
         idempotency_key: str | None = None,
         timeout: float | timedelta | None = None,
         priority: int = 0,
+        tags: Mapping[str, str] | None = None,
         connection: object | None = None,
     ) -> RunHandle:
         """Start a run; returns when it is durable, not when it has ended.
 
         With an ``idempotency_key`` that the flow has seen, no run is started and the handle is that of the first one.
         ``timeout`` (seconds) limits the whole run and wins over the manifest's. Where steps wait for a worker, those of
-        runs with a higher ``priority`` go first.
+        runs with a higher ``priority`` go first. ``tags``, to find the run by, win over the manifest's.
 
         With a ``connection`` to the storage's own database, the run is written in the transaction that the caller has
         open there: it exists if and only if the caller commits. It may be a connection or session of SQLAlchemy, async
         or not, a connection of psycopg 3, async or not, or what ``ctx.transaction()`` gives to a handler.
-        Raises FlowNotFound, NotFound for an unknown trigger, FlowDisabled, InvalidPayload, StorageUnavailable.
+        Raises FlowNotFound, NotFound for an unknown trigger, FlowDisabled, InvalidPayload, InvalidTags, ExpressionError
+        for a tag of the manifest that cannot be evaluated, StorageUnavailable.
         """
         found = self.flow(flow)
         _check_trigger(found, trigger_key)
@@ -141,6 +151,7 @@ class FlowOrchestrator(RunControl):
             idempotency_key=checked_key(idempotency_key),
             time_limit=checked_timeout(timeout),
             priority=checked_priority(priority),
+            tags=checked_tags(tags),
             connection=connection,
         )
         return RunHandle(self, started.run_id, duplicate=started.duplicate)

@@ -51,6 +51,7 @@ def compile_manifest(
         root=root,
         timeout_seconds=manifest.timeout_seconds,
         signal_waits=tuple(step for step in all_steps(root) if isinstance(step.wait, SignalPlan)),
+        tags={name: compile_template(value, f"tags.{name}") for name, value in (manifest.tags or {}).items()},
     )
 
 

@@ -6,7 +6,7 @@ Plans are immutable and shared by all runs that are pinned to the same manifest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
@@ -139,3 +139,5 @@ class FlowPlan:
     timeout_seconds: float | None = None
     signal_waits: tuple[StepPlan, ...] = ()
     """Every step that waits for signals, wherever it is."""
+    tags: Mapping[str, Template] = field(default_factory=dict)
+    """Tag of its runs → value, over what starts them."""

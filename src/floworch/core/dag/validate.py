@@ -16,6 +16,7 @@ from floworch.core.dag.rules import (
     schedules,
     settings,
     signals,
+    start_values,
 )
 from floworch.core.dag.rules.flows import CheckedFlow
 from floworch.core.dag.rules.known import StepTypes, known_types
@@ -66,6 +67,7 @@ def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[F
     yield from schedules.timed_triggers(manifest)
     yield from flows.bad_slugs(manifest)
     yield from settings.run_deadline(manifest)
+    yield from start_values.tags(manifest)
     scopes = scopes_of(manifest)
     for scope in scopes:
         yield from keys.step_keys(scope)

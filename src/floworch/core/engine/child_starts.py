@@ -15,6 +15,7 @@ from floworch.core.model.child_types import RUN_FLOW
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
 from floworch.core.ports.storage import AttemptKey
+from floworch.errors import ExpressionError, InvalidTags
 
 __all__ = ["ChildStarts", "without_child"]
 
@@ -38,12 +39,15 @@ class ChildStarts:
         if depth > self._settings.max_run_depth:
             message = f"the run is {depth - 1} levels below its first ancestor; max_run_depth allows for no more"
             return _refused(step, "TooDeep", message, given)
-        facts = self._new_runs.facts(
-            *(plan, RUN_FLOW, now),
-            idempotency_key=asked.idempotency_key,
-            priority=parent.facts.priority,
-            parent=ParentStep(step.run_id, step.step_key, step.attempt, asked.waits, depth),
-        )
+        try:
+            facts = self._new_runs.facts(
+                *(plan, RUN_FLOW, now, asked.body, asked.headers),
+                idempotency_key=asked.idempotency_key,
+                priority=parent.facts.priority,
+                parent=ParentStep(step.run_id, step.step_key, step.attempt, asked.waits, depth),
+            )
+        except (ExpressionError, InvalidTags) as error:
+            return _refused(step, type(error).__name__, f"the run of {asked.flow!r} cannot start: {error}", given)
         limit = None if asked.timeout_seconds is None else timedelta(seconds=asked.timeout_seconds)
         # A child that is waited for lives no longer than its parent.
         deadline = self._new_runs.deadline(plan, now, limit, parent.deadline if asked.waits else None)

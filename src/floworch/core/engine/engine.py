@@ -169,6 +169,7 @@ class Engine:
         source_run_id: UUID | None = None,
         priority: int = 0,
         scheduled_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
         connection: object | None = None,
     ) -> Started:
         """Start a run. Returns when the run is durable; with ``connection``, that is when its transaction commits."""
@@ -176,7 +177,8 @@ class Engine:
         self.scheduler.require_enabled(flow_id)
         now = self._clock.now()
         facts = self._new_runs.facts(
-            *(plan, trigger_key, now),
+            *(plan, trigger_key, now, body, headers),
+            tags=tags,
             source_run_id=source_run_id,
             idempotency_key=idempotency_key,
             priority=priority,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 from floworch.core.dag.plan import FlowPlan
+from floworch.core.engine.start_values import tags_of
 from floworch.core.machine.state import RunFacts
 from floworch.core.model.ids import uuid7
+from floworch.core.model.payload import Payload
 
 __all__ = ["NewRuns"]
 
@@ -19,10 +23,24 @@ class NewRuns:
     def __init__(self, chance: Random) -> None:
         self._chance = chance
 
-    def facts(self, plan: FlowPlan, trigger_key: str, now: datetime, **more: Any) -> RunFacts:
-        """Of a run of that plan; ``more`` are further fields of :class:`~floworch.core.machine.state.RunFacts`."""
+    def facts(
+        self,
+        plan: FlowPlan,
+        trigger_key: str,
+        now: datetime,
+        body: Payload | None,
+        headers: Payload | None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> RunFacts:
+        """Of a run of that plan; ``tags`` win over the manifest's. ``more`` are further fields of
+        :class:`~floworch.core.machine.state.RunFacts`. Raises ExpressionError, InvalidTags."""
         run_id = uuid7(now, self._chance.getrandbits(80))
-        return RunFacts(run_id, plan.flow_id, plan.manifest_hash, trigger_key, now, **more)
+        facts = RunFacts(run_id, plan.flow_id, plan.manifest_hash, trigger_key, now, **more)
+        if not plan.tags and not tags:
+            return facts
+        return replace(facts, tags=tags_of(facts, plan, body, headers, tags or {}))
 
     def deadline(
         self, plan: FlowPlan, now: datetime, asked: timedelta | None = None, latest: datetime | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -148,6 +149,8 @@ class RunFacts:
     """None for a run that no other run has started."""
     scheduled_at: datetime | None = None
     """The tick that has started the run."""
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the run can be found by."""
 
 
 @dataclass(slots=True)

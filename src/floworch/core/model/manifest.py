@@ -33,7 +33,7 @@ from floworch.core.model.steps import (
 from floworch.core.model.timed_triggers import AtTrigger, CatchUp, CronTrigger, IntervalTrigger, Overlap, TimedTrigger
 from floworch.core.model.trigger_base import TriggerBase
 from floworch.core.model.triggers import AnyTrigger, ManualTrigger, Trigger, WebhookTrigger
-from floworch.core.model.wire import Seconds, WireModel
+from floworch.core.model.wire import JsonValue, Seconds, WireModel
 from floworch.errors import FlowValidationError
 
 __all__ = [
@@ -78,6 +78,8 @@ class FlowManifest(WireModel):
     """Step key → step."""
     timeout_seconds: Seconds | None = None
     """Seconds after its start at which a run is stopped and ends as TimedOut."""
+    tags: dict[str, JsonValue] | None = None
+    """Tag of every run → its value: a literal, or an expression over what has started the run. Null leaves it out."""
 
     if TYPE_CHECKING:
 
@@ -87,6 +89,7 @@ class FlowManifest(WireModel):
             steps: Mapping[str, AnyStep],
             triggers: Mapping[str, Trigger] | None = None,
             timeout_seconds: float | None = None,
+            tags: Mapping[str, Any] | None = None,
         ) -> None: ...
 
     @classmethod

@@ -41,9 +41,9 @@ class TickRuns:
     def plan(self, flow_id: UUID, trigger_key: str, scheduled_at: datetime, inputs: Json, now: datetime) -> RunWork:
         """A run for that tick. Raises FloworchError when it cannot start."""
         plan = self._plans.current_of(flow_id)
-        facts = self._new_runs.facts(plan, trigger_key, now, scheduled_at=scheduled_at)
-        deadline = self._new_runs.deadline(plan, now)
         body = None if inputs is None else Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
+        facts = self._new_runs.facts(plan, trigger_key, now, body, None, scheduled_at=scheduled_at)
+        deadline = self._new_runs.deadline(plan, now)
         return start_work(Starting(facts, plan, deadline, body, None, None, Reply()), now)
 
     def creation(self, work: RunWork, now: datetime) -> Creation:
