@@ -180,6 +180,26 @@ async def test_a_step_keeps_its_place_while_it_runs_and_ends(storage: Storage) -
     assert [record.key for record in await storage.list_steps(run_id(1))] == ["b", "a"]
 
 
+async def test_steps_can_be_asked_for_by_their_keys(storage: Storage) -> None:
+    await create(storage, creation(steps={key: insert(state()) for key in ("a", "b", "c.0.d", "e")}))
+    found = await storage.list_steps(run_id(1), keys=frozenset({"c.0.d", "b", "nobody"}))
+    assert [record.key for record in found] == ["b", "c.0.d"]
+    assert await storage.list_steps(run_id(1), keys=frozenset()) == []
+
+
+async def test_a_running_step_is_shown_with_its_lease(storage: Storage, lease_clock: StillClock) -> None:
+    await create(storage, creation(steps={"a": insert(state())}))
+    [ready] = await storage.list_steps(run_id(1))
+    assert (ready.ready_at, ready.lease_until) == (START, None)
+    await commit_claim(storage, claim(step_key="a", lease_seconds=30.0))
+    [running] = await storage.list_steps(run_id(1))
+    assert running.lease_until is not None
+    assert abs((running.lease_until - lease_clock.now()).total_seconds() - 30) < 5
+    await commit_steps(storage, 1, a=overwrite((StepStatus.RUNNING, 1), state(StepStatus.SUCCEEDED, 1)))
+    [done] = await storage.list_steps(run_id(1))
+    assert done.lease_until is None
+
+
 async def test_a_step_is_shown_with_all_its_facts(storage: Storage) -> None:
     shown = state(
         StepStatus.PENDING, 3, due_at=START + SECOND, reason="polling", owner="w", started_at=START, ended_at=START

@@ -71,6 +71,15 @@ async def test_lost_leases_come_earliest_first_and_not_more_than_asked_for(
     assert [lost.run_id for lost in found] == [run_id(2), run_id(3)]
 
 
+async def test_a_lease_is_held_until_it_runs_out(storage: Storage, lease_clock: StillClock) -> None:
+    await create(storage, creation(1), creation(2))
+    assert not await storage.is_any_lease_held()
+    await commit_claim(storage, claim(1, lease_seconds=20.0))
+    assert await storage.is_any_lease_held()
+    lease_clock.forward(60)
+    assert not await storage.is_any_lease_held()
+
+
 async def test_deadlines_of_running_runs_come_earliest_first(storage: Storage) -> None:
     for number, seconds in ((1, 3), (2, 1), (3, 2), (4, 9)):
         await create(storage, creation(number, deadline=START + seconds * SECOND))

@@ -48,6 +48,7 @@ def step_record(key: str, change: StepChange) -> StepRecord:
         type=shown_type(change.type),
         status=state.status,
         attempt=state.attempt,
+        ready_at=state.ready_at,
         started_at=state.started_at,
         ended_at=state.ended_at,
         due_at=state.due_at,

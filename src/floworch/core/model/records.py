@@ -75,11 +75,15 @@ class StepRecord:
     type: str
     status: StepStatus
     attempt: int
+    ready_at: datetime | None = None
+    """Since when it could start, or at its latest attempt could have."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     due_at: datetime | None = None
     reason: str | None = None
     owner: str | None = None
+    lease_until: datetime | None = None
+    """When the worker has to have sent a sign of life, while one runs it; by the store's clock where it has one."""
     input: Json = None
     output: Json = None
     error: Mapping[str, Json] | None = None

@@ -195,6 +195,10 @@ class Storage(ScheduleStorage, ABC):
         flow with many ready steps does not keep another one waiting.
         """
 
+    @abstractmethod
+    async def is_any_lease_held(self) -> bool:
+        """Whether some worker runs a step and has sent signs of life, by the store's own clock where it has one."""
+
     # -- retention
 
     @abstractmethod
@@ -223,8 +227,11 @@ class Storage(ScheduleStorage, ABC):
         """Raises ``ValueError`` for a cursor that this store did not make."""
 
     @abstractmethod
-    async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
-        """All steps with a row, in the order in which they became ready or, without ever being that, ended.
+    async def list_steps(
+        self, run_id: UUID, *, payloads: bool = False, keys: frozenset[str] | None = None
+    ) -> list[StepRecord]:
+        """All steps with a row, or those with these keys, in the order in which they became ready or, without ever
+        being that, ended.
 
         Loop outputs are not assembled here.
         """

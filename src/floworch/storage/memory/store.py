@@ -306,6 +306,11 @@ class MemoryStorage(Storage):
                     found.append((row.state.ready_at or facts.started_at, task))
         return fair_order(found)[:limit]
 
+    async def is_any_lease_held(self) -> bool:
+        now = self._clock.now()
+        rows = (row for run in self._active.values() for row in run.steps.values())
+        return any(row.lease_until is not None and row.lease_until > now for row in rows)
+
     # -- schedules
 
     async def change_schedules(self, changes: Sequence[ScheduleChange], caller: str | None = None) -> list[bool]:
@@ -359,8 +364,11 @@ class MemoryStorage(Storage):
     async def list_runs(self, where: RunFilter, limit: int, cursor: str | None = None) -> RunPage:
         return questions.run_page(self._runs.values(), where, limit, cursor)
 
-    async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
-        rows = sorted(self._steps(run_id).items(), key=lambda item: (_came_up(item[1].state), item[1].order))
+    async def list_steps(
+        self, run_id: UUID, *, payloads: bool = False, keys: frozenset[str] | None = None
+    ) -> list[StepRecord]:
+        wanted = [item for item in self._steps(run_id).items() if keys is None or item[0] in keys]
+        rows = sorted(wanted, key=lambda item: (_came_up(item[1].state), item[1].order))
         return [questions.step_record(key, row, payloads=payloads) for key, row in rows]
 
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:

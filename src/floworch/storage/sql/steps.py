@@ -15,25 +15,31 @@ from floworch.core.model.json_decode import decode
 from floworch.core.model.payload import Json
 from floworch.core.model.records import HistoryEvent, StepRecord
 from floworch.core.model.status import StepStatus
+from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.payloads import StoredTexts, long_texts, resolve
 from floworch.storage.sql.tables import IN_PAYLOAD_TABLE, Tables
 
 __all__ = ["list_events", "list_steps"]
 
+_KEYS = 500
+"""Most in one statement."""
 _SMALL = ("error", "trace")
 _LARGE = ("input", "output")
 _COLUMNS = (
     "step_key", "type", "place", "status", "attempt", "ready_at", "started_at", "ended_at", "due_at", "reason", "owner",
-    "progress",
+    "lease_until", "progress",
 )  # fmt: skip
 
 
-def list_steps(connection: Connection, tables: Tables, run_id: UUID, *, payloads: bool) -> list[StepRecord]:
+def list_steps(
+    connection: Connection, tables: Tables, run_id: UUID, *, payloads: bool, keys: frozenset[str] | None
+) -> list[StepRecord]:
     """See :meth:`Storage.list_steps <floworch.core.ports.storage.Storage.list_steps>`. Needs a snapshot."""
     kinds = (*_SMALL, *_LARGE) if payloads else _SMALL
     c = tables.step.c
     wanted = select(*(c[name] for name in (*_COLUMNS, *kinds))).where(c.run_id == run_id)
-    rows = sorted(connection.execute(wanted).all(), key=_came_up)
+    parts = [wanted] if keys is None else [wanted.where(c.step_key.in_(few)) for few in chunks(sorted(keys), _KEYS)]
+    rows = sorted((row for part in parts for row in connection.execute(part)), key=_came_up)
     by_reference = [row.step_key for row in rows if any(row._mapping[kind] == IN_PAYLOAD_TABLE for kind in kinds)]
     long = long_texts(connection, tables, run_id, by_reference)
     return [_record(row, {kind: _value(long, row, kind) for kind in kinds}) for row in rows]
@@ -64,11 +70,13 @@ def _record(row: Row[*tuple[Any, ...]], values: dict[str, Json]) -> StepRecord:
         type=shown_type(row.type),
         status=StepStatus(row.status),
         attempt=row.attempt,
+        ready_at=row.ready_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
         due_at=row.due_at,
         reason=row.reason,
         owner=row.owner,
+        lease_until=row.lease_until,
         progress=None if row.progress is None else json.loads(row.progress),
         **values,
     )

@@ -271,6 +271,10 @@ class SqlStorage(Storage):
     async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
         return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
 
+    async def is_any_lease_held(self) -> bool:
+        lease_now = self._dialect.lease_clock(self._clock)
+        return await self._ask(lambda c: waiting.is_any_lease_held(c, self._tables, lease_now))
+
     # -- schedules
 
     async def change_schedules(self, changes: Sequence[ScheduleChange], caller: str | None = None) -> list[bool]:
@@ -326,8 +330,10 @@ class SqlStorage(Storage):
         after = None if cursor is None else Cursor.parse(cursor)
         return await self._read(lambda c: runs.list_runs(c, self._tables, where, limit, after))
 
-    async def list_steps(self, run_id: UUID, *, payloads: bool = False) -> list[StepRecord]:
-        return await self._read(lambda c: steps.list_steps(c, self._tables, run_id, payloads=payloads))
+    async def list_steps(
+        self, run_id: UUID, *, payloads: bool = False, keys: frozenset[str] | None = None
+    ) -> list[StepRecord]:
+        return await self._read(lambda c: steps.list_steps(c, self._tables, run_id, payloads=payloads, keys=keys))
 
     async def list_events(self, run_id: UUID, after: int = 0, limit: int = 1000) -> list[HistoryEvent]:
         return await self._read(lambda c: steps.list_events(c, self._tables, run_id, after, limit))

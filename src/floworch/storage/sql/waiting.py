@@ -30,7 +30,7 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.statements import ENDED
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["due_question", "find_due", "find_ready", "ready_question", "renew_leases"]
+__all__ = ["due_question", "find_due", "find_ready", "is_any_lease_held", "ready_question", "renew_leases"]
 
 _RUNS_PER_QUERY = 500
 _FLOWS_PER_QUERY = 50
@@ -126,6 +126,13 @@ def due_question(
         following(step.lease_until, leased, step.lease_until > lease_now),
         following(run.deadline, *limited, run.deadline > now),
     )
+
+
+def is_any_lease_held(connection: Connection, tables: Tables, lease_now: ColumnElement[Any]) -> bool:
+    """See :meth:`Storage.is_any_lease_held <floworch.core.ports.storage.Storage.is_any_lease_held>`."""
+    until = tables.step.c.lease_until
+    held = select(until).where(until.is_not(None), until > lease_now).order_by(until).limit(1)
+    return connection.execute(held).first() is not None
 
 
 def renew_leases(
