@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta
@@ -11,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from pydantic import AnyUrl, BaseModel
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 __all__ = ["NotPlain", "to_plain"]
@@ -34,7 +35,7 @@ def to_plain(value: Any) -> Any:
         return value.value
     if isinstance(value, (date, time)):  # a datetime is a date
         return value.isoformat()
-    if isinstance(value, (UUID, PurePath, AnyUrl)):
+    if isinstance(value, (UUID, PurePath)) or _is_url(value):
         return str(value)
     if isinstance(value, timedelta):
         return to_jsonable_python(value)
@@ -43,6 +44,12 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, AbstractSet):
         return _in_order(value)
     raise NotPlain(type(value).__name__)
+
+
+def _is_url(value: Any) -> bool:
+    """Whoever has such a value has loaded the module. It is slow to load, so the others need not."""
+    networks = sys.modules.get("pydantic.networks")
+    return networks is not None and isinstance(value, networks.AnyUrl)
 
 
 def _in_order(items: AbstractSet[Any]) -> list[Any]:

@@ -302,6 +302,3 @@ def _parse_step(value: Any) -> Any:
 
 AnyStep: TypeAlias = Annotated[Step | ForEach | Until | Scope, BeforeValidator(_parse_step)]
 """One step; a ``type`` of ForEach, Until or Scope, whatever its case, makes it a block."""
-
-for _block in _BLOCKS.values():
-    _block.model_rebuild()
