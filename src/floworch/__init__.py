@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from floworch import expr
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.results import StepResult
@@ -43,9 +46,11 @@ from floworch.errors import (
     StorageUnavailable,
     WaitTimeout,
 )
-from floworch.handle import RunHandle
-from floworch.orchestrator import FlowOrchestrator
-from floworch.results import RunResult
+
+if TYPE_CHECKING:
+    from floworch.handle import RunHandle
+    from floworch.orchestrator import FlowOrchestrator
+    from floworch.results import RunResult
 
 __version__ = "0.1.0"
 
@@ -98,3 +103,22 @@ __all__ = [
     "polling_handler",
     "step_handler",
 ]
+
+if not TYPE_CHECKING:
+    # The engine is half of the package, and a module that only defines flows does not need it: it is loaded with the
+    # first of these names. Type checkers do not see this, or they would take any name for one of ours.
+    _LOADED_WHEN_USED = {
+        "FlowOrchestrator": "floworch.orchestrator",
+        "RunHandle": "floworch.handle",
+        "RunResult": "floworch.results",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _LOADED_WHEN_USED:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_LOADED_WHEN_USED[name]), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LOADED_WHEN_USED})

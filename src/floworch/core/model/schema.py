@@ -21,8 +21,8 @@ __all__ = ["manifest_json_schema"]
 class _Described(GenerateJsonSchema):
     """Fields with the docstrings under them, and without titles, which only repeat their names.
 
-    Pydantic can read the docstrings by itself (``use_attribute_docstrings``), but does so when a class is made: it parsed
-    the sources of all models whenever floworch was imported.
+    Pydantic can read the docstrings by itself (``use_attribute_docstrings``), but does so when a class is made, and so
+    parsed the sources of all models whenever floworch was imported.
     """
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
