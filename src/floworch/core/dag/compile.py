@@ -52,6 +52,9 @@ def compile_manifest(
         timeout_seconds=manifest.timeout_seconds,
         signal_waits=tuple(step for step in all_steps(root) if isinstance(step.wait, SignalPlan)),
         tags={name: compile_template(value, f"tags.{name}") for name, value in (manifest.tags or {}).items()},
+        concurrency_key=compile_template(manifest.concurrency_key, "concurrencyKey")
+        if manifest.concurrency_key
+        else None,
     )
 
 

@@ -141,3 +141,5 @@ class FlowPlan:
     """Every step that waits for signals, wherever it is."""
     tags: Mapping[str, Template] = field(default_factory=dict)
     """Tag of its runs → value, over what starts them."""
+    concurrency_key: Template | None = None
+    """Key by which its runs are limited, over what starts them."""

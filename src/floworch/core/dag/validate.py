@@ -12,6 +12,7 @@ from floworch.core.dag.rules import (
     flows,
     graph,
     keys,
+    limits,
     polling,
     schedules,
     settings,
@@ -68,6 +69,7 @@ def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[F
     yield from flows.bad_slugs(manifest)
     yield from settings.run_deadline(manifest)
     yield from start_values.tags(manifest)
+    yield from limits.flow_limits(manifest)
     scopes = scopes_of(manifest)
     for scope in scopes:
         yield from keys.step_keys(scope)

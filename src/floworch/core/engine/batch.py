@@ -161,6 +161,7 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
         "run_id": facts.run_id,
         "flow_id": facts.flow_id,
         "priority": facts.priority,
+        "concurrency_key": facts.concurrency_key,
         "status": last.status,
         "deadline": last.deadline,
         "stop": last.stop,

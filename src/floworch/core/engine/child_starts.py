@@ -15,7 +15,7 @@ from floworch.core.model.child_types import RUN_FLOW
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
 from floworch.core.ports.storage import AttemptKey
-from floworch.errors import ExpressionError, InvalidTags
+from floworch.errors import ExpressionError, InvalidPayload
 
 __all__ = ["ChildStarts", "without_child"]
 
@@ -46,7 +46,7 @@ class ChildStarts:
                 priority=parent.facts.priority,
                 parent=ParentStep(step.run_id, step.step_key, step.attempt, asked.waits, depth),
             )
-        except (ExpressionError, InvalidTags) as error:
+        except (ExpressionError, InvalidPayload) as error:
             return _refused(step, type(error).__name__, f"the run of {asked.flow!r} cannot start: {error}", given)
         limit = None if asked.timeout_seconds is None else timedelta(seconds=asked.timeout_seconds)
         # A child that is waited for lives no longer than its parent.

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from floworch.core.dag.plan import FlowPlan
-from floworch.core.engine.start_values import tags_of
+from floworch.core.engine.start_values import concurrency_key_of, tags_of
 from floworch.core.machine.state import RunFacts
 from floworch.core.model.ids import uuid7
 from floworch.core.model.payload import Payload
@@ -35,9 +35,12 @@ class NewRuns:
         **more: Any,
     ) -> RunFacts:
         """Of a run of that plan; ``tags`` win over the manifest's. ``more`` are further fields of
-        :class:`~floworch.core.machine.state.RunFacts`. Raises ExpressionError, InvalidTags."""
+        :class:`~floworch.core.machine.state.RunFacts`. Raises ExpressionError, InvalidPayload."""
         run_id = uuid7(now, self._chance.getrandbits(80))
         facts = RunFacts(run_id, plan.flow_id, plan.manifest_hash, trigger_key, now, **more)
+        if plan.concurrency_key is not None:
+            key = concurrency_key_of(plan.concurrency_key, facts, plan, body, headers)
+            facts = replace(facts, concurrency_key=key)
         if not plan.tags and not tags:
             return facts
         return replace(facts, tags=tags_of(facts, plan, body, headers, tags or {}))

@@ -9,11 +9,12 @@ from floworch.core.dag.plan import FlowPlan
 from floworch.core.expressions import Template, text_of
 from floworch.core.machine.environment import RunEnvironment
 from floworch.core.machine.state import RunFacts, StepState
+from floworch.core.model.limits import LONGEST_CONCURRENCY_KEY
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.tags import tag_fault, too_many_tags
-from floworch.errors import InvalidTags
+from floworch.errors import InvalidPayload, InvalidTags
 
-__all__ = ["start_value", "tags_of"]
+__all__ = ["concurrency_key_of", "start_value", "tags_of"]
 
 
 def start_value(
@@ -36,6 +37,30 @@ def tags_of(
     if fault := too_many_tags(found):
         raise InvalidTags(fault)
     return found
+
+
+def concurrency_key_of(
+    template: Template, facts: RunFacts, plan: FlowPlan, body: Payload | None, headers: Payload | None
+) -> str | None:
+    """The key by which a new run is limited; None when it has none.
+
+    Raises :class:`~floworch.errors.ExpressionError`, and :class:`~floworch.errors.InvalidPayload` for what is no key.
+    """
+    value = start_value(template, facts, plan, body, headers)
+    if value is None:
+        return None
+    if isinstance(value, dict | list):
+        kind = "an object" if isinstance(value, dict) else "an array"
+        raise InvalidPayload(
+            f"the concurrencyKey of flow {plan.flow_name!r} must give text, a number or a boolean; it gives {kind}"
+        )
+    key = text_of(value)
+    if not key or len(key) > LONGEST_CONCURRENCY_KEY or "\0" in key or key != key.encode("utf-8", "replace").decode():
+        raise InvalidPayload(
+            f"the concurrencyKey of flow {plan.flow_name!r} must give text of 1 to {LONGEST_CONCURRENCY_KEY} whole "
+            f"characters without NUL; it gives {key!r:.120}"
+        )
+    return key
 
 
 def _text(name: str, value: Json) -> str:

@@ -151,6 +151,8 @@ class RunFacts:
     """The tick that has started the run."""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What the run can be found by."""
+    concurrency_key: str | None = None
+    """What its flow's limit per key counts the run by."""
 
 
 @dataclass(slots=True)

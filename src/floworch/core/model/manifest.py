@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError, model_serializer
 
+from floworch.core.model.limits import Limit, Rate
 from floworch.core.model.loading import check_size, parse_json, parse_manifest_text
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.problems import problems_of
@@ -22,6 +23,7 @@ from floworch.core.model.steps import (
     AnyStep,
     Block,
     Compensation,
+    ExpressionText,
     ForEach,
     OnItemFailure,
     Scope,
@@ -50,9 +52,11 @@ __all__ = [
     "FlowManifest",
     "ForEach",
     "IntervalTrigger",
+    "Limit",
     "ManualTrigger",
     "OnItemFailure",
     "Overlap",
+    "Rate",
     "RetryLike",
     "RetrySettings",
     "RunAfter",
@@ -80,6 +84,13 @@ class FlowManifest(WireModel):
     """Seconds after its start at which a run is stopped and ends as TimedOut."""
     tags: dict[str, JsonValue] | None = None
     """Tag of every run → its value: a literal, or an expression over what has started the run. Null leaves it out."""
+    limit: Limit | None = None
+    """How many steps of all runs of the flow may run at once, and how often they may start."""
+    concurrency_key: ExpressionText | None = None
+    """Expression over what has started the run, evaluated once: the key whose runs share the :attr:`key_limit`. A run
+    for which it is null has no key, and is not limited by it."""
+    key_limit: Limit | None = None
+    """The same as :attr:`limit`, for the runs of each key."""
 
     if TYPE_CHECKING:
 
@@ -90,6 +101,9 @@ class FlowManifest(WireModel):
             triggers: Mapping[str, Trigger] | None = None,
             timeout_seconds: float | None = None,
             tags: Mapping[str, Any] | None = None,
+            limit: Limit | None = None,
+            concurrency_key: Any = None,
+            key_limit: Limit | None = None,
         ) -> None: ...
 
     @classmethod

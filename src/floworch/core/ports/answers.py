@@ -98,6 +98,7 @@ class ReadyStep:
     type: str
     flow_id: UUID
     priority: int = 0
+    concurrency_key: str | None = None
 
 
 @dataclass(slots=True)

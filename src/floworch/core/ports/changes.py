@@ -34,6 +34,8 @@ class RunWrite:
     """Of the run, as in its facts: ready steps are found by both."""
     owner: str
     """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
+    concurrency_key: str | None = None
+    """Of the run, as in its facts."""
     loop_items: Mapping[str, Payload] = field(default_factory=dict)
     removed: Sequence[str] = ()
     """Step rows to delete."""
