@@ -27,7 +27,7 @@ from floworch.core.model.status import StepStatus
 from floworch.core.policy.retry import next_delay
 from floworch.errors import ExpressionError, SignalRefused
 
-__all__ = ["deliver", "receive", "start_signal_wait", "time_out"]
+__all__ = ["allotments", "deliver", "receive", "start_signal_wait", "time_out"]
 
 
 def start_signal_wait(draft: Draft, key: str, plan: StepPlan, wait: SignalPlan, trace: Json) -> list[str]:
@@ -69,7 +69,7 @@ def receive(draft: Draft, command: SignalReceived) -> list[str]:
     draft.add_payload(signal_ref(letter.id), command.payload)
     draft.rarities.signals.append(ReceivedSignal(letter, command.payload))
     draft.fact("signal.received", signal=str(letter.id), name=letter.name)
-    allotted = _allotted(draft)
+    allotted = allotments(draft)
     waiter = next((key for key, letters in allotted.items() if letter in letters), None)
     draft.rarities.signals[-1] = ReceivedSignal(letter, command.payload, waiter)
     return _complete(draft, allotted)
@@ -77,12 +77,12 @@ def receive(draft: Draft, command: SignalReceived) -> list[str]:
 
 def deliver(draft: Draft) -> list[str]:
     """Complete every step for which all is there that it waits for; returns their keys."""
-    return _complete(draft, _allotted(draft)) if next(_open_letters(draft), None) else []
+    return _complete(draft, allotments(draft)) if next(_open_letters(draft), None) else []
 
 
 def time_out(draft: Draft, key: str, plan: StepPlan, state: StepState) -> list[str]:
     """The time limit of a wait has passed: it fails, or waits anew after a while."""
-    error = StepError("SignalTimeout", _too_late(state, _allotted(draft)[key]))
+    error = StepError("SignalTimeout", _too_late(state, allotments(draft)[key]))
     failed = state._replace(failures=state.failures + 1, wait=None, due_at=None)
     # Without jitter: chance is for attempts that would get in each other's way.
     delay = next_delay(plan.retry, failed.failures, error, (), 0.0)
@@ -135,8 +135,8 @@ def _who_may_want(draft: Draft, name: str) -> Iterator[tuple[StepPlan, SignalPla
             yield plan, plan.wait
 
 
-def _allotted(draft: Draft) -> dict[str, list[Letter]]:
-    """Waiting step → its signals, which may not be all that it needs."""
+def allotments(draft: Draft) -> dict[str, list[Letter]]:
+    """Waiting step → its signals, which may not be all that it needs. Raises PayloadsNeeded."""
     given: set[Letter] = set()
     allotted: dict[str, list[Letter]] = {}
     for key, state in _waiting(draft):
