@@ -20,7 +20,8 @@ pytestmark = pytest.mark.chaos
 
 _REPLICAS = 3
 _PATIENCE_SECONDS = 120.0
-_AHEAD_SECONDS = 5
+_AHEAD_OF_STARTS = 3
+"""Schedules have no ticks before they are known: so long, in starts of a process, is the first one ahead."""
 
 
 async def test_a_few_ticks_on_sqlite(tmp_path: Path, start_worker: Callable[..., Worker]) -> None:
@@ -35,26 +36,38 @@ async def _kill_through(
     target: str, start_worker: Callable[..., Worker], *, seconds: int, schedules: int, seed: int
 ) -> None:
     chance = Random(seed)
-    start = int(time.time()) + _AHEAD_SECONDS
-    plan = f"{start}:{seconds}:{schedules}"
 
-    def start_one() -> Worker:
+    def start_one(plan: str) -> Worker:
         return start_worker(target, plan, module="tests.chaos.schedule_app")
 
-    workers = [start_one()]
-    workers[0].wait_for("started")  # it makes the tables
-    workers += [start_one() for _ in range(_REPLICAS - 1)]
+    start = int(time.time() + _AHEAD_OF_STARTS * _start_seconds(start_one, schedules)) + 1
+    plan = f"{start}:{seconds}:{schedules}"
+    workers = [start_one(plan)]
+    workers[0].wait_for("started")
+    assert time.time() < start, (
+        "the schedules came after their first tick"
+    )
+    workers += [start_one(plan) for _ in range(_REPLICAS - 1)]
     kills = 0
     while time.time() < start + seconds:
         sleep(chance.uniform(0.3, 2.0))
         victim = chance.randrange(_REPLICAS)
         workers[victim].kill()
-        workers[victim] = start_one()
+        workers[victim] = start_one(plan)
         kills += 1
     assert kills >= seconds // 4
     for worker in workers:
         worker.wait_for("started")
     await _check(target, plan, datetime.fromtimestamp(start, UTC), seconds, schedules)
+
+
+def _start_seconds(start_one: Callable[[str], Worker], schedules: int) -> float:
+    """How long a process takes to start here and now. It makes the tables, and has schedules that are not due."""
+    began = time.time()
+    worker = start_one(f"{int(began) + 86_400}:1:{schedules}")
+    worker.wait_for("started")
+    worker.kill()
+    return time.time() - began
 
 
 async def _check(target: str, plan: str, start: datetime, seconds: int, schedules: int) -> None:
@@ -88,5 +101,18 @@ async def _all_runs(orchestrator: FlowOrchestrator, count: int) -> list[RunRecor
                 break
         if len(found) >= count and all(run.status.is_final for run in found):
             return found
-        assert time.monotonic() < give_up_at, f"{len(found)} of {count} runs, and some have not ended"
+        assert time.monotonic() < give_up_at, await _what_is_missing(orchestrator, found, count)
         await asyncio.sleep(0.5)
+
+
+async def _what_is_missing(orchestrator: FlowOrchestrator, found: list[RunRecord], count: int) -> str:
+    """Tells ticks that nobody deals with from runs that nobody works on."""
+    schedules = await orchestrator.schedules.list("Ticking")
+    stand = Counter(str(each.next_fire_at) for each in schedules)
+    ticks = [t for each in schedules for t in await orchestrator.schedules.ticks("Ticking", each.trigger, limit=count)]
+    return (
+        f"{len(found)} of {count} runs: {Counter(run.status.value for run in found)}; "
+        f"ticks: {Counter(tick.outcome.value for tick in ticks)}; "
+        f"why: {Counter(tick.why for tick in ticks if not tick.outcome.has_run).most_common(3)}; "
+        f"next ticks: {stand.most_common(5)}"
+    )

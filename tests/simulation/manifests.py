@@ -13,6 +13,7 @@ from floworch.core.model.payload import Json
 from tests.simulation.specs import (
     AllOf,
     AnyOf,
+    ChildSpec,
     Compare,
     Constant,
     FlowSpec,
@@ -68,6 +69,8 @@ def _step(spec: StepSpec) -> Json:
     if spec.signal is not None:
         inputs = {"signalName": spec.signal.name, "quorum": spec.signal.quorum}
         written |= {"type": "WaitForSignal", "inputs": inputs}
+    if spec.child is not None:
+        written |= {"type": "RunFlow", "inputs": _child(spec.child)}
     if guards:
         written["when"] = guards[0]
     for number, (name, accepted) in enumerate(spec.run_after, start=1):
@@ -82,6 +85,12 @@ def _step(spec: StepSpec) -> Json:
     if spec.loop is not None:
         return written | _loop(spec.loop)
     return written if spec.until is None else written | _until(spec.until)
+
+
+def _child(child: ChildSpec) -> dict[str, Json]:
+    inputs = {"flow": child.flow, "wait": child.waits, "onChildFailure": child.on_failure}
+    inputs["body"] = "@triggerBody()" if child.body is None else child.body
+    return inputs | ({} if child.key is None else {"idempotencyKey": child.key})
 
 
 def _scope(scope: ScopeSpec) -> dict[str, Json]:

@@ -35,6 +35,7 @@ __all__ = [
     "skipped_behind",
     "succeeded_loop",
     "succeeded_scope",
+    "usual_ends",
 ]
 
 
@@ -246,6 +247,8 @@ def _play(judge: _Judge, scope: _Scope, spec: StepSpec) -> Result:
                 failures += 1
                 if failures == spec.max_attempts:
                     return Result(StepStatus.FAILED, why="ChildFailed" if spec.by_child else "Boom")
+            case "refuse":
+                return Result(StepStatus.FAILED, why=str(outcome.output))
             case "defer":
                 failures = 0 if spec.polls else failures
     raise AssertionError(f"the script of {path} never comes to an end")

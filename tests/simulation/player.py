@@ -278,6 +278,8 @@ class Player:
                 gives_up = row.failures + 1 >= spec_of(self.story.flow, key).max_attempts
                 after = None if gives_up else timedelta(seconds=3)
                 return StepFailed(key, row.attempt, StepError("Boom", "it went boom"), after)
+            case "refuse":
+                raise AssertionError("no handler ends like this")
 
     def lose(self, key: str) -> None:
         row = self.ledger.rows[key]

@@ -20,6 +20,7 @@ __all__ = [
     "TROUBLE",
     "AllOf",
     "AnyOf",
+    "ChildSpec",
     "Compare",
     "Constant",
     "FlowSpec",
@@ -110,6 +111,8 @@ class StepSpec:
     """Whether deferrals are polls that were not answered as the step wants."""
     by_child: bool = False
     """Whether what the handler comes to is the end of a run that it starts. It never defers."""
+    child: ChildSpec | None = None
+    """The run that it starts, where there is more than one run to a history."""
     undo: int | None = None
     """Attempts that the compensation of the step has; None for a step without one."""
 
@@ -129,6 +132,18 @@ class SignalSpec:
     @property
     def output(self) -> Json:
         return self.name if self.quorum == 1 else [self.name] * self.quorum
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """A run of another flow that a step starts."""
+
+    flow: str
+    body: Json = None
+    """Of the child; None passes on that of the parent."""
+    waits: bool = True
+    on_failure: Literal["fail", "continue"] = "fail"
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +189,8 @@ class FlowSpec:
 class Outcome:
     """What one execution of a handler comes to."""
 
-    kind: Literal["succeed", "fail", "skip", "defer"]
+    kind: Literal["succeed", "fail", "skip", "defer", "refuse"]
+    """``refuse`` is a failure that is not tried again, whose type is the output."""
     output: Json = None
 
 

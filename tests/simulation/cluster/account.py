@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 from floworch.core.machine.progress import UntilProgress
 from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest
 from floworch.core.machine.transition import Rarities
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunWrite
+from tests.simulation.cluster.family import Family, end_of
 from tests.simulation.laws import check_beginnings
 from tests.simulation.ledger import Ledger
 from tests.simulation.oracle import Result, retried_keys, skipped_behind
 from tests.simulation.post import Post
 from tests.simulation.scopes import gone_on
-from tests.simulation.specs import cleans_up, steps_of_scope
+from tests.simulation.specs import Outcome, cleans_up, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
 
 __all__ = ["RunAccount"]
@@ -41,6 +44,8 @@ class RunAccount:
 
     story: Story
     facts: RunFacts
+    owners: Mapping[tuple[UUID, str], UUID]
+    """Flow and idempotency key → the run that has it."""
     status: RunStatus = RunStatus.RUNNING
     stop: StopRequest | None = None
     deadline: datetime | None = None
@@ -59,12 +64,16 @@ class RunAccount:
     counted_from: dict[str, int] = field(default_factory=dict)
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     retries: int = 0
+    family: Family = field(init=False)
+    ends: list[Outcome] = field(default_factory=list)
+    """What it has come to, for a step that waits for it: once more after each retry by hand."""
     is_beyond_oracle: bool = False
     """A failed step was retried while a step that its failure had started was at work. Both go on, and the end is no
     longer a matter of final statuses alone."""
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.story.flow)
+        self.family = Family(self.ledger, self.story.script)
 
     def write(self, write: RunWrite) -> None:
         """Take over a creation or an advance."""
@@ -78,6 +87,7 @@ class RunAccount:
         self.ledger.write(_as_transition(write))
         self.post.write(write.signals, write.taken, self.ledger.rows)
         self._note_starts(write, before)
+        self.family.wrote({key: change.state for key, change in write.steps.items()})
         for fact in write.facts:
             self._note_report(fact)
         begun = write.steps.keys() - before.keys() | {f["step"] for f in write.facts if f["type"] == "step.reset"}
@@ -86,6 +96,9 @@ class RunAccount:
             self.first_executions[key] = self.executions[key]
         self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
         self.revision += 1
+        if self.status.is_final:
+            self.ends.append(end_of(self))
+            self.family.check_end()
         if self.is_beyond_oracle:
             return  # what a step reads that goes on behind the retried one may be gone
         if "run.stop_requested" not in kinds:  # what began before the stop, in the same batch, is judged by other rules
@@ -100,7 +113,8 @@ class RunAccount:
 
     def _check_end(self, write: RunWrite, *, reopened: bool) -> None:
         if self.status.is_final:
-            assert reopened, f"the run has ended {self.status} and goes on: {write.facts}"
+            only_hears = bool(write.heard_of) and not write.facts and not write.steps
+            assert reopened or only_hears, f"the run has ended {self.status} and goes on: {write.facts}"
         elif self.stop is not None:
             leased = (key for key, change in write.steps.items() if change.lease_seconds is not None)
             starts = [key for key in leased if not cleans_up(key)]
@@ -123,12 +137,17 @@ class RunAccount:
     def _note_report(self, fact: dict[str, Any]) -> None:
         key, kind = fact.get("step", ""), fact["type"]
         if kind in _REPORTS or (kind == "step.skipped" and fact["kind"] == str(SkipKind.HANDLER)):
-            self.executions[key] += 1
+            self._count(key, fact)
         elif kind == "step.failed":
             if fact["error"]["type"] == "WorkerLost":
                 self.lost_for_good.add((key, self.executions[key]))
             elif fact["error"]["type"] not in _PLANNERS_FAILURES:
-                self.executions[key] += 1
+                self._count(key, fact)
+
+    def _count(self, key: str, fact: dict[str, Any]) -> None:
+        if spec_of(self.story.flow, key).child is not None:
+            self.family.heard(fact, self.executions[key], self.owners)
+        self.executions[key] += 1
 
     def _retried(self, key: str) -> None:
         """What the retry decides anew is forgotten; everything else stays."""

@@ -47,6 +47,7 @@ def _check_rows(run: RunAccount, row: RunRow) -> None:
     folded = fold(row.history)
     assert folded.status is row.status
     assert folded.steps == {key: (step.state.status, step.state.attempt) for key, step in row.steps.items()}
+    assert not row.tells_parent, f"the parent of {run.facts.run_id} has not heard of its end"
     held = [key for key, step in row.steps.items() if step.lease_until is not None]
     assert not held, f"leases of {held} are left"
 
@@ -66,7 +67,7 @@ def _check_outcome(run: RunAccount) -> None:
         return
     verdict = expected(
         run.story.flow,
-        run.story.script,
+        run.family,
         executions=run.first_executions,
         pinned=run.pinned,
         gone_on=run.gone_on,
@@ -97,10 +98,12 @@ def _check_post(run: RunAccount, row: RunRow) -> None:
 
 def _check_deadline(run: RunAccount, weather: Weather) -> None:
     """It is noticed by the next poll; then running steps end. A slow store makes both slower. What cleans up takes as
-    long as it takes."""
+    long as it takes. Runs that it waits for end first."""
     if run.deadline is None or run.ended_at is None or any(map(cleans_up, run.ledger.rows)):
         return
-    slack = timedelta(seconds=30.0 + 120.0 * weather.slowest_call_seconds)
+    if any(child.retries for child in run.family.children.values()):
+        return
+    slack = timedelta(seconds=30.0 + 120.0 * weather.slowest_call_seconds) * run.family.generations
     latest = max(run.deadline, run.facts.started_at + timedelta(seconds=weather.storm_seconds)) + slack
     assert run.ended_at <= latest, f"the run ended {run.ended_at}, its deadline was {run.deadline}"
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from floworch.core.handlers.registry import Handlers
+from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.records import FlowRecord
 from floworch.core.model.status import StepStatus
 from floworch.storage.memory import MemoryStorage
@@ -40,6 +41,7 @@ class Summary:
     """What a history was made of, so that one can see that the histories are worth something."""
 
     runs: int
+    children: int
     commits: int
     processes: int
     virtual_seconds: float
@@ -47,7 +49,7 @@ class Summary:
 
     def figures(self) -> dict[str, int]:
         """Numbers that add up over histories."""
-        counted = {"runs": self.runs, "commits": self.commits, "processes": self.processes}
+        counted = {"runs": self.runs, "children": self.children, "commits": self.commits, "processes": self.processes}
         return counted | {"virtual seconds": int(self.virtual_seconds)} | Counter(self.endings)
 
 
@@ -90,16 +92,22 @@ class _History:
         self._concurrency = chance.choice([1, 2, 4, 16])
         self._skews = chance.choice([0.0, 0.0, 2.0])
         self._fleet = chance.choice([1, 2, 2, 3])
-        self._flows = []
-        for number in range(chance.randint(1, 2)):
-            story, flow_id = random_story(chance), UUID(int=number + 1)
-            self._witness.stories[flow_id] = story
-            self._flows.append(flow_of(story, flow_id, chance))
+        self._flows: list[FlowDefinition] = []
+        self._draw_flows(chance.randint(1, 2), chance.choice([0, 0, 1, 2]))
         loop.set_exception_handler(self._exception)
+
+    def _draw_flows(self, flows: int, children: int) -> None:
+        """The last ones first: a flow may start those after it."""
+        chance = self._chance
+        for number in range(flows + children, 0, -1):
+            later, flow_id = [flow.name for flow in self._flows], UUID(int=number)
+            self._witness.stories[flow_id] = random_story(chance, later, is_short=number > flows)
+            self._flows.append(flow_of(self._witness.stories[flow_id], flow_id, chance))
 
     def summary(self) -> Summary:
         return Summary(
             runs=len(self._witness.runs),
+            children=sum(run.facts.parent is not None for run in self._witness.runs.values()),
             commits=self._witness.commits,
             processes=len(self._nodes),
             virtual_seconds=self._loop.time(),
@@ -129,7 +137,7 @@ class _History:
         if not self._up():
             self._start_node()
         await self._until(
-            lambda: all(task.done() for task in background + self._stops) and not self._witness.open_runs,
+            lambda: all(task.done() for task in background + self._stops) and self._is_over(),
             _LONGEST_AFTER_STORM_SECONDS,
         )
         for task in background + self._stops:
@@ -137,6 +145,9 @@ class _History:
         post.cancel()
         await self._settle_down()
         check_ending(self._witness, self._store, self._clients.accepted, self._weather, self._clients.acknowledged)
+
+    def _is_over(self) -> bool:
+        return not self._witness.open_runs and not self._store._untold
 
     async def _until(self, is_reached: Callable[[], bool], seconds: float) -> None:
         """Let time pass until then; fail when something is broken, or when it takes too long."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from tests.simulation.specs import (
     ANY,
     DONE,
     TROUBLE,
+    ChildSpec,
     Compare,
     Constant,
     FlowSpec,
@@ -48,11 +49,15 @@ _SCALARS: tuple[Json, ...] = (None, True, 0, 1, 2, "a")
 _EDGES = (*[DONE] * 6, *[ANY] * 3, TROUBLE, DONE | TROUBLE, DONE | frozenset({StepStatus.SKIPPED}))
 
 
-def random_story(chance: Random) -> Story:
-    """A flow of up to a dozen steps at the top and loops that nest twice, and what its handlers do."""
-    outcomes: dict[str, tuple[Outcome, ...]] = {}
-    steps = _Scope(chance, outcomes).draw(_KEYS[: chance.choice([1, 2, 3, 4, 5, 6, 8, 12])], loops=2)
-    return Story(FlowSpec(steps, _data(chance)), Script(outcomes))
+def random_story(chance: Random, children: Sequence[str] = (), *, is_short: bool = False) -> Story:
+    """A flow of up to a dozen steps at the top and loops that nest twice, and what its handlers do.
+
+    ``children`` are flows that its steps may start. A short one has a few steps, and loops that nest once.
+    """
+    pen = _Pen(chance, {}, children)
+    size, loops = (chance.choice([1, 2, 3]), 1) if is_short else (chance.choice([1, 2, 3, 4, 5, 6, 8, 12]), 2)
+    steps = _Scope(pen).draw(_KEYS[:size], loops)
+    return Story(FlowSpec(steps, _data(chance)), Script(pen.outcomes))
 
 
 def flow_of(story: Story, flow_id: UUID, chance: Random) -> FlowDefinition:
@@ -73,23 +78,31 @@ def _complete(steps: dict[str, Json], specs: Sequence[StepSpec], *, in_loop: boo
         if spec.until is not None:
             _complete(written["steps"], spec.until.body, in_loop=in_loop, chance=chance)
             continue
-        if spec.signal is not None:
-            continue
         if spec.scope is not None:
             for name, inner in spec.scope.branches.items():
                 branch = {one.key: written["steps"][one.key]["compensate"] for one in inner if name == "compensate"}
                 _complete(branch or written[name], inner, in_loop=in_loop, chance=chance)
             continue
-        read = [name for name, _ in spec.run_after] if "runAfter" in written else [spec.key]
-        seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name in read}
-        inputs = {"seen": seen} | ({"item": "@item()"} if in_loop else {})
-        written["inputs"] = written.get("inputs", {}) | inputs
         if spec.max_attempts > 1:
             written["retry"] = {
                 "maxAttempts": spec.max_attempts,
                 "backoff": chance.choice(["fixed", "exponential"]),
                 "initial": chance.choice([0.01, 1.0, 4.0]),
             }
+        if spec.signal is not None or spec.child is not None:
+            continue
+        read = [name for name, _ in spec.run_after] if "runAfter" in written else [spec.key]
+        seen = {name: [f"@steps('{name}').status", f"@steps('{name}').output"] for name in read}
+        inputs = {"seen": seen} | ({"item": "@item()"} if in_loop else {})
+        written["inputs"] = written.get("inputs", {}) | inputs
+
+
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    chance: Random
+    outcomes: dict[str, tuple[Outcome, ...]]
+    """What handlers do, as far as it is drawn."""
+    children: Sequence[str]
 
 
 class _Scope:
@@ -97,8 +110,7 @@ class _Scope:
 
     def __init__(
         self,
-        chance: Random,
-        outcomes: dict[str, tuple[Outcome, ...]],
+        pen: _Pen,
         path: str = "",
         outer: Mapping[str, bool] | None = None,
         depth: int = 0,
@@ -106,8 +118,9 @@ class _Scope:
         is_in_scope: bool = False,
         has_item: bool = False,
     ) -> None:
-        self._chance = chance
-        self._outcomes = outcomes
+        self._pen = pen
+        self._chance = chance = pen.chance
+        self._outcomes = pen.outcomes
         self._path = path
         self._outer = outer or {}
         """Steps around that are certainly final → whether they are loops."""
@@ -139,6 +152,10 @@ class _Scope:
                 scope = self._branches(key, readable, loops)
                 steps.append(StepSpec(key, run_after, self._guards(readable), scope=scope))
                 loops = 0
+            elif self._pen.children and self._chance.random() < 0.25:
+                attempts = self._chance.randint(1, 3)
+                guards = self._guards(readable)
+                steps.append(StepSpec(key, run_after, guards, attempts, by_child=True, child=self._child()))
             else:
                 attempts, played = self._play(key), self._outcomes.get(self._path + key, ())
                 polls = {"defer", "succeed"} <= {outcome.kind for outcome in played}
@@ -173,7 +190,7 @@ class _Scope:
 
     def _loop(self, key: str, readable: Mapping[str, bool]) -> LoopSpec:
         path, depth, inside = f"{self._path}{key}.", self._depth + 1, self._is_in_scope
-        body = _Scope(self._chance, self._outcomes, path, readable, depth, is_in_scope=inside, has_item=True)
+        body = _Scope(self._pen, path, readable, depth, is_in_scope=inside, has_item=True)
         keys = _BODY_KEYS[self._depth][: self._chance.randint(1, 3)]
         return LoopSpec(
             self._source(readable),
@@ -182,9 +199,18 @@ class _Scope:
             self._chance.choice(["fail", "fail", "continue", "stopNew"]),
         )
 
+    def _child(self) -> ChildSpec:
+        return ChildSpec(
+            self._chance.choice(self._pen.children),
+            self._chance.choice([None, _data(self._chance)]),
+            self._chance.random() < 0.8,
+            self._chance.choice(["fail", "fail", "continue"]),
+            self._chance.choice([*[None] * 6, "key-0", "key-1"]),
+        )
+
     def _until(self, key: str, readable: Mapping[str, bool]) -> UntilSpec:
         path, depth, inside = f"{self._path}{key}.", self._depth + 1, self._is_in_scope
-        body = _Scope(self._chance, self._outcomes, path, readable, depth, is_in_scope=inside, has_item=self._has_item)
+        body = _Scope(self._pen, path, readable, depth, is_in_scope=inside, has_item=self._has_item)
         steps = body.draw(_BODY_KEYS[self._depth][: self._chance.randint(1, 2)], loops=1 if self._depth == 0 else 0)
         last = Compare(Read("output", steps[-1].key, (0, "n") if steps[-1].loop else ("n",)), "!=", None)
         enough = Compare(Read("index"), ">=", self._chance.randint(0, 3))
@@ -192,12 +218,10 @@ class _Scope:
 
     def _branches(self, key: str, readable: Mapping[str, bool], loops: int) -> ScopeSpec:
         path = f"{self._path}{key}."
-        body = _Scope(
-            self._chance, self._outcomes, path, readable, self._depth, is_in_scope=True, has_item=self._has_item
-        )
+        body = _Scope(self._pen, path, readable, self._depth, is_in_scope=True, has_item=self._has_item)
         steps = tuple(body._undone(spec) for spec in body.draw("efg"[: self._chance.randint(1, 3)], loops))
         seen = {**readable, **{spec.key: spec.loop is not None for spec in steps}}
-        after = _Scope(self._chance, self._outcomes, path, seen, self._depth, is_in_scope=True, has_item=self._has_item)
+        after = _Scope(self._pen, path, seen, self._depth, is_in_scope=True, has_item=self._has_item)
         catch = after.draw("mn"[: self._chance.choice([0, 0, 1, 2])], loops=0)
         return ScopeSpec(steps, catch, after.draw("yz"[: self._chance.choice([0, 1, 2])], loops=0))
 

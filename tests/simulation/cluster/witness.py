@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.model.payload import Json
-from floworch.core.ports.storage import Batch, BatchResult, LeaseKey, LeaseState, Outcome, RunWrite
+from floworch.core.ports.storage import Batch, BatchResult, Creation, LeaseKey, LeaseState, Outcome, RunWrite
 from floworch.storage.memory import MemoryStorage
 from tests.simulation.cluster.account import RunAccount
 from tests.simulation.manifests import plan_of
@@ -78,14 +78,13 @@ class Witness:
 
     def committed(self, who: str, batch: Batch, result: BatchResult) -> None:
         self.commits += 1
+        moved = {each.run_id for each, end in zip(batch.advances, result.advances, strict=True) if end is Outcome.DONE}
         for creation, run_id in zip(batch.creations, result.creations, strict=True):
-            facts = creation.facts_of_run
-            if facts.idempotency_key is not None:
-                winner = self.keys.setdefault((facts.flow_id, facts.idempotency_key), run_id)
-                assert winner == run_id, "an idempotency key has led to two runs"
-            if run_id == creation.run_id:
-                self.runs[run_id] = RunAccount(self.stories[facts.flow_id], facts)
-                self._take(who, creation)
+            if run_id != creation.run_id:
+                facts = creation.facts_of_run
+                assert self.keys[facts.flow_id, facts.idempotency_key or ""] == run_id, "a key has led to two runs"
+            elif creation.only_with is None or creation.only_with in moved:
+                self._create(who, creation)
         for advance, outcome in zip(batch.advances, result.advances, strict=True):
             if outcome is Outcome.DONE:
                 self._take(who, advance)
@@ -98,6 +97,20 @@ class Witness:
                 self.runs[claim.run_id].claim(claim.step_key, claim.owner, row.state)
                 lease = LeaseKey(claim.run_id, claim.step_key, row.state.attempt)
                 self._leases[lease] = self._now() + timedelta(seconds=claim.lease_seconds)
+
+    def _create(self, who: str, creation: Creation) -> None:
+        facts = creation.facts_of_run
+        if facts.idempotency_key is not None:
+            winner = self.keys.setdefault((facts.flow_id, facts.idempotency_key), creation.run_id)
+            assert winner == creation.run_id, "an idempotency key has led to two runs"
+        story = self.stories[facts.flow_id]
+        body = None if creation.body is None else creation.body.value
+        run = RunAccount(replace(story, flow=replace(story.flow, body=body)), facts, self.keys)
+        self.runs[creation.run_id] = run
+        self._take(who, creation)
+        if facts.parent is not None:
+            assert creation.only_with == facts.parent.run_id
+            self.runs[facts.parent.run_id].family.started(self.runs[facts.parent.run_id], run)
 
     def _take(self, who: str, write: RunWrite) -> None:
         for fact in write.facts:

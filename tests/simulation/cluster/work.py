@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from floworch.core.handlers.builtin.run_flow import run_flow
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.registry import HandlerRegistry, Handlers
 from floworch.core.handlers.results import StepResult
@@ -25,6 +26,7 @@ class Boom(Exception):
 def work_handlers() -> Handlers:
     registry = HandlerRegistry()
     registry.add("Work", work)
+    registry.add(run_flow)
     registry.add("Ask", polling_handler("Ask")(partial(work)))
     return registry.build(Services())
 
@@ -83,5 +85,7 @@ def _result(node: Node, outcome: Outcome) -> Json:
             raise Boom("it went boom")
         case "skip":
             return StepResult.skipped("nothing to do")
+        case "refuse":
+            raise AssertionError("no handler ends like this")
         case "defer":
             return StepResult.deferred(node.chance.choice([0.0, 0.5, 6.0]))
