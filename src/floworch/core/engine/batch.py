@@ -176,7 +176,7 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
         write["steps"] = _fold_steps(transitions)
         write["facts"] = [fact for transition in transitions for fact in transition.facts]
     rarities = [transition.rarities for _, transition in work.done if transition.rarities is not None]
-    return {**write, **_rare_writes(rarities)} if rarities else write
+    return {**write, **_rare_writes(rarities), "suspension": last.suspension} if rarities else write
 
 
 def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
@@ -189,6 +189,7 @@ def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
         "heard_of": [run_id for each in rarities for run_id in each.heard_of],
         "signals": [signal for each in rarities for signal in each.signals],
         "taken": {signal_id: by for each in rarities for signal_id, by in each.taken.items()},
+        "changes_suspension": any(each.changes_suspension for each in rarities),
     }
 
 

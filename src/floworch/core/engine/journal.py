@@ -17,6 +17,8 @@ _LEVELS = {
     "run.completed": "info",
     "run.stop_requested": "info",
     "run.reopened": "info",
+    "run.suspended": "info",
+    "run.resumed": "info",
     "signal.received": "info",
     "signal.taken": "info",
     "step.started": "info",
@@ -31,6 +33,7 @@ _LEVELS = {
     "step.failed": "error",
     "step.ready": "debug",
     "step.reset": "debug",
+    "step.suspended": "debug",
     "step.reopened": "debug",
     "step.continued": "info",
 }

@@ -17,7 +17,7 @@ __all__ = ["run_record", "step_record"]
 
 def run_record(state: RunState) -> RunRecord:
     """The run row that the store has for this state."""
-    facts, stop = state.facts, state.stop
+    facts, stop, suspension = state.facts, state.stop, state.suspension
     return RunRecord(
         id=facts.run_id,
         flow_id=facts.flow_id,
@@ -37,6 +37,9 @@ def run_record(state: RunState) -> RunRecord:
         scheduled_at=facts.scheduled_at,
         parent_run_id=facts.parent.run_id if facts.parent else None,
         parent_step_key=facts.parent.step_key if facts.parent else None,
+        suspended_at=suspension.at if suspension else None,
+        suspend_reason=suspension.reason if suspension else None,
+        suspended_by=suspension.by if suspension else None,
     )
 
 

@@ -90,6 +90,7 @@ class Runs:
             ended_at=run.ended_at,
             steps=run.steps,
             signals=run.signals,
+            suspension=run.suspension,
         )
 
     async def payloads(self, run_id: UUID, refs: Iterable[PayloadRef]) -> dict[PayloadRef, Payload | None]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun
-from floworch.core.machine.commands import RetryStep, StartChild, StopRun
+from floworch.core.machine.commands import ResumeRun, RetryStep, StartChild, StopRun, SuspendRun
 from floworch.core.machine.progress import ChildWait
 from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
@@ -60,6 +60,10 @@ def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
         return False
     if isinstance(command, StopRun):
         return run.state.stop is not None and run.state.stop == tried.stop
+    if isinstance(command, SuspendRun):
+        return run.state.suspension is not None and run.state.suspension == tried.suspension
+    if isinstance(command, ResumeRun):
+        return run.state.suspension is None
     if isinstance(command, RetryStep):
         decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
         return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None

@@ -10,7 +10,7 @@ from floworch.core.dag.keys import COMPENSATE, child_key, scope_of, split_scope
 from floworch.core.dag.lookup import scope_plan
 from floworch.core.dag.plan import FlowPlan, ScopePlan
 from floworch.core.machine.mailbox import Letter, Mailbox
-from floworch.core.machine.state import RunFacts, RunState, StepState, StopRequest
+from floworch.core.machine.state import RunFacts, RunState, StepState, StopRequest, Suspension
 from floworch.core.machine.transition import Rarities, Transition
 from floworch.core.model.status import RunStatus
 
@@ -23,6 +23,7 @@ def apply(state: RunState, transition: Transition) -> None:
     state.deadline = transition.deadline
     state.stop = transition.stop
     state.ended_at = transition.ended_at
+    state.suspension = transition.suspension
     rarities = transition.rarities
     if rarities is not None:
         state.steps.update(rarities.restored)
@@ -66,9 +67,11 @@ def rebuild(
     ended_at: datetime | None,
     steps: dict[str, StepState],
     signals: Iterable[Letter] = (),
+    suspension: Suspension | None = None,
 ) -> RunState:
     """State from stored rows; counts what :class:`RunState` derives."""
-    state = RunState(facts, plan, revision, status, deadline, stop, ended_at, steps, mailbox=Mailbox.of(signals))
+    mailbox = Mailbox.of(signals)
+    state = RunState(facts, plan, revision, status, deadline, stop, ended_at, suspension, steps, mailbox=mailbox)
     for scope in {"", *map(scope_of, steps)}:
         _count(state, scope, scope_plan(plan, scope))
     return state

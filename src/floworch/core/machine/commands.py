@@ -23,6 +23,7 @@ __all__ = [
     "Command",
     "LeaseExpired",
     "ParentGone",
+    "ResumeRun",
     "RetryStep",
     "SignalReceived",
     "StartChild",
@@ -32,6 +33,7 @@ __all__ = [
     "StepSkipped",
     "StepSucceeded",
     "StopRun",
+    "SuspendRun",
     "TimerFired",
 ]
 
@@ -181,6 +183,21 @@ class StopRun:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspendRun:
+    """Start no more steps; what runs may end."""
+
+    reason: str | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRun:
+    """Go on with a suspended run."""
+
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RetryStep:
     """Run a failed step again, and re-plan what was skipped because of it.
 
@@ -215,6 +232,8 @@ Command: TypeAlias = (
     | TimerFired
     | ClaimStep
     | StopRun
+    | SuspendRun
+    | ResumeRun
     | RetryStep
     | StartChild
     | ChildEnded

@@ -13,7 +13,7 @@ from floworch.core.dag.lookup import find_step, scope_plan
 from floworch.core.dag.plan import FlowPlan, GroupPlan, StepPlan
 from floworch.core.machine.commands import ClaimOffer
 from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
-from floworch.core.machine.state import RunFacts, RunState, StepState
+from floworch.core.machine.state import RunFacts, RunState, StepState, Suspension
 from floworch.core.machine.transition import Rarities, StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
@@ -38,7 +38,7 @@ class Draft:
         self.state = state
         self.now = now
         self.offer = offer
-        self.transition = Transition(state.status, state.deadline, state.stop, state.ended_at)
+        self.transition = Transition(state.status, state.deadline, state.stop, state.ended_at, state.suspension)
         self._given = payloads
         self._restored = restored
 
@@ -219,8 +219,15 @@ class Draft:
         earliest = self.transition.next_due
         self.transition.next_due = due_at if earliest is None else min(earliest, due_at)
 
+    def suspend(self, suspension: Suspension | None) -> None:
+        """Suspend the run, or (None) let it go on."""
+        if self.transition.suspension != suspension:
+            self.transition.suspension = suspension
+            self.rarities.changes_suspension = True
+
     def end_run(self, status: RunStatus) -> None:
         self.transition.status = status
+        self.suspend(None)
         self.transition.ended_at = self.now
         parent = self.facts.parent
         if parent is not None and parent.waits:

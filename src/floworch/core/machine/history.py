@@ -21,7 +21,9 @@ _STEP_STATUS = {
     "step.attempt_failed": StepStatus.PENDING,
     "step.pending": StepStatus.PENDING,
     "step.child_started": StepStatus.PENDING,
+    "step.suspended": StepStatus.PENDING,
 }
+_GOES_ON = ("run.resumed", "run.stop_requested", "run.completed")
 
 
 class Folded(NamedTuple):
@@ -30,6 +32,7 @@ class Folded(NamedTuple):
     """Run-time key → (status, attempt) of every step with a row, ended iterations included."""
     signals: dict[str, str | None]
     """Id of every signal that has come → the step that has taken it, if one has."""
+    is_suspended: bool
 
 
 def fold(facts: Iterable[Fact]) -> Folded:
@@ -37,6 +40,7 @@ def fold(facts: Iterable[Fact]) -> Folded:
     status = RunStatus.RUNNING
     steps: dict[str, tuple[StepStatus, int]] = {}
     signals: dict[str, str | None] = {}
+    is_suspended = False
     for fact in facts:
         kind = fact["type"]
         if kind in _STEP_STATUS:
@@ -49,4 +53,5 @@ def fold(facts: Iterable[Fact]) -> Folded:
             status = RunStatus(fact["status"])
         elif kind == "run.reopened":
             status = RunStatus.RUNNING
-    return Folded(status, steps, signals)
+        is_suspended = kind == "run.suspended" or (is_suspended and kind not in _GOES_ON)
+    return Folded(status, steps, signals, is_suspended)

@@ -21,6 +21,7 @@ from floworch.core.machine.commands import (
     Command,
     LeaseExpired,
     ParentGone,
+    ResumeRun,
     RetryStep,
     SignalReceived,
     StartChild,
@@ -30,6 +31,7 @@ from floworch.core.machine.commands import (
     StepSkipped,
     StepSucceeded,
     StopRun,
+    SuspendRun,
     TimerFired,
 )
 from floworch.core.machine.draft import Draft, who
@@ -40,6 +42,7 @@ from floworch.core.machine.polls import after_poll, poll_facts, with_clock
 from floworch.core.machine.retry import retry_step
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
+from floworch.core.machine.suspension import lift_suspension, resume_run, suspend_run
 from floworch.core.machine.transition import Transition
 from floworch.core.machine.waits import wake_wait
 from floworch.core.machine.waits.signals import deliver, receive
@@ -93,6 +96,12 @@ def reduce(
     draft = Draft(state, now, payloads, offer)
     if isinstance(command, StopRun):
         _stop(draft, command)
+        return draft.transition
+    if isinstance(command, SuspendRun):
+        suspend_run(draft, command)
+        return draft.transition
+    if isinstance(command, ResumeRun):
+        resume_run(draft, command)
         return draft.transition
     if isinstance(command, ChildEnded):
         continue_from(draft, end_child(draft, command))
@@ -304,6 +313,7 @@ def _stop(draft: Draft, command: StopRun) -> None:
         elif state.status is StepStatus.RUNNING and not state.is_block:
             draft.rarities.interrupted.append(key)
     stop_children(draft, waiting)
+    lift_suspension(draft)
     continue_from(draft, [*final, *deliver(draft)])
 
 

@@ -14,7 +14,7 @@ from floworch.core.machine.mailbox import Mailbox
 from floworch.core.machine.progress import GroupProgress, LoopProgress, Progress, UntilProgress
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
-__all__ = ["ParentStep", "RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "WaitKind"]
+__all__ = ["ParentStep", "RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "Suspension", "WaitKind"]
 
 
 class WaitKind(StrEnum):
@@ -25,6 +25,8 @@ class WaitKind(StrEnum):
     ITERATION = "iteration"
     SIGNAL = "signal"
     CHILD = "child"
+    SUSPENDED = "suspended"
+    """For the run to be resumed: otherwise it would be ready."""
 
 
 class SkipKind(StrEnum):
@@ -120,6 +122,15 @@ class StopRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """No step of the run is started until somebody resumes it; ``reason`` is for people."""
+
+    reason: str | None
+    by: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ParentStep:
     """The attempt of a ``RunFlow`` step that has started a run."""
 
@@ -169,6 +180,8 @@ class RunState:
     deadline: datetime | None = None
     stop: StopRequest | None = None
     ended_at: datetime | None = None
+    suspension: Suspension | None = None
+    """Never of a run that has ended or is being stopped."""
     steps: dict[str, StepState] = field(default_factory=dict)
     open_steps: dict[str, int] = field(default_factory=dict)
     """Derived: live scope → number of its steps that are not final yet."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from floworch.core.dag.plan import StepPlan
 from floworch.core.machine.draft import Draft
-from floworch.core.machine.state import SkipKind, StepState
+from floworch.core.machine.state import SkipKind, StepState, WaitKind
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus, StopKind
 
-__all__ = ["fail", "make_ready", "skip", "stop_reason", "when_facts"]
+__all__ = ["fail", "make_ready", "park_suspended", "skip", "stop_reason", "when_facts"]
 
 
 def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: Json = None) -> None:
-    """Let any worker take the step, or start it right away for the worker that offers to run it."""
+    """Let any worker take the step, or start it right away for the worker that offers to run it. While the run is
+    suspended, the step waits for the end of that instead."""
+    if draft.transition.suspension is not None:
+        park_suspended(draft, key, plan, state, trace)
+        return
     offer = draft.offer
     claimed = draft.transition.claimed
     if offer is not None and len(claimed) < offer.limit and offer.accepts(plan.type):
@@ -36,6 +40,21 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
     draft.put(key, ready, step_type=plan.type)
     draft.fact("step.ready", key, attempt=ready.attempt, **when_facts(trace))
     draft.transition.ready.append(key)
+
+
+def park_suspended(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: Json = None) -> None:
+    """Let a step that is ready wait until the run is resumed."""
+    parked = state._replace(
+        status=StepStatus.PENDING,
+        wait=WaitKind.SUSPENDED,
+        owner=None,
+        ready_at=state.ready_at or draft.now,
+        started_at=None,
+        ended_at=None,
+        due_at=None,
+    )
+    draft.put(key, parked, step_type=plan.type)
+    draft.fact("step.suspended", key, attempt=parked.attempt, **when_facts(trace))
 
 
 def skip(draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, trace: Json = None) -> list[str]:

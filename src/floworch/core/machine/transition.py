@@ -9,7 +9,7 @@ from uuid import UUID
 
 from floworch.core.machine.commands import ChildStart
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
-from floworch.core.machine.state import StepState, StopRequest
+from floworch.core.machine.state import StepState, StopRequest, Suspension
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
@@ -39,7 +39,7 @@ class StepChange:
 
 @dataclass(slots=True)
 class Rarities:
-    """What only loops, signals, children, stops and retries by hand bring about."""
+    """What only loops, signals, children, stops and what people do by hand bring about."""
 
     loop_items: dict[str, Payload] = field(default_factory=dict)
     """Snapshots of loop sources, by loop key; written once, when the loop starts."""
@@ -64,6 +64,8 @@ class Rarities:
     signals: list[ReceivedSignal] = field(default_factory=list)
     taken: dict[UUID, TakenBy] = field(default_factory=dict)
     """Signals, also new ones, that have completed steps."""
+    changes_suspension: bool = False
+    """The run is suspended by this very transition, or is so no longer."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class Transition:
     deadline: datetime | None
     stop: StopRequest | None
     ended_at: datetime | None
+    suspension: Suspension | None
     steps: dict[str, StepChange] = field(default_factory=dict)
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     """What this transition writes that expressions can refer to."""

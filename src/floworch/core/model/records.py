@@ -65,6 +65,9 @@ class RunRecord:
     parent_run_id: UUID | None = None
     parent_step_key: str | None = None
     """The step that has started the run, for a child."""
+    suspended_at: datetime | None = None
+    suspend_reason: str | None = None
+    suspended_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from floworch.core.machine.mailbox import Letter
-from floworch.core.machine.state import RunFacts, StepState, StopRequest
+from floworch.core.machine.state import RunFacts, StepState, StopRequest, Suspension
 from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus
 
@@ -55,6 +55,7 @@ class StoredRun:
     ended_at: datetime | None
     steps: dict[str, StepState]
     signals: Sequence[Letter] = ()
+    suspension: Suspension | None = None
 
 
 class AttemptKey(NamedTuple):
@@ -124,6 +125,7 @@ class RunFilter:
     source_run_id: UUID | None = None
     parent_run_id: UUID | None = None
     trigger_key: str | None = None
+    suspended: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

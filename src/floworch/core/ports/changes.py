@@ -9,7 +9,7 @@ from enum import Enum
 from uuid import UUID
 
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
-from floworch.core.machine.state import RunFacts, StopRequest
+from floworch.core.machine.state import RunFacts, StopRequest, Suspension
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.payload import Payload
 from floworch.core.model.status import RunStatus
@@ -51,6 +51,9 @@ class RunWrite:
     """New ones, received ``at`` the time of this write."""
     taken: Mapping[UUID, TakenBy] = field(default_factory=dict)
     """Signals, also new ones, that nobody had taken."""
+    changes_suspension: bool = False
+    suspension: Suspension | None = None
+    """Written where :attr:`changes_suspension`; otherwise the run keeps what it has."""
 
 
 @dataclass(slots=True)

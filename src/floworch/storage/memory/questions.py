@@ -20,7 +20,7 @@ __all__ = ["history_events", "run_page", "run_record", "step_record"]
 
 
 def run_record(run: RunRow) -> RunRecord:
-    facts = run.facts
+    facts, suspension = run.facts, run.suspension
     return RunRecord(
         id=facts.run_id,
         flow_id=facts.flow_id,
@@ -40,6 +40,9 @@ def run_record(run: RunRow) -> RunRecord:
         scheduled_at=facts.scheduled_at,
         parent_run_id=facts.parent.run_id if facts.parent else None,
         parent_step_key=facts.parent.step_key if facts.parent else None,
+        suspended_at=suspension.at if suspension else None,
+        suspend_reason=suspension.reason if suspension else None,
+        suspended_by=suspension.by if suspension else None,
     )
 
 
@@ -125,6 +128,7 @@ def _matches(run: RunRow, where: RunFilter) -> bool:
         and (where.started_before is None or facts.started_at < where.started_before)
         and (where.source_run_id is None or facts.source_run_id == where.source_run_id)
         and (where.trigger_key is None or facts.trigger_key == where.trigger_key)
+        and where.suspended in (None, run.suspension is not None)
         and (where.parent_run_id is None or (facts.parent and facts.parent.run_id) == where.parent_run_id)
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from floworch.core.machine.state import RunFacts, StepState, StopRequest
+from floworch.core.machine.state import RunFacts, StepState, StopRequest, Suspension
 from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import StepError
@@ -63,6 +63,7 @@ class RunRow:
     items: dict[str, Payload] = field(default_factory=dict)
     tells_parent: bool = False
     signals: SignalRows | None = None
+    suspension: Suspension | None = None
     history: list[Fact] = field(default_factory=list)
     commits: list[CommitRow] = field(default_factory=list)
     written: int = 0

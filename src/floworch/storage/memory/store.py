@@ -187,6 +187,8 @@ class MemoryStorage(Storage):
         run.revision += 1
         self._note_status(run, write.status)
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
+        if write.changes_suspension:
+            run.suspension = write.suspension
         for key in write.removed:
             run.steps.pop(key, None)
         for key, change in write.steps.items():
@@ -413,6 +415,7 @@ def _stored(run: RunRow) -> StoredRun:
         ended_at=run.ended_at,
         steps={key: row.state for key, row in run.steps.items() if scope_of(key) not in run.settled},
         signals=[] if run.signals is None else run.signals.letters(),
+        suspension=run.suspension,
     )
 
 

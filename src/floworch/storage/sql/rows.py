@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from floworch.core.dag.keys import scope_of
 from floworch.core.machine.progress import progress_to_json
-from floworch.core.machine.state import ParentStep, RunFacts, StepState
+from floworch.core.machine.state import ParentStep, RunFacts, StepState, Suspension
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
 from floworch.core.model.payload import Payload, PayloadKind
@@ -35,6 +35,7 @@ class Rows:
     advance_run: list[Row] = field(default_factory=list)
     tell_parent: list[Row] = field(default_factory=list)
     hear_of: list[Row] = field(default_factory=list)
+    suspend_run: list[Row] = field(default_factory=list)
     insert_step: list[Row] = field(default_factory=list)
     change_step: list[Row] = field(default_factory=list)
     remove_step: list[Row] = field(default_factory=list)
@@ -134,11 +135,18 @@ class RowWriter:
         rows.revive_scope.extend(_scope_rows(run_id, write.revived))
         if write.tells_parent:
             rows.tell_parent.append((run_id,))
+        if write.changes_suspension:
+            rows.suspend_run.append((*self._suspension(write.suspension), run_id))
         rows.hear_of.extend((str(child_id),) for child_id in write.heard_of)
         if write.signals or write.taken:
             self._deliver(run_id, write)
         if write.facts:
             rows.insert_event.append((run_id, self._instant(write.at), fact_row(write.facts)))
+
+    def _suspension(self, suspension: Suspension | None) -> Row:
+        if suspension is None:
+            return (None, None, None)
+        return (self._instant(suspension.at), suspension.by, _words(suspension.reason))
 
     def _deliver(self, run_id: str, write: RunWrite) -> None:
         at = self._instant(write.at)

@@ -80,6 +80,8 @@ def _conditions(tables: Tables, where: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(c.source_run_id == where.source_run_id)
     if where.trigger_key is not None:
         conditions.append(c.trigger_key == where.trigger_key)
+    if where.suspended is not None:
+        conditions.append(c.suspended_at.is_not(None) if where.suspended else c.suspended_at.is_(None))
     if where.parent_run_id is not None:
         conditions.append(c.parent_run_id == where.parent_run_id)
     return conditions
@@ -111,4 +113,7 @@ def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
         scheduled_at=row.scheduled_at,
         parent_run_id=row.parent_run_id,
         parent_step_key=row.parent_step_key,
+        suspended_at=row.suspended_at,
+        suspend_reason=row.suspend_reason,
+        suspended_by=row.suspended_by,
     )

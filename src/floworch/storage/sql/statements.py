@@ -27,6 +27,7 @@ _RUN_FACTS = (
     "source_run_id", "priority", "body", "headers",
 )  # fmt: skip
 _PARENT = ("parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth")
+_SUSPENSION = ("suspended_at", "suspended_by", "suspend_reason")
 _SCHEDULE = (
     "definition", "override_cron", "paused_at", "paused_until", "pause_reason", "retired_at", "next_fire_at", "due_at",
     "waits_for", "last_tick_at", "backfill", "backfills", "revision", "updated_at",
@@ -46,6 +47,7 @@ class Statements:
     advance_run: Statement
     tell_parent: Statement
     hear_of: Statement
+    suspend_run: Statement
     insert_step: Statement
     change_step: Statement
     remove_step: Statement
@@ -103,6 +105,7 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "insert_tick_run": Insert(run, columns=(*_RUN_FACTS, "scheduled_at", *RUN_CHANGE)),
         "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=_RARE_RUN),
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
+        "suspend_run": Update(run, columns=_SUSPENSION, match=(Match("id"),)),
         "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
         "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision")), rarely=_RARE_RUN),
     }

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from floworch.core.machine.progress import Progress, progress_from_json
-from floworch.core.machine.state import ParentStep, RunFacts, SkipKind, StepState, StopRequest, WaitKind
+from floworch.core.machine.state import ParentStep, RunFacts, SkipKind, StepState, StopRequest, Suspension, WaitKind
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from floworch.core.ports.storage import StoredRun
 from floworch.storage.sql.chunks import chunks
@@ -85,6 +85,9 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
         c.stop_reason,
         c.stop_at,
         c.ended_at,
+        c.suspended_at,
+        c.suspended_by,
+        c.suspend_reason,
         has_signals(tables),
     ).where(c.id.in_(ids))
 
@@ -132,7 +135,14 @@ def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
         stop=stop_request(row),
         ended_at=row.ended_at,
         steps={},
+        suspension=_suspension(row),
     )
+
+
+def _suspension(row: Row[*tuple[Any, ...]]) -> Suspension | None:
+    if row.suspended_at is None:
+        return None
+    return Suspension(row.suspend_reason, row.suspended_by, row.suspended_at)
 
 
 def _parent(row: Row[*tuple[Any, ...]]) -> ParentStep | None:

@@ -118,6 +118,9 @@ def _run(metadata: MetaData, prefix: str) -> Table:
         Column("parent_waits", SmallInteger, nullable=False, server_default=text("0")),
         Column("depth", SmallInteger, nullable=False, server_default=text("0")),
         Column("tells_parent", SmallInteger, nullable=False, server_default=text("0")),
+        Column("suspended_at", Instant),
+        Column("suspended_by", Word(200)),
+        Column("suspend_reason", Document),
         Column("priority", SmallInteger, nullable=False),
         Column("body", Document),
         Column("headers", Document),
@@ -133,6 +136,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
     Index(f"{name}_by_flow_status", c.flow_id, c.status, c.started_at, c.id)
     _partial_index(f"{name}_by_deadline", "deadline IS NOT NULL AND ended_at IS NULL", c.deadline)
     _partial_index(f"{name}_by_parent", "parent_run_id IS NOT NULL", c.parent_run_id, c.started_at, c.id)
+    _partial_index(f"{name}_suspended", "suspended_at IS NOT NULL", c.started_at, c.id)
     _partial_index(f"{name}_untold", "tells_parent = 1", c.ended_at)
     _partial_index(f"{name}_by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
     return table

@@ -34,6 +34,7 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
         Write(statements.insert_tick_run, rows.insert_tick_run),
         Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
         Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
+        Write(statements.suspend_run, in_order(rows.suspend_run, 3)),
         Write(statements.hear_of, in_order(rows.hear_of, 0)),
         Write(statements.remove_step, in_order(rows.remove_step, 0, 1)),
         Write(statements.change_step, in_order(rows.change_step, *_CHANGED_STEP), True),

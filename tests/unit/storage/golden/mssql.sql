@@ -25,6 +25,12 @@ SET tells_parent = 1
 FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]') AS v
 WHERE t.[id] = v.p0;
 
+-- bulk: suspend_run
+UPDATE t
+SET [suspended_at] = v.p0, [suspended_by] = v.p1, [suspend_reason] = v.p2
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 DATETIMEOFFSET(6) '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(MAX) '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]') AS v
+WHERE t.[id] = v.p3;
+
 -- bulk: hear_of
 UPDATE t
 SET tells_parent = 0
@@ -244,7 +250,7 @@ FROM floworch.run
 WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 

@@ -25,6 +25,12 @@ SET tells_parent = 1
 FROM unnest(%s::uuid[]) WITH ORDINALITY AS v (p0, place)
 WHERE t."id" = v.p0;
 
+-- bulk: suspend_run
+UPDATE "floworch"."run" AS t
+SET "suspended_at" = v.p0, "suspended_by" = v.p1, "suspend_reason" = v.p2
+FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
+WHERE t."id" = v.p3;
+
 -- bulk: hear_of
 UPDATE "floworch"."run" AS t
 SET tells_parent = 0
@@ -254,7 +260,7 @@ WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
-SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.priority
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority
 FROM floworch.run
 WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
  LIMIT %(param_1)s::INTEGER;

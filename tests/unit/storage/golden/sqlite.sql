@@ -20,6 +20,12 @@ SET tells_parent = 1
 FROM (VALUES (?)) AS v
 WHERE t."id" = v.column1;
 
+-- bulk: suspend_run
+UPDATE floworch_run AS t
+SET "suspended_at" = v.column1, "suspended_by" = v.column2, "suspend_reason" = v.column3
+FROM (VALUES (?, ?, ?, ?)) AS v
+WHERE t."id" = v.column4;
+
 -- bulk: hear_of
 UPDATE floworch_run AS t
 SET tells_parent = 0
@@ -226,7 +232,7 @@ WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.tells_parent, floworch_run.priority
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.priority
 FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.source_run_id = ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;

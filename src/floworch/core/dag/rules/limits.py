@@ -19,10 +19,10 @@ def flow_limits(manifest: FlowManifest) -> Iterator[Finding]:
     key = manifest.concurrency_key
     if key is None:
         if manifest.key_limit is not None:
-            message = "A keyLimit needs a concurrencyKey, such as \"@triggerBody()?.tenant\"."
+            message = 'A keyLimit needs a concurrencyKey, such as "@triggerBody()?.tenant".'
             yield Finding("keyLimit", "no_concurrency_key", message)
         return
     if "@" not in key:
-        message = f"concurrencyKey must be an expression such as \"@triggerBody()?.tenant\", got the text {key!r}."
+        message = f'concurrencyKey must be an expression such as "@triggerBody()?.tenant", got the text {key!r}.'
         yield Finding("concurrencyKey", "not_an_expression", message)
     yield from start_value(key, "concurrencyKey")

@@ -77,6 +77,9 @@ CREATE TABLE [{schema}].run (
     parent_waits SMALLINT NOT NULL DEFAULT 0,
     depth SMALLINT NOT NULL DEFAULT 0,
     tells_parent SMALLINT NOT NULL DEFAULT 0,
+    suspended_at DATETIMEOFFSET(6) NULL,
+    suspended_by NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NULL,
+    suspend_reason NVARCHAR(max) NULL,
     priority SMALLINT NOT NULL,
     body NVARCHAR(max) NULL,
     headers NVARCHAR(max) NULL,
@@ -96,6 +99,8 @@ CREATE INDEX run_by_source ON [{schema}].run (source_run_id, started_at) WHERE s
 CREATE INDEX run_by_start ON [{schema}].run (started_at, id);
 
 CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
+
+CREATE INDEX run_suspended ON [{schema}].run (started_at, id) WHERE suspended_at IS NOT NULL;
 
 CREATE INDEX run_untold ON [{schema}].run (ended_at) WHERE tells_parent = 1;
 

@@ -77,6 +77,9 @@ CREATE TABLE "{schema}".run (
     parent_waits SMALLINT DEFAULT 0 NOT NULL,
     depth SMALLINT DEFAULT 0 NOT NULL,
     tells_parent SMALLINT DEFAULT 0 NOT NULL,
+    suspended_at TIMESTAMP WITH TIME ZONE,
+    suspended_by TEXT COLLATE "C",
+    suspend_reason TEXT,
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
@@ -97,6 +100,8 @@ CREATE INDEX run_by_source ON "{schema}".run (source_run_id, started_at) WHERE s
 CREATE INDEX run_by_start ON "{schema}".run (started_at, id);
 
 CREATE INDEX run_by_status ON "{schema}".run (status, started_at, id);
+
+CREATE INDEX run_suspended ON "{schema}".run (started_at, id) WHERE suspended_at IS NOT NULL;
 
 CREATE INDEX run_untold ON "{schema}".run (ended_at) WHERE tells_parent = 1;
 

@@ -75,6 +75,9 @@ CREATE TABLE floworch_run (
     parent_waits SMALLINT DEFAULT 0 NOT NULL,
     depth SMALLINT DEFAULT 0 NOT NULL,
     tells_parent SMALLINT DEFAULT 0 NOT NULL,
+    suspended_at BIGINT,
+    suspended_by TEXT,
+    suspend_reason TEXT,
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
@@ -95,6 +98,8 @@ CREATE INDEX floworch_run_by_source ON floworch_run (source_run_id, started_at) 
 CREATE INDEX floworch_run_by_start ON floworch_run (started_at, id);
 
 CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
+
+CREATE INDEX floworch_run_suspended ON floworch_run (started_at, id) WHERE suspended_at IS NOT NULL;
 
 CREATE INDEX floworch_run_untold ON floworch_run (ended_at) WHERE tells_parent = 1;
 
