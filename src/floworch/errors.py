@@ -14,6 +14,7 @@ FloworchError
 │   └── StepNotFound
 ├── FlowDisabled               the flow exists but is switched off
 ├── InvalidTransition          the run or step is not in a state that allows the request
+│   ├── MigrationRefused       what the run has begun does not fit the other version (all problems at once)
 │   └── SignalNotExpected      the run has ended, so nothing will wait for the signal
 ├── IdempotencyConflict
 ├── WaitTimeout                the run has not ended in the time the caller gave
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidPayload",
     "InvalidTags",
     "InvalidTransition",
+    "MigrationRefused",
     "NonRetryable",
     "NotFound",
     "PayloadTooLarge",
@@ -151,6 +153,14 @@ class FlowDisabled(FloworchError):
 
 class InvalidTransition(FloworchError):
     """The run or step is not in a state that allows what was asked."""
+
+
+class MigrationRefused(InvalidTransition):
+    """What the run has begun does not fit the other version of its flow; ``problems`` holds everything that does not."""
+
+    def __init__(self, message: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{message}: {'; '.join(problems)}")
 
 
 class SignalNotExpected(InvalidTransition):

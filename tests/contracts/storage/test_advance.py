@@ -264,3 +264,21 @@ async def test_a_settled_row_stays_settled_when_it_is_written_again(storage: Sto
     await create(storage, creation(steps=ITERATIONS, settled=["loop.1"]))
     await commit_advance(storage, advance(1, 1, {"loop.1.a": overwrite((StepStatus.SUCCEEDED, 1), DONE)}))
     assert "loop.1.a" not in await steps_of(storage)
+
+
+async def test_a_run_that_is_moved_to_another_version_is_pinned_to_that(storage: Storage) -> None:
+    await create(storage)
+    assert await commit_advance(storage, advance(1, 1, moved_to=("hash-2", "2.0"))) is Outcome.DONE
+    assert (await storage.load([run_id(1)]))[run_id(1)].facts.manifest_hash == "hash-2"
+    found = await storage.get_run(run_id(1))
+    assert found is not None
+    assert (found.manifest_hash, found.flow_version) == ("hash-2", "2.0")
+
+
+async def test_a_move_that_conflicts_leaves_the_run_at_its_version(storage: Storage) -> None:
+    await create(storage, creation(1), creation(2))
+    moves = [advance(number, revision, moved_to=("hash-2", "2.0")) for number, revision in ((1, 7), (2, 1))]
+    result = await storage.commit(Batch(advances=moves))
+    assert result.advances == [Outcome.CONFLICT, Outcome.DONE]
+    found = await storage.load([run_id(1), run_id(2)])
+    assert [run.facts.manifest_hash for run in found.values()] == ["hash-1", "hash-2"]

@@ -48,6 +48,8 @@ def _words(event: HistoryEvent) -> str:
             return f"ended {data.get('status')}"
         case "run.stop_requested":
             return f"is being stopped ({data.get('kind')}){_because(data.get('reason'))}"
+        case "run.migrated":
+            return f"goes on by version {data.get('version')} ({str(data.get('new')):.12})"
         case "step.started" if "iterations" in data:
             return f"started, {plural(data['iterations'], 'iteration')}"
         case "step.started" if "branch" in data:

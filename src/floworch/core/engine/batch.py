@@ -188,9 +188,16 @@ def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
         "tells_parent": any(each.tells_parent for each in rarities),
         "heard_of": [run_id for each in rarities for run_id in each.heard_of],
         "signals": [signal for each in rarities for signal in each.signals],
+        "moved_to": _moved_to(rarities),
         "taken": {signal_id: by for each in rarities for signal_id, by in each.taken.items()},
         "changes_suspension": any(each.changes_suspension for each in rarities),
     }
+
+
+def _moved_to(rarities: Sequence[Rarities]) -> tuple[str, str] | None:
+    """The version that the run goes by from now on, if it was migrated."""
+    plan = next((each.plan for each in reversed(rarities) if each.plan is not None), None)
+    return None if plan is None else (plan.manifest_hash, plan.version)
 
 
 def _fold_steps(transitions: Sequence[Transition]) -> dict[str, StepChange]:

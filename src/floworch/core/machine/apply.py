@@ -14,7 +14,7 @@ from floworch.core.machine.state import RunFacts, RunState, StepState, StopReque
 from floworch.core.machine.transition import Rarities, Transition
 from floworch.core.model.status import RunStatus
 
-__all__ = ["apply", "claim_step", "copy_of", "rebuild"]
+__all__ = ["apply", "claim_step", "copy_of", "rebuild", "under"]
 
 
 def apply(state: RunState, transition: Transition) -> None:
@@ -26,6 +26,8 @@ def apply(state: RunState, transition: Transition) -> None:
     state.suspension = transition.suspension
     rarities = transition.rarities
     if rarities is not None:
+        if rarities.plan is not None:
+            _move(state, rarities.plan)
         state.steps.update(rarities.restored)
         for key in rarities.removed:
             state.steps.pop(key, None)
@@ -72,9 +74,21 @@ def rebuild(
     """State from stored rows; counts what :class:`RunState` derives."""
     mailbox = Mailbox.of(signals)
     state = RunState(facts, plan, revision, status, deadline, stop, ended_at, suspension, steps, mailbox=mailbox)
-    for scope in {"", *map(scope_of, steps)}:
-        _count(state, scope, scope_plan(plan, scope))
+    _count_all(state)
     return state
+
+
+def under(plan: FlowPlan, state: RunState) -> RunState:
+    """The run as a process finds it that knows nothing but its rows and another plan. Both share their rows."""
+    facts = replace(state.facts, manifest_hash=plan.manifest_hash)
+    moved = replace(state, facts=facts, plan=plan, open_steps={}, unmet={})
+    _count_all(moved)
+    return moved
+
+
+def _count_all(state: RunState) -> None:
+    for scope in {"", *map(scope_of, state.steps)}:
+        _count(state, scope, scope_plan(state.plan, scope))
 
 
 def _count(state: RunState, scope: str, plan: ScopePlan) -> None:
@@ -93,6 +107,14 @@ def _begun(state: RunState, scope: str, plan: ScopePlan) -> Collection[str]:
     if split_scope(scope)[1] == COMPENSATE:
         return [key for key in plan.steps if child_key(scope, key) in state.steps]
     return plan.steps
+
+
+def _move(state: RunState, plan: FlowPlan) -> None:
+    """The run goes by another plan; its transition holds all counters."""
+    state.plan = plan
+    state.facts = replace(state.facts, manifest_hash=plan.manifest_hash)
+    state.open_steps.clear()
+    state.unmet.clear()
 
 
 def _deliver(state: RunState, rarities: Rarities) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "ClaimStep",
     "Command",
     "LeaseExpired",
+    "MigrateRun",
     "ParentGone",
     "ResumeRun",
     "RetryStep",
@@ -213,6 +214,14 @@ class RetryStep:
 
 
 @dataclass(frozen=True, slots=True)
+class MigrateRun:
+    """Let a run that is under way go on by another version of its flow."""
+
+    plan: FlowPlan
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignalReceived:
     """Somebody has sent the run a signal. ``id`` is new, also where the sender has a ``deduplication_id`` for it."""
 
@@ -235,6 +244,7 @@ Command: TypeAlias = (
     | SuspendRun
     | ResumeRun
     | RetryStep
+    | MigrateRun
     | StartChild
     | ChildEnded
     | ParentGone

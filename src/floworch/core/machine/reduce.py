@@ -20,6 +20,7 @@ from floworch.core.machine.commands import (
     ClaimStep,
     Command,
     LeaseExpired,
+    MigrateRun,
     ParentGone,
     ResumeRun,
     RetryStep,
@@ -37,6 +38,7 @@ from floworch.core.machine.commands import (
 from floworch.core.machine.draft import Draft, who
 from floworch.core.machine.environment import Payloads
 from floworch.core.machine.mailbox import Letter
+from floworch.core.machine.migration import migrate_run
 from floworch.core.machine.planning import continue_from, enter_scope, follow
 from floworch.core.machine.polls import after_poll, poll_facts, with_clock
 from floworch.core.machine.retry import retry_step
@@ -93,6 +95,8 @@ def reduce(
         draft = Draft(state, now, payloads, offer, command.restored)
         retry_step(draft, command)
         return draft.transition
+    if isinstance(command, MigrateRun):
+        return migrate_run(state, command, now, payloads, offer)
     draft = Draft(state, now, payloads, offer)
     if isinstance(command, StopRun):
         _stop(draft, command)

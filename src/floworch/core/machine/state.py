@@ -145,7 +145,7 @@ class ParentStep:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What never changes about a run."""
+    """What never changes about a run, but for its version, when it is migrated."""
 
     run_id: UUID
     flow_id: UUID

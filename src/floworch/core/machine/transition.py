@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.commands import ChildStart
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
 from floworch.core.machine.state import StepState, StopRequest, Suspension
@@ -61,6 +62,8 @@ class Rarities:
     """The run has ended, and a step of another run waits for that."""
     heard_of: list[UUID] = field(default_factory=list)
     """Ended children that need not be told of again."""
+    plan: FlowPlan | None = None
+    """The version that the run goes by from now on."""
     signals: list[ReceivedSignal] = field(default_factory=list)
     taken: dict[UUID, TakenBy] = field(default_factory=dict)
     """Signals, also new ones, that have completed steps."""

@@ -47,6 +47,8 @@ class RunWrite:
     """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
     heard_of: Sequence[UUID] = ()
     """Ended runs that :meth:`Storage.due` has to name no more."""
+    moved_to: tuple[str, str] | None = None
+    """Hash of the manifest and version label that the run goes by from now on."""
     signals: Sequence[ReceivedSignal] = ()
     """New ones, received ``at`` the time of this write."""
     taken: Mapping[UUID, TakenBy] = field(default_factory=dict)

@@ -189,6 +189,9 @@ class MemoryStorage(Storage):
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
         if write.changes_suspension:
             run.suspension = write.suspension
+        if write.moved_to is not None:
+            run.facts = replace(run.facts, manifest_hash=write.moved_to[0])
+            run.flow_version = write.moved_to[1]
         for key in write.removed:
             run.steps.pop(key, None)
         for key, change in write.steps.items():

@@ -35,6 +35,7 @@ class Rows:
     advance_run: list[Row] = field(default_factory=list)
     tell_parent: list[Row] = field(default_factory=list)
     hear_of: list[Row] = field(default_factory=list)
+    move_run: list[Row] = field(default_factory=list)
     suspend_run: list[Row] = field(default_factory=list)
     insert_step: list[Row] = field(default_factory=list)
     change_step: list[Row] = field(default_factory=list)
@@ -137,6 +138,8 @@ class RowWriter:
             rows.tell_parent.append((run_id,))
         if write.changes_suspension:
             rows.suspend_run.append((*self._suspension(write.suspension), run_id))
+        if write.moved_to is not None:
+            rows.move_run.append((*write.moved_to, run_id))
         rows.hear_of.extend((str(child_id),) for child_id in write.heard_of)
         if write.signals or write.taken:
             self._deliver(run_id, write)

@@ -47,6 +47,7 @@ class Statements:
     advance_run: Statement
     tell_parent: Statement
     hear_of: Statement
+    move_run: Statement
     suspend_run: Statement
     insert_step: Statement
     change_step: Statement
@@ -106,6 +107,7 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=_RARE_RUN),
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
         "suspend_run": Update(run, columns=_SUSPENSION, match=(Match("id"),)),
+        "move_run": Update(run, columns=("manifest_hash", "flow_version"), match=(Match("id"),)),
         "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
         "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision")), rarely=_RARE_RUN),
     }

@@ -31,6 +31,12 @@ SET [suspended_at] = v.p0, [suspended_by] = v.p1, [suspend_reason] = v.p2
 FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 DATETIMEOFFSET(6) '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(MAX) '$[3]', p3 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[4]') AS v
 WHERE t.[id] = v.p3;
 
+-- bulk: move_run
+UPDATE t
+SET [manifest_hash] = v.p0, [flow_version] = v.p1
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
+WHERE t.[id] = v.p2;
+
 -- bulk: hear_of
 UPDATE t
 SET tells_parent = 0

@@ -31,6 +31,12 @@ SET "suspended_at" = v.p0, "suspended_by" = v.p1, "suspend_reason" = v.p2
 FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
 WHERE t."id" = v.p3;
 
+-- bulk: move_run
+UPDATE "floworch"."run" AS t
+SET "manifest_hash" = v.p0, "flow_version" = v.p1
+FROM unnest(%s::text[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."id" = v.p2;
+
 -- bulk: hear_of
 UPDATE "floworch"."run" AS t
 SET tells_parent = 0

@@ -26,6 +26,12 @@ SET "suspended_at" = v.column1, "suspended_by" = v.column2, "suspend_reason" = v
 FROM (VALUES (?, ?, ?, ?)) AS v
 WHERE t."id" = v.column4;
 
+-- bulk: move_run
+UPDATE floworch_run AS t
+SET "manifest_hash" = v.column1, "flow_version" = v.column2
+FROM (VALUES (?, ?, ?)) AS v
+WHERE t."id" = v.column3;
+
 -- bulk: hear_of
 UPDATE floworch_run AS t
 SET tells_parent = 0
