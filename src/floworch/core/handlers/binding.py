@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from floworch.core.handlers.own_copy import own_copies
 from floworch.core.handlers.parameters import NO_DEFAULT, Parameter, Parameters, folded
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.model.payload import Json
@@ -39,14 +40,14 @@ class _Problems(Exception):
 
 
 def bind(parameters: Parameters, inputs: Json, written: Json = None, secrets: Secrets = NO_SECRETS) -> dict[str, Any]:
-    """Keyword arguments for the handler, without the context.
+    """Keyword arguments for the handler, without the context. It may change what is in them.
 
     ``written`` are the inputs as they stand in the manifest: messages tell the expression that a value came from,
     and show nothing of ``secrets``. Raises :class:`BindingError`.
     """
-    named = _as_object(inputs)
+    named = own_copies(_as_object(inputs))
     if _fit_as_they_are(parameters, named):
-        return dict(named)
+        return named
     problems: list[_Problem] = []
     arguments = _arguments(parameters, named, problems)
     if problems:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
 from floworch.core.handlers.cancellation import CancelSignal
+from floworch.core.handlers.own_copy import own_copy
 from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.services import ServiceResolver, Services
@@ -82,15 +84,15 @@ class StepContext:
         self._secrets = secrets
         self._log: Any = None
 
-    @property
+    @cached_property
     def trigger_body(self) -> Json:
-        """Body that the run was triggered with; None when there was none."""
-        return None if self._trigger_body is None else self._trigger_body.value
+        """Body that the run was triggered with; None when there was none. Changes to it stay in this attempt."""
+        return None if self._trigger_body is None else own_copy(self._trigger_body.value)
 
-    @property
+    @cached_property
     def trigger_headers(self) -> Mapping[str, str]:
         """Headers that the run was triggered with."""
-        return {} if self._trigger_headers is None else self._trigger_headers.value or {}
+        return {} if self._trigger_headers is None else own_copy(self._trigger_headers.value) or {}
 
     @property
     def idempotency_key(self) -> str:
@@ -140,7 +142,7 @@ class StepContext:
             raise RuntimeError(
                 f"output_of({key!r}) is not available here; pass @steps({key!r}).output as an input instead."
             )
-        return await self._outputs(key)
+        return own_copy(await self._outputs(key))
 
     def output_of_blocking(self, key: str) -> Json:
         """The same as :meth:`output_of`, for sync handlers on a thread."""
