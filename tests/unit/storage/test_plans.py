@@ -36,6 +36,11 @@ PAGES = {
     "flow": (RunFilter(flow_id=ID), "run_by_flow"),
     "status": (RunFilter(statuses=FAILED), "run_by_status"),
     "flow and status": (RunFilter(flow_id=ID, statuses=FAILED), "run_by_flow_status"),
+    "tags": (RunFilter(tags={"tenant": "acme", "kind": "import"}), "run_tag_by_value"),
+    "tags and statuses": (
+        RunFilter(statuses=FAILED | {RunStatus.CANCELLED}, tags={"kind": "import"}),
+        "run_tag_by_value",
+    ),
 }
 
 

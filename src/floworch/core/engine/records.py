@@ -40,6 +40,7 @@ def run_record(state: RunState) -> RunRecord:
         suspended_at=suspension.at if suspension else None,
         suspend_reason=suspension.reason if suspension else None,
         suspended_by=suspension.by if suspension else None,
+        tags=dict(facts.tags),
     )
 
 

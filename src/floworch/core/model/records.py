@@ -68,6 +68,8 @@ class RunRecord:
     suspended_at: datetime | None = None
     suspend_reason: str | None = None
     suspended_by: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the run can be found by."""
 
 
 @dataclass(frozen=True, slots=True)

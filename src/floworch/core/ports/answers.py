@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -126,6 +126,13 @@ class RunFilter:
     parent_run_id: UUID | None = None
     trigger_key: str | None = None
     suspended: bool | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The run has all of these."""
+    error: str | None = None
+    """Text in the type or message of the error of one of its failed steps, in capitals or not. No index helps."""
+    ended_from: datetime | None = None
+    ended_before: datetime | None = None
+    """Of runs that have ended. No index helps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from floworch.core.machine.transition import Fact
 from floworch.core.model.child_types import shown_type
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.status import StepStatus
 from floworch.core.ports.storage import RunFilter, RunPage
 from floworch.storage.memory.rows import RunRow, StepRow
 
@@ -43,6 +44,7 @@ def run_record(run: RunRow) -> RunRecord:
         suspended_at=suspension.at if suspension else None,
         suspend_reason=suspension.reason if suspension else None,
         suspended_by=suspension.by if suspension else None,
+        tags=dict(facts.tags),
     )
 
 
@@ -129,7 +131,18 @@ def _matches(run: RunRow, where: RunFilter) -> bool:
         and (where.source_run_id is None or facts.source_run_id == where.source_run_id)
         and (where.trigger_key is None or facts.trigger_key == where.trigger_key)
         and where.suspended in (None, run.suspension is not None)
+        and where.tags.items() <= facts.tags.items()
+        and (where.error is None or _has_failed_with(run, where.error.lower()))
+        and (where.ended_from is None or (run.ended_at is not None and run.ended_at >= where.ended_from))
+        and (where.ended_before is None or (run.ended_at is not None and run.ended_at < where.ended_before))
         and (where.parent_run_id is None or (facts.parent and facts.parent.run_id) == where.parent_run_id)
+    )
+
+
+def _has_failed_with(run: RunRow, text: str) -> bool:
+    failed = (row for row in run.steps.values() if row.state.status is StepStatus.FAILED)
+    return any(
+        text in word.lower() for row in failed for word in (row.state.reason, row.error and row.error.type) if word
     )
 
 

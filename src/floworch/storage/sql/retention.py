@@ -39,6 +39,7 @@ def delete_runs(
         statements.delete_payloads,
         statements.delete_steps,
         statements.delete_signals,
+        statements.delete_tags,
     ):
         statement.apply(connection, ids)
     _let_keys_go(connection, statements, runs, keys_before)

@@ -32,6 +32,7 @@ class Rows:
     insert_run: list[Row] = field(default_factory=list)
     insert_child: list[Row] = field(default_factory=list)
     insert_tick_run: list[Row] = field(default_factory=list)
+    insert_tag: list[Row] = field(default_factory=list)
     advance_run: list[Row] = field(default_factory=list)
     tell_parent: list[Row] = field(default_factory=list)
     hear_of: list[Row] = field(default_factory=list)
@@ -74,11 +75,14 @@ class RowWriter:
                 facts.priority,
                 self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
                 self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
+                _json(facts.tags) if facts.tags else None,
                 *_parent(facts.parent),
                 *(() if facts.scheduled_at is None else (self._instant(facts.scheduled_at),)),
                 *self._run_change(creation, 1),
             )
         )
+        for name, value in facts.tags.items():
+            self.rows.insert_tag.append((run_id, name, value, self._instant(facts.started_at)))
         self._write(run_id, creation)
 
     def _rows_of(self, facts: RunFacts) -> list[Row]:

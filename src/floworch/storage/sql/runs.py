@@ -12,7 +12,8 @@ from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunFilter, RunPage
 from floworch.storage.sql.cursor import Cursor
-from floworch.storage.sql.states import stop_request
+from floworch.storage.sql.search import has_failed_with, with_tags
+from floworch.storage.sql.states import stop_request, tags_of
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["count_runs", "find_run_by_key", "get_run", "list_runs", "runs_page"]
@@ -40,9 +41,10 @@ def list_runs(connection: Connection, tables: Tables, where: RunFilter, limit: i
 def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[*tuple[Any, ...]]:
     """Asks for runs in the order that all indexes of the table end with, read backwards.
 
-    Several statuses are a page of each, merged: there is no index in whose order they are mixed.
+    Several statuses are a page of each, merged: there is no index in whose order they are mixed. Where tags are asked
+    for, one of them leads to the runs.
     """
-    if where.statuses is None or len(where.statuses) < 2:
+    if where.statuses is None or len(where.statuses) < 2 or where.tags:
         return _page(tables, where, limit, after)
     each = [_page(tables, replace(where, statuses=frozenset({s})), limit, after) for s in sorted(where.statuses)]
     found = union_all(*(select(page.subquery()) for page in each)).subquery()
@@ -50,13 +52,17 @@ def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None
 
 
 def _page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[*tuple[Any, ...]]:
-    c = tables.run.c
     wanted = _records(tables).where(*_conditions(tables, where))
+    started_at, run_id = tables.run.c.started_at, tables.run.c.id
+    if where.tags:
+        wanted = with_tags(wanted, tables, where.tags)
+        started_at, run_id = tables.run_tag.c.started_at, tables.run_tag.c.run_id
+    wanted = wanted.where(*_span(started_at, where))
     if after is not None:
         # Not `a < x OR (a = x AND …)`: an index can start from the first of these two.
-        wanted = wanted.where(c.started_at <= after.at)
-        wanted = wanted.where(or_(c.started_at < after.at, c.id < after.run_id))
-    return wanted.order_by(c.started_at.desc(), c.id.desc()).limit(limit)
+        wanted = wanted.where(started_at <= after.at)
+        wanted = wanted.where(or_(started_at < after.at, run_id < after.run_id))
+    return wanted.order_by(started_at.desc(), run_id.desc()).limit(limit)
 
 
 def count_runs(connection: Connection, tables: Tables) -> dict[RunStatus, int]:
@@ -72,10 +78,10 @@ def _conditions(tables: Tables, where: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(c.flow_id == where.flow_id)
     if where.statuses is not None:
         conditions.append(c.status.in_(sorted(where.statuses)))
-    if where.started_from is not None:
-        conditions.append(c.started_at >= where.started_from)
-    if where.started_before is not None:
-        conditions.append(c.started_at < where.started_before)
+    if where.ended_from is not None:
+        conditions.append(c.ended_at >= where.ended_from)
+    if where.ended_before is not None:
+        conditions.append(c.ended_at < where.ended_before)
     if where.source_run_id is not None:
         conditions.append(c.source_run_id == where.source_run_id)
     if where.trigger_key is not None:
@@ -84,7 +90,14 @@ def _conditions(tables: Tables, where: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(c.suspended_at.is_not(None) if where.suspended else c.suspended_at.is_(None))
     if where.parent_run_id is not None:
         conditions.append(c.parent_run_id == where.parent_run_id)
+    if where.error is not None:
+        conditions.append(has_failed_with(tables, where.error))
     return conditions
+
+
+def _span(started_at: ColumnElement[Any], where: RunFilter) -> list[ColumnElement[bool]]:
+    first = [] if where.started_from is None else [started_at >= where.started_from]
+    return first if where.started_before is None else [*first, started_at < where.started_before]
 
 
 def _records(tables: Tables) -> Select[*tuple[Any, ...]]:
@@ -116,4 +129,5 @@ def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
         suspended_at=row.suspended_at,
         suspend_reason=row.suspend_reason,
         suspended_by=row.suspended_by,
+        tags=tags_of(row),
     )

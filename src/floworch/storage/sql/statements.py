@@ -24,7 +24,7 @@ _RARE_STEP = ("due_at", "wait", "waiting_since", "skip", "reason", "progress", "
 _RARE_RUN = ("deadline", "stop_kind", "stop_reason", "stop_at")
 _RUN_FACTS = (
     "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",
-    "source_run_id", "priority", "body", "headers",
+    "source_run_id", "priority", "body", "headers", "tags",
 )  # fmt: skip
 _PARENT = ("parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth")
 _SUSPENSION = ("suspended_at", "suspended_by", "suspend_reason")
@@ -44,6 +44,7 @@ class Statements:
     insert_run: Statement
     insert_child: Statement
     insert_tick_run: Statement
+    insert_tag: Statement
     advance_run: Statement
     tell_parent: Statement
     hear_of: Statement
@@ -68,6 +69,7 @@ class Statements:
     delete_payloads: Statement
     delete_steps: Statement
     delete_signals: Statement
+    delete_tags: Statement
     delete_run: Statement
     delete_key: Statement
     orphan_key: Statement
@@ -102,9 +104,12 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "insert_key": Insert(
             tables.idempotency_key, columns=("flow_id", "key", "run_id", "created_at"), skip_existing=True
         ),
-        "insert_run": Insert(run, columns=(*_RUN_FACTS, *RUN_CHANGE), rarely=("source_run_id", "headers", *_RARE_RUN)),
+        "insert_run": Insert(
+            run, columns=(*_RUN_FACTS, *RUN_CHANGE), rarely=("source_run_id", "headers", "tags", *_RARE_RUN)
+        ),
         "insert_tick_run": Insert(run, columns=(*_RUN_FACTS, "scheduled_at", *RUN_CHANGE)),
         "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=_RARE_RUN),
+        "insert_tag": Insert(tables.run_tag, columns=("run_id", "name", "value", "started_at")),
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
         "suspend_run": Update(run, columns=_SUSPENSION, match=(Match("id"),)),
         "move_run": Update(run, columns=("manifest_hash", "flow_version"), match=(Match("id"),)),
@@ -197,6 +202,7 @@ def _of_retention(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "delete_payloads": Delete(tables.payload, match=of_run),
         "delete_steps": Delete(tables.step, match=of_run),
         "delete_signals": Delete(tables.signal, match=of_run),
+        "delete_tags": Delete(tables.run_tag, match=of_run),
         "delete_run": Delete(tables.run, match=(Match("id"),)),
         "delete_key": Delete(tables.idempotency_key, match=key),
         "orphan_key": Update(tables.idempotency_key, constants=("outlives_run = 1",), match=key),

@@ -17,7 +17,7 @@ from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.signals import has_signals, load_letters
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["begins_with", "load_iteration_steps", "load_runs", "stop_request"]
+__all__ = ["begins_with", "load_iteration_steps", "load_runs", "stop_request", "tags_of"]
 
 _IDS_PER_QUERY = 500
 
@@ -57,6 +57,10 @@ def stop_request(row: Row[*tuple[Any, ...]]) -> StopRequest | None:
     return None if row.stop_kind is None else StopRequest(StopKind(row.stop_kind), row.stop_reason, row.stop_at)
 
 
+def tags_of(row: Row[*tuple[Any, ...]]) -> dict[str, str]:
+    return {} if row.tags is None else json.loads(row.tags)
+
+
 def _progress(text: str | None) -> Progress | None:
     return None if text is None else progress_from_json(json.loads(text))
 
@@ -78,6 +82,7 @@ def _runs(tables: Tables, ids: Sequence[UUID]) -> Select[*tuple[Any, ...]]:
         c.parent_attempt,
         c.parent_waits,
         c.depth,
+        c.tags,
         c.revision,
         c.status,
         c.deadline,
@@ -126,6 +131,7 @@ def _stored_run(row: Row[*tuple[Any, ...]]) -> StoredRun:
         priority=row.priority,
         scheduled_at=row.scheduled_at,
         parent=_parent(row),
+        tags=tags_of(row),
     )
     return StoredRun(
         facts=facts,

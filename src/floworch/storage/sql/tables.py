@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ColumnElement, Identity, Index, Integer, MetaData, SmallInteger, Table, text
 
 from floworch.core.model.signals import LONGEST_SIGNAL_NAME
+from floworch.core.model.tags import LONGEST_TAG_NAME, LONGEST_TAG_VALUE
 from floworch.storage.sql.types import Document, Id, Instant, Word
 
 __all__ = ["IN_PAYLOAD_TABLE", "Tables", "build_tables"]
@@ -30,6 +31,7 @@ class Tables:
     flow: Table
     manifest: Table
     run: Table
+    run_tag: Table
     step: Table
     payload: Table
     signal: Table
@@ -48,6 +50,7 @@ def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
         flow=_flow(metadata, prefix),
         manifest=_manifest(metadata, prefix),
         run=_run(metadata, prefix),
+        run_tag=_run_tag(metadata, prefix),
         step=_step(metadata, prefix),
         payload=_payload(metadata, prefix),
         signal=_signal(metadata, prefix),
@@ -124,6 +127,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
         Column("priority", SmallInteger, nullable=False),
         Column("body", Document),
         Column("headers", Document),
+        Column("tags", Document),  # what is shown with the run; what it is found by is in the table of tags
         sqlite_with_rowid=False,
         # Room for the next version of a row: measured on chains, three of four changes of a run then touch no index
         # instead of one of six, and the table stays half as large. A step changes what its indexes are about: no gain.
@@ -139,6 +143,21 @@ def _run(metadata: MetaData, prefix: str) -> Table:
     _partial_index(f"{name}_suspended", "suspended_at IS NOT NULL", c.started_at, c.id)
     _partial_index(f"{name}_untold", "tells_parent = 1", c.ended_at)
     _partial_index(f"{name}_by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
+    return table
+
+
+def _run_tag(metadata: MetaData, prefix: str) -> Table:
+    table = Table(
+        f"{prefix}run_tag",
+        metadata,
+        Column("run_id", Id, primary_key=True),
+        Column("name", Word(LONGEST_TAG_NAME), primary_key=True),
+        Column("value", Word(LONGEST_TAG_VALUE), nullable=False),
+        Column("started_at", Instant, nullable=False),  # the run's: what lists are sorted by
+        sqlite_with_rowid=False,
+    )
+    name, c = table.name, table.c
+    Index(f"{name}_by_value", c.name, c.value, c.started_at, c.run_id)
     return table
 
 

@@ -32,6 +32,7 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
         Write(statements.insert_run, rows.insert_run),
         Write(statements.insert_child, rows.insert_child),
         Write(statements.insert_tick_run, rows.insert_tick_run),
+        Write(statements.insert_tag, in_order(rows.insert_tag, 0, 1)),
         Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
         Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
         Write(statements.suspend_run, in_order(rows.suspend_run, 3)),

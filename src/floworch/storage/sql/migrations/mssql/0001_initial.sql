@@ -83,6 +83,7 @@ CREATE TABLE [{schema}].run (
     priority SMALLINT NOT NULL,
     body NVARCHAR(max) NULL,
     headers NVARCHAR(max) NULL,
+    tags NVARCHAR(max) NULL,
     PRIMARY KEY (id)
 );
 
@@ -103,6 +104,16 @@ CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
 CREATE INDEX run_suspended ON [{schema}].run (started_at, id) WHERE suspended_at IS NOT NULL;
 
 CREATE INDEX run_untold ON [{schema}].run (ended_at) WHERE tells_parent = 1;
+
+CREATE TABLE [{schema}].run_tag (
+    run_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    name NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    value NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    started_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (run_id, name)
+);
+
+CREATE INDEX run_tag_by_value ON [{schema}].run_tag (name, value, started_at, run_id);
 
 CREATE TABLE [{schema}].schedule (
     flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,

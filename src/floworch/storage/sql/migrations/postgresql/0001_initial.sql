@@ -83,6 +83,7 @@ CREATE TABLE "{schema}".run (
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
+    tags TEXT,
     PRIMARY KEY (id)
 )
  WITH (fillfactor = 60);
@@ -104,6 +105,16 @@ CREATE INDEX run_by_status ON "{schema}".run (status, started_at, id);
 CREATE INDEX run_suspended ON "{schema}".run (started_at, id) WHERE suspended_at IS NOT NULL;
 
 CREATE INDEX run_untold ON "{schema}".run (ended_at) WHERE tells_parent = 1;
+
+CREATE TABLE "{schema}".run_tag (
+    run_id UUID NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (run_id, name)
+);
+
+CREATE INDEX run_tag_by_value ON "{schema}".run_tag (name, value, started_at, run_id);
 
 CREATE TABLE "{schema}".schedule (
     flow_id UUID NOT NULL,

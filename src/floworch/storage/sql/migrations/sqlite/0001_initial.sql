@@ -81,6 +81,7 @@ CREATE TABLE floworch_run (
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
+    tags TEXT,
     PRIMARY KEY (id)
 )
  WITHOUT ROWID;
@@ -102,6 +103,17 @@ CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
 CREATE INDEX floworch_run_suspended ON floworch_run (started_at, id) WHERE suspended_at IS NOT NULL;
 
 CREATE INDEX floworch_run_untold ON floworch_run (ended_at) WHERE tells_parent = 1;
+
+CREATE TABLE floworch_run_tag (
+    run_id CHAR(36) NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    PRIMARY KEY (run_id, name)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX floworch_run_tag_by_value ON floworch_run_tag (name, value, started_at, run_id);
 
 CREATE TABLE floworch_schedule (
     flow_id CHAR(36) NOT NULL,
