@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Family", "end_of"]
 
+_STOPPED = Outcome("refuse", "Cancelled")
+"""The run is being stopped before the step has begun to do anything. The oracle knows nothing of that."""
 _Place: TypeAlias = tuple[str, tuple[int, ...], int]
 """Path, indexes and number of an execution, as scripts know it."""
 
@@ -70,6 +72,9 @@ class Family:
         key = fact["step"]
         child = self.children.get((key, fact["attempt"]))
         outcome = self._outcome(fact)
+        if outcome == _STOPPED:
+            assert child is None
+            return
         if child is None:
             self._check_key(key, outcome, owners)
         elif self._spec(key).waits:

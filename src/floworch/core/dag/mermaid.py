@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from floworch.core.dag.waits.signal import WAIT_FOR_SIGNAL, wire_inputs
+from floworch.core.model.child_types import child_reference, is_run_flow
 from floworch.core.model.flow import FlowLike, as_flow, manifest_of
 from floworch.core.model.manifest import (
     AnyStep,
@@ -20,6 +22,7 @@ from floworch.core.model.manifest import (
     Trigger,
     WebhookTrigger,
 )
+from floworch.core.model.signals import DEFAULT_SIGNAL
 
 __all__ = ["DIRECTIONS", "Direction", "to_mermaid"]
 
@@ -33,8 +36,13 @@ _CLASSES = (
     "classDef polling fill:#fff9c4,stroke:#f57f17",
     "classDef loop fill:#f3e5f5,stroke:#7b1fa2",
     "classDef scope fill:#eceff1,stroke:#546e7a",
+    "classDef waiting fill:#e8eaf6,stroke:#3949ab",
+    "classDef child fill:#e0f2f1,stroke:#00796b",
     "classDef undo fill:#ffebee,stroke:#c62828,stroke-dasharray:4",
 )
+_SIGNS = {"waiting": "✉", "polling": "⏳", "child": "↪"}
+_SHAPES = {"waiting": ("{{", "}}"), "child": ("[[", "]]")}
+_BOX = ("[", "]")
 _ICONS = {"ForEach": "🔁", "Until": "🔂", "Scope": "🗂"}
 # Words that Mermaid's grammar takes for its own when they stand where an id may stand.
 _RESERVED = frozenset(
@@ -97,7 +105,8 @@ class _Drawing:
     def step(self, key: str, step: AnyStep, scope_path: str) -> Iterator[str]:
         path = _path(scope_path, key)
         node = self.step_id(path)
-        yield f'{node}["{self.label(key, step)}"]{self.style(_style_of(step))}'
+        opening, closing = _SHAPES.get(_style_of(step) or "", _BOX)
+        yield f'{node}{opening}"{self.label(key, step)}"{closing}{self.style(_style_of(step))}'
         if isinstance(step, Block):
             for branch, steps in step.branches().items():
                 yield from self.branch(key, step, branch, steps, path)
@@ -118,9 +127,11 @@ class _Drawing:
         yield f"{node} -.-> {body}" if is_main else f"{node} -.->|{branch}| {body}"
 
     def label(self, key: str, step: AnyStep) -> str:
-        lines = [_escaped(key)]
+        icon, told = _SIGNS.get(_style_of(step) or ""), _waited_for(step)
+        lines = [f"{icon} {_escaped(key)}" if icon else _escaped(key)]
         if self.show_step_types and step.type.strip():
             lines.append(f"<i>{_escaped(step.type)}</i>")
+        lines += [_escaped(told)] if told else []
         if step.when:
             lines.append(f"when: {_escaped(step.when)}")
         return "<br/>".join(lines)
@@ -164,9 +175,31 @@ def _escaped(text: str) -> str:
 def _style_of(step: AnyStep) -> str | None:
     if isinstance(step, Block):
         return "scope" if isinstance(step, Scope) else "loop"
+    if is_run_flow(step.type):
+        return "child"
+    if _is_wait(step):
+        return "waiting"
     if str(step.inputs.get("pollEnabled")).casefold() == "true":
         return "polling"
     return None if step.run_after else "entry"
+
+
+def _is_wait(step: AnyStep) -> bool:
+    return step.type.casefold() == WAIT_FOR_SIGNAL.casefold()
+
+
+def _waited_for(step: AnyStep) -> str | None:
+    """The flow of a child, or the names of signals."""
+    if isinstance(step, Block):
+        return None
+    if is_run_flow(step.type):
+        return str(child_reference(step.inputs) or "")
+    if not _is_wait(step):
+        return None
+    given = wire_inputs(step.inputs)
+    names = given.get("signalNames") or given.get("signalName") or DEFAULT_SIGNAL
+    several = " and " if given.get("mode") == "all" else " or "
+    return several.join(map(str, names)) if isinstance(names, list | tuple) else str(names)
 
 
 def _about(trigger: Trigger) -> str:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, overload
 
+from floworch.core.dag.waits import WAITING_TYPES
 from floworch.core.dag.waits.poll import setting_name
 from floworch.core.handlers.construction import construct
 from floworch.core.handlers.ended import Raised, call_async
@@ -18,6 +19,7 @@ from floworch.core.handlers.parameters import Parameters, read_parameters
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, specs_of
 from floworch.core.model.child_types import RUN_FLOW, child_type
+from floworch.core.model.steps import block_type
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
@@ -171,6 +173,11 @@ class HandlerRegistry:
 
     def _add(self, entry: _Entry, replace: bool) -> None:
         key = entry.spec.type.lower()
+        if word := _engines_own(entry.spec.type):
+            raise ConfigurationError(
+                f"Handler {entry.origin} would never be called: steps of the type {word!r} are carried out by the "
+                "engine itself. Give it another type."
+            )
         present = self._entries.get(key)
         if present is not None and present.target is not entry.target and not replace:
             raise ConfigurationError(
@@ -179,6 +186,12 @@ class HandlerRegistry:
                 "replace=True to let the second take the place of the first."
             )
         self._entries[key] = entry
+
+
+def _engines_own(step_type: str) -> str | None:
+    """The type as it is spelt, when the engine calls no handler for its steps."""
+    waiting = (word for word in WAITING_TYPES if word.casefold() == step_type.casefold())
+    return block_type(step_type) or next(waiting, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,6 +47,8 @@ flowchart TD
     classDef polling fill:#fff9c4,stroke:#f57f17
     classDef loop fill:#f3e5f5,stroke:#7b1fa2
     classDef scope fill:#eceff1,stroke:#546e7a
+    classDef waiting fill:#e8eaf6,stroke:#3949ab
+    classDef child fill:#e0f2f1,stroke:#00796b
     classDef undo fill:#ffebee,stroke:#c62828,stroke-dasharray:4
     T_manual(["⚡ manual<br/>Manual"]):::trigger
     T_manual --> load
@@ -62,7 +64,7 @@ flowchart TD
         each_a --> each_b
     end
     each -.-> subgraph_each
-    poll["poll<br/><i>Poll</i>"]:::polling
+    poll["⏳ poll<br/><i>Poll</i>"]:::polling
     _end["end<br/><i>Report</i><br/>when: 1 #lt; 2"]
     load -->|"Succeeded"| each
     load -->|"Succeeded|Failed"| poll
@@ -156,3 +158,22 @@ def test_a_step_that_polls_is_marked(enabled: Any, is_polling: bool) -> None:
 
 def test_a_dependency_on_nothing_is_not_drawn() -> None:
     assert "-->" not in to_mermaid(FlowManifest(steps={"a": Step(type="X", run_after=["gone"])}))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names"),
+    [
+        ({"signalName": "approve"}, "approve"),
+        ({"signal_names": ["approve", "reject"]}, "approve or reject"),
+        ({"signalNames": ["a", "b"], "mode": "all"}, "a and b"),
+        ({}, "default"),
+    ],
+)
+def test_a_wait_for_signals_has_a_shape_of_its_own_and_tells_their_names(inputs: dict[str, Any], names: str) -> None:
+    text = to_mermaid(FlowManifest(steps={"a": Step(type="WaitForSignal", inputs=inputs)}))
+    assert f'a{{{{"✉ a<br/><i>WaitForSignal</i><br/>{names}"}}}}:::waiting' in text
+
+
+def test_a_step_that_runs_another_flow_tells_which() -> None:
+    text = to_mermaid(FlowManifest(steps={"a": Step(type="RunFlow", inputs={"flow": "Invoice"})}))
+    assert 'a[["↪ a<br/><i>RunFlow</i><br/>Invoice"]]:::child' in text
