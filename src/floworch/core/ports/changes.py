@@ -11,6 +11,7 @@ from uuid import UUID
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
 from floworch.core.machine.state import RunFacts, StopRequest, Suspension
 from floworch.core.machine.transition import Fact, StepChange
+from floworch.core.model.limits import Quota
 from floworch.core.model.payload import Payload
 from floworch.core.model.status import RunStatus
 
@@ -89,6 +90,9 @@ class Claim:
     Does not touch the run's revision, and does not wait for others who change the step: it loses to them. On success
     the row is ``Running`` with ``attempt + 1``, ``started_at = at``, payloads and ``due_at`` cleared, the lease set,
     and the fact ``step.started`` appended.
+
+    One with ``quotas`` starts only if these have something left; see :class:`~floworch.core.ports.limits.LimitStorage`.
+    The claims of a batch are granted in their order.
     """
 
     run_id: UUID
@@ -97,12 +101,13 @@ class Claim:
     owner: str
     lease_seconds: float
     at: datetime
+    quotas: Sequence[Quota] = ()
 
 
 @dataclass(slots=True)
 class Batch:
     """Changes that commit in one transaction. Holds at most one creation or advance per run, and no claim of a
-    step whose run is advanced in the same batch."""
+    step that an advance of the same batch writes."""
 
     creations: Sequence[Creation] = ()
     advances: Sequence[Advance] = ()
@@ -115,6 +120,8 @@ class Outcome(Enum):
     DONE = "done"
     CONFLICT = "conflict"
     """Somebody else moved the run, the step or the key first; nothing of this change was written."""
+    LIMITED = "limited"
+    """Of a claim: nothing is left of a limit. The step stays as it is."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ microseconds. Every method raises :class:`~floworch.errors.StorageUnavailable` w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from floworch.core.ports.answers import (
     TimerKey,
 )
 from floworch.core.ports.changes import Advance, Batch, BatchResult, Claim, Creation, Outcome, RunWrite
+from floworch.core.ports.limits import LimitStorage
 from floworch.core.ports.schedules import ScheduleStorage
 from floworch.core.ports.schema import SchemaVersions, StorageSchema
 from floworch.core.ports.transactions import StoreTransaction
@@ -62,6 +63,8 @@ __all__ = [
     "TimerKey",
 ]
 
+_NOTHING: Mapping[UUID, Collection[str]] = {}
+
 _NO_TRANSACTIONS = (
     "this storage has no transactions to share: what it keeps is in no database. ctx.transaction() and "
     "trigger(connection=...) work with SQLite, PostgreSQL and SQL Server; choose one with use_sqlite(path) or another "
@@ -69,7 +72,7 @@ _NO_TRANSACTIONS = (
 )
 
 
-class Storage(ScheduleStorage, ABC):
+class Storage(ScheduleStorage, LimitStorage, ABC):
     """See the module's docstring. The engine calls :meth:`open` once before anything else."""
 
     @property
@@ -188,8 +191,16 @@ class Storage(ScheduleStorage, ABC):
         """
 
     @abstractmethod
-    async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
+    async def ready(
+        self,
+        limit: int,
+        step_types: frozenset[str],
+        flow_ids: frozenset[UUID],
+        passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+    ) -> list[ReadyStep]:
         """Ready steps of active runs of these flows whose type is one of these. Reads only.
+
+        ``passed_over`` are the concurrency keys of runs of a flow whose steps are left out.
 
         Highest priority first; among equals the flows take turns, each with the step that has been ready longest. So a
         flow with many ready steps does not keep another one waiting.

@@ -6,7 +6,7 @@ atomic on one event loop. Records go out as frozen values or fresh copies, never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -22,6 +22,7 @@ from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, Ste
 from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.policy.limits import Tally
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.fairness import fair_order
 from floworch.core.ports.schedules import DueSchedules, ScheduleChange
@@ -47,6 +48,7 @@ from floworch.core.ports.storage import (
     TimerKey,
 )
 from floworch.storage.memory import questions, retention
+from floworch.storage.memory.limits import KeepsLimits, Limits
 from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import RunRow, StepRow
 from floworch.storage.memory.schedules import Schedules
@@ -55,9 +57,10 @@ from floworch.storage.memory.signals import SignalRows
 __all__ = ["MemoryStorage"]
 
 T = TypeVar("T")
+_NOTHING: Mapping[UUID, Collection[str]] = {}
 
 
-class MemoryStorage(Storage):
+class MemoryStorage(KeepsLimits, Storage):
     """Keeps everything in this process and forgets it at the end."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -73,6 +76,7 @@ class MemoryStorage(Storage):
         self._schedules = Schedules(
             lambda run: self._create(run, frozenset(), self._clock.now()), self._active.__contains__
         )
+        self._limits = Limits(self._active)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -119,7 +123,7 @@ class MemoryStorage(Storage):
         return BatchResult(
             creations=[self._create(creation, lost, now) for creation in batch.creations],
             advances=[self._advance(advance, lost, now) for advance in batch.advances],
-            claims=[self._claim(claim, now) for claim in batch.claims],
+            claims=self._claims(batch.claims, now),
         )
 
     def _lost_parents(self, batch: Batch) -> frozenset[UUID]:
@@ -171,11 +175,23 @@ class MemoryStorage(Storage):
         run = self._runs.get(advance.run_id)
         return run is None or not _may_advance(run, advance)
 
-    def _claim(self, claim: Claim, now: datetime) -> Outcome:
+    def _claims(self, claims: Sequence[Claim], now: datetime) -> list[Outcome]:
+        if not any(claim.quotas for claim in claims):
+            return [self._claim(claim, None, now) for claim in claims]
+        tally = self._limits.tally(now)
+        outcomes = [self._claim(claim, tally, now) for claim in claims]
+        self._limits.keep_arrivals(tally.moved)
+        return outcomes
+
+    def _claim(self, claim: Claim, tally: Tally | None, now: datetime) -> Outcome:
         run = self._active.get(claim.run_id)
         row = run.steps.get(claim.step_key) if run is not None else None
         if run is None or row is None or row.state.status is not StepStatus.READY or row.state.attempt != claim.attempt:
             return Outcome.CONFLICT
+        if tally is not None:
+            if not tally.grants(claim.quotas):
+                return Outcome.LIMITED
+            tally.take(claim.quotas)
         row.state = row.state.claimed(claim.owner, claim.at)
         row.input_text = row.output_text = row.error = row.trace = None
         row.lease_until = now + timedelta(seconds=claim.lease_seconds)
@@ -299,15 +315,24 @@ class MemoryStorage(Storage):
         work.next_at = min(later, default=None)
         return work
 
-    async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
+    async def ready(
+        self,
+        limit: int,
+        step_types: frozenset[str],
+        flow_ids: frozenset[UUID],
+        passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+    ) -> list[ReadyStep]:
         found: list[tuple[datetime, ReadyStep]] = []
         for run_id, run in self._active.items():
-            if run.facts.flow_id not in flow_ids:
+            facts = run.facts
+            if facts.flow_id not in flow_ids or facts.concurrency_key in passed_over.get(facts.flow_id, ()):
                 continue
             for key, row in run.steps.items():
                 if row.state.status is StepStatus.READY and row.type in step_types:
-                    facts = run.facts
-                    task = ReadyStep(run_id, key, row.state.attempt, row.type, facts.flow_id, facts.priority)
+                    task = ReadyStep(
+                        *(run_id, key, row.state.attempt, row.type, facts.flow_id, facts.priority),
+                        concurrency_key=facts.concurrency_key,
+                    )
                     found.append((row.state.ready_at or facts.started_at, task))
         return fair_order(found)[:limit]
 

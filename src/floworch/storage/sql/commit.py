@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, or_, select
 
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.storage import Batch, BatchResult, Creation, Outcome
+from floworch.core.ports.storage import Batch, BatchResult, Claim, Creation, Outcome
 from floworch.errors import StorageError
 from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.limits import grant
 from floworch.storage.sql.rows import RowWriter
 from floworch.storage.sql.statements import Statements
 from floworch.storage.sql.survey import conflicting
@@ -122,13 +124,24 @@ class Committer:
         return owners
 
     def _claim(self, connection: Connection, batch: Batch, writer: RowWriter) -> list[Outcome]:
-        claims = claims_in_order(batch.claims)
-        won = self.statements.claim_step.apply_each(connection, [writer.claim(claim) for claim in claims])
-        winners = {id(claim) for claim, is_won in zip(claims, won, strict=True) if is_won}
+        limited = [claim for claim in batch.claims if claim.quotas]
+        winners = self._start(connection, writer, [claim for claim in batch.claims if not claim.quotas])
+        refused: frozenset[int] = frozenset()
+        if limited:
+            start = partial(self._start, connection, writer)
+            granted = grant(connection, self.dialect, self.tables, self.statements, self.clock, limited, start)
+            winners |= granted.winners
+            refused = granted.refused
         for claim in batch.claims:
             if id(claim) in winners:
                 writer.started(claim)
-        return outcomes(batch.claims, winners)
+        return outcomes(batch.claims, winners, refused)
+
+    def _start(self, connection: Connection, writer: RowWriter, claims: Sequence[Claim]) -> frozenset[int]:
+        """The ids of the claims that are won."""
+        claims = claims_in_order(claims)
+        won = self.statements.claim_step.apply_each(connection, [writer.claim(claim) for claim in claims])
+        return frozenset(id(claim) for claim, is_won in zip(claims, won, strict=True) if is_won)
 
 
 class _RowsMoved(Exception):

@@ -36,6 +36,8 @@ class Express:
     async def commit(self, batch: Batch) -> BatchResult | None:
         """See :meth:`Storage.commit <floworch.core.ports.storage.Storage.commit>`. None when nothing was written
         because it takes more care."""
+        if any(claim.quotas for claim in batch.claims):
+            return None
         try:
             bundle = _Bundle(self, batch)
         except (Unsuited, UnicodeEncodeError):  # the driver has words for what it cannot send

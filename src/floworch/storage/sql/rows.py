@@ -73,6 +73,7 @@ class RowWriter:
                 facts.idempotency_key,
                 None if facts.source_run_id is None else str(facts.source_run_id),
                 facts.priority,
+                facts.concurrency_key,
                 self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
                 self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
                 _json(facts.tags) if facts.tags else None,
@@ -127,9 +128,8 @@ class RowWriter:
         for place, (key, change) in enumerate(write.steps.items()):
             values = self._step_change(run_id, key, change, write.owner)
             if change.before is None:
-                rows.insert_step.append(
-                    (run_id, key, scope_of(key), change.type, flow_id, write.priority, place, *values)
-                )
+                identity = (run_id, key, scope_of(key), change.type, flow_id, write.priority, write.concurrency_key)
+                rows.insert_step.append((*identity, place, *values))
             else:
                 status, attempt = change.before
                 rows.change_step.append((*values, run_id, key, status.value, attempt))

@@ -15,7 +15,7 @@ RUN_CHANGE = ("status", "deadline", "stop_kind", "stop_reason", "stop_at", "ende
 ENDED = tuple(sorted(status.value for status in RunStatus if status.is_final))
 """Whether a run goes on is asked as "not one of these": "= 'Running'" would lead to the index by status, and so to all
 runs that go on, where the primary key leads to the one."""
-STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place")
+STEP_IDENTITY = ("run_id", "step_key", "scope", "type", "flow_id", "priority", "concurrency_key", "place")
 STEP_CHANGE = (
     "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at",
     "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace",
@@ -24,7 +24,7 @@ _RARE_STEP = ("due_at", "wait", "waiting_since", "skip", "reason", "progress", "
 _RARE_RUN = ("deadline", "stop_kind", "stop_reason", "stop_at")
 _RUN_FACTS = (
     "id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key",
-    "source_run_id", "priority", "body", "headers", "tags",
+    "source_run_id", "priority", "concurrency_key", "body", "headers", "tags",
 )  # fmt: skip
 _PARENT = ("parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth")
 _SUSPENSION = ("suspended_at", "suspended_by", "suspend_reason")
@@ -77,6 +77,10 @@ class Statements:
     change_schedule: Statement
     insert_tick: Statement
     delete_tick: Statement
+    insert_rule: Statement
+    change_rule: Statement
+    insert_arrival: Statement
+    change_arrival: Statement
 
 
 def prepare_statements(dialect: SqlDialect, tables: Tables) -> Statements:
@@ -95,6 +99,7 @@ def bulk_statements(tables: Tables) -> dict[str, Insert | Update | Delete]:
         **_of_the_rest(tables),
         **_of_retention(tables),
         **_of_schedules(tables),
+        **_of_limits(tables),
     }
 
 
@@ -105,10 +110,14 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
             tables.idempotency_key, columns=("flow_id", "key", "run_id", "created_at"), skip_existing=True
         ),
         "insert_run": Insert(
-            run, columns=(*_RUN_FACTS, *RUN_CHANGE), rarely=("source_run_id", "headers", "tags", *_RARE_RUN)
+            run,
+            columns=(*_RUN_FACTS, *RUN_CHANGE),
+            rarely=("source_run_id", "concurrency_key", "headers", "tags", *_RARE_RUN),
         ),
         "insert_tick_run": Insert(run, columns=(*_RUN_FACTS, "scheduled_at", *RUN_CHANGE)),
-        "insert_child": Insert(run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=_RARE_RUN),
+        "insert_child": Insert(
+            run, columns=(*_RUN_FACTS, *_PARENT, *RUN_CHANGE), rarely=("concurrency_key", *_RARE_RUN)
+        ),
         "insert_tag": Insert(tables.run_tag, columns=("run_id", "name", "value", "started_at")),
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
         "suspend_run": Update(run, columns=_SUSPENSION, match=(Match("id"),)),
@@ -121,7 +130,12 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
 def _of_steps(tables: Tables) -> dict[str, Insert | Update | Delete]:
     step = tables.step
     return {
-        "insert_step": Insert(step, columns=(*STEP_IDENTITY, *STEP_CHANGE), skip_existing=True, rarely=_RARE_STEP),
+        "insert_step": Insert(
+            step,
+            columns=(*STEP_IDENTITY, *STEP_CHANGE),
+            skip_existing=True,
+            rarely=("concurrency_key", *_RARE_STEP),
+        ),
         "change_step": Update(
             step, columns=STEP_CHANGE, match=(*_STEP, Match("status"), Match("attempt")), rarely=_RARE_STEP
         ),
@@ -206,6 +220,16 @@ def _of_retention(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "delete_run": Delete(tables.run, match=(Match("id"),)),
         "delete_key": Delete(tables.idempotency_key, match=key),
         "orphan_key": Update(tables.idempotency_key, constants=("outlives_run = 1",), match=key),
+    }
+
+
+def _of_limits(tables: Tables) -> dict[str, Insert | Update | Delete]:
+    rule, arrival = tables.limit_rule, tables.limit_arrival
+    return {
+        "insert_rule": Insert(rule, columns=("name", "code", "override", "updated_at"), skip_existing=True),
+        "change_rule": Update(rule, columns=("code", "updated_at"), match=(Match("name"),)),
+        "insert_arrival": Insert(arrival, columns=("name", "key", "on_time_at"), skip_existing=True),
+        "change_arrival": Update(arrival, columns=("on_time_at",), match=(Match("name"), Match("key"))),
     }
 
 

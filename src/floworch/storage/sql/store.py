@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,14 @@ from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from floworch.core.machine.state import StepState
+from floworch.core.model.limits import Limit
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import Clock, SystemClock
+from floworch.core.ports.limits import LimitUse
 from floworch.core.ports.schedules import DueSchedules, ScheduleChange
 from floworch.core.ports.storage import (
     Batch,
@@ -36,7 +38,7 @@ from floworch.core.ports.storage import (
     StoredRun,
 )
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql import catalog, payloads, retention, runs, schedules, signals, states, steps, waiting
+from floworch.storage.sql import catalog, limits, payloads, retention, runs, schedules, signals, states, steps, waiting
 from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
@@ -56,6 +58,7 @@ from floworch.storage.sql.step_transaction import SqlTransaction
 __all__ = ["INLINE_CHARS", "SqlStorage"]
 
 T = TypeVar("T")
+_NOTHING: Mapping[UUID, Collection[str]] = {}
 
 INLINE_CHARS = 16 * 1024
 """Payloads of more characters have a row of their own, so that the rows that move stay small."""
@@ -268,12 +271,42 @@ class SqlStorage(Storage):
         lease_now = self._dialect.lease_clock(self._clock)
         return await self._ask(lambda c: waiting.find_due(c, self._tables, now, lease_now, limit))
 
-    async def ready(self, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]) -> list[ReadyStep]:
-        return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids))
+    async def ready(
+        self,
+        limit: int,
+        step_types: frozenset[str],
+        flow_ids: frozenset[UUID],
+        passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+    ) -> list[ReadyStep]:
+        return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids, passed_over))
 
     async def is_any_lease_held(self) -> bool:
         lease_now = self._dialect.lease_clock(self._clock)
         return await self._ask(lambda c: waiting.is_any_lease_held(c, self._tables, lease_now))
+
+    # -- limits
+
+    async def save_limits(self, code: Mapping[str, Limit], known: Collection[str]) -> None:
+        now = self._clock.now()
+        await self._write(
+            lambda c: limits.save_limits(c, self._dialect, self._tables, self._statements, code, known, now)
+        )
+
+    async def override_limit(self, name: str, override: Limit | None, caller: str | None = None) -> None:
+        now = self._clock.now()
+        await self._write(
+            lambda c: limits.override_limit(
+                c, self._dialect, self._tables, self._statements, name, override, caller, now
+            )
+        )
+
+    async def limit_use(self, *, waiting: bool = False) -> LimitUse:
+        now = self._dialect.lease_clock(self._clock)
+        return await self._read(lambda c: limits.limit_use(c, self._tables, now, self._clock.now(), waiting=waiting))
+
+    async def forget_arrivals(self) -> int:
+        now = self._dialect.lease_clock(self._clock)
+        return await self._write(lambda c: limits.forget_arrivals(c, self._tables, now))
 
     # -- schedules
 

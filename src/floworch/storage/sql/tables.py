@@ -22,6 +22,8 @@ IN_PAYLOAD_TABLE = "@"
 """Stands in a payload column for text that was too long for the row. No JSON document begins with it."""
 
 _KEY_CHARS = 400
+_LIMIT_CHARS = 250
+"""Of the name of a limit: that of a step type, with a word before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Tables:
     idempotency_key: Table
     schedule: Table
     tick: Table
+    limit_rule: Table
+    limit_arrival: Table
 
 
 def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
@@ -58,6 +62,8 @@ def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
         idempotency_key=_idempotency_key(metadata, prefix),
         schedule=_schedule(metadata, prefix),
         tick=_tick(metadata, prefix),
+        limit_rule=_limit_rule(metadata, prefix),
+        limit_arrival=_limit_arrival(metadata, prefix),
     )
 
 
@@ -120,6 +126,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
         Column("parent_attempt", Integer),
         Column("parent_waits", SmallInteger, nullable=False, server_default=text("0")),
         Column("depth", SmallInteger, nullable=False, server_default=text("0")),
+        Column("concurrency_key", Word(_KEY_CHARS)),
         Column("tells_parent", SmallInteger, nullable=False, server_default=text("0")),
         Column("suspended_at", Instant),
         Column("suspended_by", Word(200)),
@@ -171,6 +178,7 @@ def _step(metadata: MetaData, prefix: str) -> Table:
         Column("type", Word(200), nullable=False),
         Column("flow_id", Id, nullable=False),  # the run's, as is the priority: what ready steps are found by
         Column("priority", SmallInteger, nullable=False),
+        Column("concurrency_key", Word(_KEY_CHARS)),  # the run's too: what running steps are counted by
         Column("place", Integer, nullable=False),  # among the rows that one commit inserted
         Column("status", Word(16), nullable=False),
         Column("attempt", Integer, nullable=False),
@@ -303,6 +311,28 @@ def _tick(metadata: MetaData, prefix: str) -> Table:
     )
     Index(f"{table.name}_by_record", table.c.recorded_at)
     return table
+
+
+def _limit_rule(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}limit_rule",
+        metadata,
+        Column("name", Word(_LIMIT_CHARS), primary_key=True),
+        Column("code", Document),
+        Column("override", Document),
+        Column("updated_at", Instant, nullable=False),
+    )
+
+
+def _limit_arrival(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}limit_arrival",
+        metadata,
+        Column("name", Word(_LIMIT_CHARS), primary_key=True),
+        Column("key", Word(_KEY_CHARS), primary_key=True),
+        Column("on_time_at", Instant, nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _partial_index(name: str, where: str, *columns: Column[Any] | ColumnElement[Any]) -> Index:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     literal_column,
     null,
+    or_,
     select,
     union_all,
 )
@@ -34,36 +35,54 @@ __all__ = ["due_question", "find_due", "find_ready", "is_any_lease_held", "ready
 
 _RUNS_PER_QUERY = 500
 _FLOWS_PER_QUERY = 50
+_MOST_PASSED_OVER = 500
+_NOTHING: Mapping[UUID, Collection[str]] = {}
+_READY = ("run_id", "step_key", "attempt", "type", "flow_id", "priority", "concurrency_key")
 
 
 def find_ready(
-    connection: Connection, tables: Tables, limit: int, step_types: frozenset[str], flow_ids: frozenset[UUID]
+    connection: Connection,
+    tables: Tables,
+    limit: int,
+    step_types: frozenset[str],
+    flow_ids: frozenset[UUID],
+    passed_over: Mapping[UUID, Collection[str]],
 ) -> list[ReadyStep]:
     """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
     found: list[tuple[datetime, ReadyStep]] = []
     for flows in chunks(sorted(flow_ids), _FLOWS_PER_QUERY):
-        rows = connection.execute(ready_question(tables, limit, step_types, flows))
-        found.extend((row.ready_at, ReadyStep(*row[:6])) for row in rows)
+        rows = connection.execute(ready_question(tables, limit, step_types, flows, passed_over))
+        found.extend((row.ready_at, ReadyStep(*row[:-1])) for row in rows)
     return fair_order(found)[:limit]
 
 
 def ready_question(
-    tables: Tables, limit: int, step_types: frozenset[str], flow_ids: Sequence[UUID]
+    tables: Tables,
+    limit: int,
+    step_types: frozenset[str],
+    flow_ids: Sequence[UUID],
+    passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
 ) -> CompoundSelect[*tuple[Any, ...]]:
     """Asks for the first ready steps of each flow: one short range of the index that holds nothing else."""
-    return union_all(*(_ready_of_flow(tables, limit, step_types, flow_id) for flow_id in flow_ids))
+    each = ((flow_id, sorted(passed_over.get(flow_id, ()))[:_MOST_PASSED_OVER]) for flow_id in flow_ids)
+    return union_all(*(_ready_of_flow(tables, limit, step_types, flow_id, keys) for flow_id, keys in each))
 
 
-def _ready_of_flow(tables: Tables, limit: int, step_types: frozenset[str], flow_id: UUID) -> Select[*tuple[Any, ...]]:
+def _ready_of_flow(
+    tables: Tables, limit: int, step_types: frozenset[str], flow_id: UUID, passed_over: Sequence[str]
+) -> Select[*tuple[Any, ...]]:
     step, run = tables.step.c, tables.run.c
     # Not a join: SQLite would begin it with all the active runs of the flow.
     is_active = exists().where(run.id == step.run_id, run.status.not_in(ENDED))
     first = (
-        select(step.run_id, step.step_key, step.attempt, step.type, step.flow_id, step.priority, step.ready_at)
+        select(*(step[name] for name in (*_READY, "ready_at")))
         .where(_is(step.status, "Ready"), step.flow_id == flow_id, step.type.in_(sorted(step_types)), is_active)
         .order_by(step.priority.desc(), step.ready_at)
         .limit(limit)
     )
+    if passed_over:
+        key = step.concurrency_key
+        first = first.where(or_(key.is_(None), key.not_in(passed_over)))
     return select(first.subquery())
 
 

@@ -80,9 +80,9 @@ def claims_in_order(claims: Sequence[Claim]) -> list[Claim]:
     return [first[key] for key in sorted(first)]
 
 
-def outcomes(claims: Sequence[Claim], winners: Collection[int]) -> list[Outcome]:
-    """``winners`` are the ids of the objects."""
-    return [outcome(id(claim) in winners) for claim in claims]
+def outcomes(claims: Sequence[Claim], winners: Collection[int], limited: Collection[int] = ()) -> list[Outcome]:
+    """``winners`` are the ids of the objects, ``limited`` those of claims that were not granted."""
+    return [Outcome.LIMITED if id(claim) in limited else outcome(id(claim) in winners) for claim in claims]
 
 
 def outcome(is_done: bool) -> Outcome:

@@ -5,19 +5,19 @@ FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_
 WHERE NOT EXISTS (SELECT 1 FROM [floworch].[idempotency_key] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[flow_id] = v.p0 AND x.[key] = v.p1);
 
 -- bulk: insert_run
-INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [tags], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19
-FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[14]', p14 DATETIMEOFFSET(6) '$[15]', p15 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[16]', p16 NVARCHAR(MAX) '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 BIGINT '$[20]') AS v;
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [concurrency_key], [body], [headers], [tags], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 NVARCHAR(MAX) '$[14]', p14 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[15]', p15 DATETIMEOFFSET(6) '$[16]', p16 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[17]', p17 NVARCHAR(MAX) '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 BIGINT '$[21]') AS v;
 
 -- bulk: insert_tick_run
-INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [tags], [scheduled_at], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20
-FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[15]', p15 DATETIMEOFFSET(6) '$[16]', p16 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[17]', p17 NVARCHAR(MAX) '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 BIGINT '$[21]') AS v;
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [concurrency_key], [body], [headers], [tags], [scheduled_at], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 NVARCHAR(MAX) '$[14]', p14 DATETIMEOFFSET(6) '$[15]', p15 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[16]', p16 DATETIMEOFFSET(6) '$[17]', p17 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[18]', p18 NVARCHAR(MAX) '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 DATETIMEOFFSET(6) '$[21]', p21 BIGINT '$[22]') AS v;
 
 -- bulk: insert_child
-INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [body], [headers], [tags], [parent_run_id], [parent_step_key], [parent_attempt], [parent_waits], [depth], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23, v.p24
-FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(MAX) '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[14]', p14 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[15]', p15 INT '$[16]', p16 SMALLINT '$[17]', p17 SMALLINT '$[18]', p18 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[21]', p21 NVARCHAR(MAX) '$[22]', p22 DATETIMEOFFSET(6) '$[23]', p23 DATETIMEOFFSET(6) '$[24]', p24 BIGINT '$[25]') AS v;
+INSERT INTO [floworch].[run] ([id], [flow_id], [flow_name], [flow_version], [manifest_hash], [trigger_key], [started_at], [idempotency_key], [source_run_id], [priority], [concurrency_key], [body], [headers], [tags], [parent_run_id], [parent_step_key], [parent_attempt], [parent_waits], [depth], [status], [deadline], [stop_kind], [stop_reason], [stop_at], [ended_at], [revision])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23, v.p24, v.p25
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[5]', p5 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[6]', p6 DATETIMEOFFSET(6) '$[7]', p7 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[8]', p8 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[9]', p9 SMALLINT '$[10]', p10 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[11]', p11 NVARCHAR(MAX) '$[12]', p12 NVARCHAR(MAX) '$[13]', p13 NVARCHAR(MAX) '$[14]', p14 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[16]', p16 INT '$[17]', p17 SMALLINT '$[18]', p18 SMALLINT '$[19]', p19 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[20]', p20 DATETIMEOFFSET(6) '$[21]', p21 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[22]', p22 NVARCHAR(MAX) '$[23]', p23 DATETIMEOFFSET(6) '$[24]', p24 DATETIMEOFFSET(6) '$[25]', p25 BIGINT '$[26]') AS v;
 
 -- bulk: insert_tag
 INSERT INTO [floworch].[run_tag] ([run_id], [name], [value], [started_at])
@@ -55,9 +55,9 @@ FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(16) 
 WHERE t.[id] = v.p7 AND t.[revision] = v.p8;
 
 -- bulk: insert_step
-INSERT INTO [floworch].[step] ([run_id], [step_key], [scope], [type], [flow_id], [priority], [place], [status], [attempt], [failures], [lost], [due_at], [wait], [waiting_since], [skip], [reason], [owner], [ready_at], [started_at], [ended_at], [progress], [lease_until], [input], [output], [error], [trace])
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, DATEADD(millisecond, CAST(v.p21 * 1000 AS INT), SYSDATETIMEOFFSET()), v.p22, v.p23, v.p24, v.p25
-FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]', p5 SMALLINT '$[6]', p6 INT '$[7]', p7 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[8]', p8 INT '$[9]', p9 INT '$[10]', p10 INT '$[11]', p11 DATETIMEOFFSET(6) '$[12]', p12 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[13]', p13 DATETIMEOFFSET(6) '$[14]', p14 NVARCHAR(32) COLLATE Latin1_General_100_BIN2 '$[15]', p15 NVARCHAR(MAX) '$[16]', p16 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[17]', p17 DATETIMEOFFSET(6) '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 NVARCHAR(MAX) '$[21]', p21 FLOAT '$[22]', p22 NVARCHAR(MAX) '$[23]', p23 NVARCHAR(MAX) '$[24]', p24 NVARCHAR(MAX) '$[25]', p25 NVARCHAR(MAX) '$[26]') AS v
+INSERT INTO [floworch].[step] ([run_id], [step_key], [scope], [type], [flow_id], [priority], [concurrency_key], [place], [status], [attempt], [failures], [lost], [due_at], [wait], [waiting_since], [skip], [reason], [owner], [ready_at], [started_at], [ended_at], [progress], [lease_until], [input], [output], [error], [trace])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, DATEADD(millisecond, CAST(v.p22 * 1000 AS INT), SYSDATETIMEOFFSET()), v.p23, v.p24, v.p25, v.p26
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[4]', p4 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[5]', p5 SMALLINT '$[6]', p6 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[7]', p7 INT '$[8]', p8 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[9]', p9 INT '$[10]', p10 INT '$[11]', p11 INT '$[12]', p12 DATETIMEOFFSET(6) '$[13]', p13 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[14]', p14 DATETIMEOFFSET(6) '$[15]', p15 NVARCHAR(32) COLLATE Latin1_General_100_BIN2 '$[16]', p16 NVARCHAR(MAX) '$[17]', p17 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[18]', p18 DATETIMEOFFSET(6) '$[19]', p19 DATETIMEOFFSET(6) '$[20]', p20 DATETIMEOFFSET(6) '$[21]', p21 NVARCHAR(MAX) '$[22]', p22 FLOAT '$[23]', p23 NVARCHAR(MAX) '$[24]', p24 NVARCHAR(MAX) '$[25]', p25 NVARCHAR(MAX) '$[26]', p26 NVARCHAR(MAX) '$[27]') AS v
 WHERE NOT EXISTS (SELECT 1 FROM [floworch].[step] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[run_id] = v.p0 AND x.[step_key] = v.p1);
 
 -- bulk: change_step
@@ -202,6 +202,30 @@ DELETE t
 FROM [floworch].[tick] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 DATETIMEOFFSET(6) '$[3]') AS v
 WHERE t.[flow_id] = v.p0 AND t.[trigger_key] = v.p1 AND t.[scheduled_at] = v.p2;
 
+-- bulk: insert_rule
+INSERT INTO [floworch].[limit_rule] ([name], [code], [override], [updated_at])
+SELECT v.p0, v.p1, v.p2, v.p3
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(250) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(MAX) '$[2]', p2 NVARCHAR(MAX) '$[3]', p3 DATETIMEOFFSET(6) '$[4]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[limit_rule] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[name] = v.p0);
+
+-- bulk: change_rule
+UPDATE t
+SET [code] = v.p0, [updated_at] = v.p1
+FROM [floworch].[limit_rule] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(MAX) '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 NVARCHAR(250) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
+WHERE t.[name] = v.p2;
+
+-- bulk: insert_arrival
+INSERT INTO [floworch].[limit_arrival] ([name], [key], [on_time_at])
+SELECT v.p0, v.p1, v.p2
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(250) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[2]', p2 DATETIMEOFFSET(6) '$[3]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[limit_arrival] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[name] = v.p0 AND x.[key] = v.p1);
+
+-- bulk: change_arrival
+UPDATE t
+SET [on_time_at] = v.p0
+FROM [floworch].[limit_arrival] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 DATETIMEOFFSET(6) '$[1]', p1 NVARCHAR(250) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(400) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
+WHERE t.[name] = v.p1 AND t.[key] = v.p2;
+
 -- survey: runs
 SELECT floworch.run.id, floworch.run.revision
 FROM floworch.run WITH (UPDLOCK, ROWLOCK)
@@ -258,15 +282,15 @@ FROM floworch.tick
 WHERE floworch.tick.recorded_at < :recorded_at_1 ORDER BY floworch.tick.recorded_at;
 
 -- ready
-SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
-FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.ready_at AS ready_at
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
+FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, floworch.step.ready_at AS ready_at
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
 WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority, floworch.run.tags
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority, floworch.run.tags
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 

@@ -5,19 +5,19 @@ FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[]) WITH ORDINALI
 ON CONFLICT DO NOTHING;
 
 -- bulk: insert_run
-INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "tags", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, place);
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "concurrency_key", "body", "headers", "tags", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, place);
 
 -- bulk: insert_tick_run
-INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "tags", "scheduled_at", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, place);
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "concurrency_key", "body", "headers", "tags", "scheduled_at", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, place);
 
 -- bulk: insert_child
-INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "tags", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23, v.p24
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::integer[], %s::smallint[], %s::smallint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, place);
+INSERT INTO "floworch"."run" ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "concurrency_key", "body", "headers", "tags", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, v.p22, v.p23, v.p24, v.p25
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::integer[], %s::smallint[], %s::smallint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25, place);
 
 -- bulk: insert_tag
 INSERT INTO "floworch"."run_tag" ("run_id", "name", "value", "started_at")
@@ -55,9 +55,9 @@ FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamp
 WHERE t."id" = v.p7 AND t."revision" = v.p8;
 
 -- bulk: insert_step
-INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
-SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, clock_timestamp() + v.p21 * interval '1 second', v.p22, v.p23, v.p24, v.p25
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::smallint[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25, place)
+INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "flow_id", "priority", "concurrency_key", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, clock_timestamp() + v.p22 * interval '1 second', v.p23, v.p24, v.p25, v.p26
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::smallint[], %s::text[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::double precision[], %s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, place)
 ON CONFLICT DO NOTHING;
 
 -- bulk: change_step
@@ -204,6 +204,30 @@ DELETE FROM "floworch"."tick" AS t
 USING unnest(%s::uuid[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, place)
 WHERE t."flow_id" = v.p0 AND t."trigger_key" = v.p1 AND t."scheduled_at" = v.p2;
 
+-- bulk: insert_rule
+INSERT INTO "floworch"."limit_rule" ("name", "code", "override", "updated_at")
+SELECT v.p0, v.p1, v.p2, v.p3
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: change_rule
+UPDATE "floworch"."limit_rule" AS t
+SET "code" = v.p0, "updated_at" = v.p1
+FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."name" = v.p2;
+
+-- bulk: insert_arrival
+INSERT INTO "floworch"."limit_arrival" ("name", "key", "on_time_at")
+SELECT v.p0, v.p1, v.p2
+FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: change_arrival
+UPDATE "floworch"."limit_arrival" AS t
+SET "on_time_at" = v.p0
+FROM unnest(%s::timestamptz[], %s::text[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, place)
+WHERE t."name" = v.p1 AND t."key" = v.p2;
+
 -- survey: runs
 SELECT floworch.run.id, floworch.run.revision
 FROM floworch.run
@@ -267,8 +291,8 @@ WHERE floworch.tick.recorded_at < %(recorded_at_1)s::TIMESTAMP WITH TIME ZONE OR
  LIMIT %(param_1)s::INTEGER;
 
 -- ready
-SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
-FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.ready_at AS ready_at
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
+FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, floworch.step.ready_at AS ready_at
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = %(flow_id_1)s::UUID AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
@@ -276,7 +300,7 @@ WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
-SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority, floworch.run.tags
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority, floworch.run.tags
 FROM floworch.run
 WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
  LIMIT %(param_1)s::INTEGER;

@@ -3,16 +3,16 @@ INSERT OR IGNORE INTO floworch_idempotency_key ("flow_id", "key", "run_id", "cre
 SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: insert_run
-INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "tags", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
-
--- bulk: insert_tick_run
-INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "tags", "scheduled_at", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "concurrency_key", "body", "headers", "tags", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
+-- bulk: insert_tick_run
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "concurrency_key", "body", "headers", "tags", "scheduled_at", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
 -- bulk: insert_child
-INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "body", "headers", "tags", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+INSERT INTO floworch_run ("id", "flow_id", "flow_name", "flow_version", "manifest_hash", "trigger_key", "started_at", "idempotency_key", "source_run_id", "priority", "concurrency_key", "body", "headers", "tags", "parent_run_id", "parent_step_key", "parent_attempt", "parent_waits", "depth", "status", "deadline", "stop_kind", "stop_reason", "stop_at", "ended_at", "revision")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: insert_tag
 INSERT INTO floworch_run_tag ("run_id", "name", "value", "started_at")
@@ -49,8 +49,8 @@ FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
 WHERE t."id" = v.column8 AND t."revision" = v.column9;
 
 -- bulk: insert_step
-INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "flow_id", "priority", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "flow_id", "priority", "concurrency_key", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
 -- bulk: change_step
 UPDATE floworch_step AS t
@@ -174,6 +174,26 @@ SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 DELETE FROM floworch_tick
 WHERE ("flow_id", "trigger_key", "scheduled_at") IN (VALUES (?, ?, ?));
 
+-- bulk: insert_rule
+INSERT OR IGNORE INTO floworch_limit_rule ("name", "code", "override", "updated_at")
+SELECT * FROM (VALUES (?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: change_rule
+UPDATE floworch_limit_rule AS t
+SET "code" = v.column1, "updated_at" = v.column2
+FROM (VALUES (?, ?, ?)) AS v
+WHERE t."name" = v.column3;
+
+-- bulk: insert_arrival
+INSERT OR IGNORE INTO floworch_limit_arrival ("name", "key", "on_time_at")
+SELECT * FROM (VALUES (?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: change_arrival
+UPDATE floworch_limit_arrival AS t
+SET "on_time_at" = v.column1
+FROM (VALUES (?, ?, ?)) AS v
+WHERE t."name" = v.column2 AND t."key" = v.column3;
+
 -- survey: runs
 SELECT floworch_run.id, floworch_run.revision
 FROM floworch_run
@@ -237,8 +257,8 @@ WHERE floworch_tick.recorded_at < ? ORDER BY floworch_tick.recorded_at
  LIMIT ? OFFSET ?;
 
 -- ready
-SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.ready_at
-FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.ready_at AS ready_at
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
+FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.concurrency_key AS concurrency_key, floworch_step.ready_at AS ready_at
 FROM floworch_step
 WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch_run
@@ -246,7 +266,7 @@ WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.priority, floworch_run.tags
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.concurrency_key, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.priority, floworch_run.tags
 FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.source_run_id = ? AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;

@@ -32,6 +32,21 @@ CREATE TABLE [{schema}].idempotency_key (
 
 CREATE INDEX idempotency_key_orphans ON [{schema}].idempotency_key (created_at) WHERE outlives_run = 1;
 
+CREATE TABLE [{schema}].limit_arrival (
+    name NVARCHAR(250) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    [key] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    on_time_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (name, [key])
+);
+
+CREATE TABLE [{schema}].limit_rule (
+    name NVARCHAR(250) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    code NVARCHAR(max) NULL,
+    override NVARCHAR(max) NULL,
+    updated_at DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (name)
+);
+
 CREATE TABLE [{schema}].manifest (
     hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
     json NVARCHAR(max) NOT NULL,
@@ -76,6 +91,7 @@ CREATE TABLE [{schema}].run (
     parent_attempt INTEGER NULL,
     parent_waits SMALLINT NOT NULL DEFAULT 0,
     depth SMALLINT NOT NULL DEFAULT 0,
+    concurrency_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
     tells_parent SMALLINT NOT NULL DEFAULT 0,
     suspended_at DATETIMEOFFSET(6) NULL,
     suspended_by NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NULL,
@@ -162,6 +178,7 @@ CREATE TABLE [{schema}].step (
     type NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
     flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
     priority SMALLINT NOT NULL,
+    concurrency_key NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NULL,
     place INTEGER NOT NULL,
     status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL,
     attempt INTEGER NOT NULL,

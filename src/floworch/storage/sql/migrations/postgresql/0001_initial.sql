@@ -32,6 +32,21 @@ CREATE TABLE "{schema}".idempotency_key (
 
 CREATE INDEX idempotency_key_orphans ON "{schema}".idempotency_key (created_at) WHERE outlives_run = 1;
 
+CREATE TABLE "{schema}".limit_arrival (
+    name TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    on_time_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (name, key)
+);
+
+CREATE TABLE "{schema}".limit_rule (
+    name TEXT COLLATE "C" NOT NULL,
+    code TEXT,
+    override TEXT,
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (name)
+);
+
 CREATE TABLE "{schema}".manifest (
     hash TEXT COLLATE "C" NOT NULL,
     json TEXT NOT NULL,
@@ -76,6 +91,7 @@ CREATE TABLE "{schema}".run (
     parent_attempt INTEGER,
     parent_waits SMALLINT DEFAULT 0 NOT NULL,
     depth SMALLINT DEFAULT 0 NOT NULL,
+    concurrency_key TEXT COLLATE "C",
     tells_parent SMALLINT DEFAULT 0 NOT NULL,
     suspended_at TIMESTAMP WITH TIME ZONE,
     suspended_by TEXT COLLATE "C",
@@ -163,6 +179,7 @@ CREATE TABLE "{schema}".step (
     type TEXT COLLATE "C" NOT NULL,
     flow_id UUID NOT NULL,
     priority SMALLINT NOT NULL,
+    concurrency_key TEXT COLLATE "C",
     place INTEGER NOT NULL,
     status TEXT COLLATE "C" NOT NULL,
     attempt INTEGER NOT NULL,

@@ -30,6 +30,22 @@ CREATE TABLE floworch_idempotency_key (
 
 CREATE INDEX floworch_idempotency_key_orphans ON floworch_idempotency_key (created_at) WHERE outlives_run = 1;
 
+CREATE TABLE floworch_limit_arrival (
+    name TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    on_time_at BIGINT NOT NULL,
+    PRIMARY KEY (name, "key")
+)
+ WITHOUT ROWID;
+
+CREATE TABLE floworch_limit_rule (
+    name TEXT NOT NULL,
+    code TEXT,
+    override TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
+
 CREATE TABLE floworch_manifest (
     hash TEXT NOT NULL,
     json TEXT NOT NULL,
@@ -74,6 +90,7 @@ CREATE TABLE floworch_run (
     parent_attempt INTEGER,
     parent_waits SMALLINT DEFAULT 0 NOT NULL,
     depth SMALLINT DEFAULT 0 NOT NULL,
+    concurrency_key TEXT,
     tells_parent SMALLINT DEFAULT 0 NOT NULL,
     suspended_at BIGINT,
     suspended_by TEXT,
@@ -163,6 +180,7 @@ CREATE TABLE floworch_step (
     type TEXT NOT NULL,
     flow_id CHAR(36) NOT NULL,
     priority SMALLINT NOT NULL,
+    concurrency_key TEXT,
     place INTEGER NOT NULL,
     status TEXT NOT NULL,
     attempt INTEGER NOT NULL,
