@@ -7,6 +7,7 @@ from uuid import UUID
 
 from floworch.arguments import checked_by, checked_key, checked_run_id
 from floworch.core.engine.engine import Engine
+from floworch.core.explain import Explanation
 from floworch.core.model.payload import Payload
 from floworch.core.model.signals import SignalResult, signal_name_fault
 from floworch.errors import ConfigurationError
@@ -52,6 +53,13 @@ class RunControl:
         sent = Payload.of(payload, max_bytes=self._engine.settings.max_payload_bytes)
         key = checked_key(deduplication_id, "a deduplication id")
         return await self._engine.signal(checked_run_id(run_id), name, sent, key, connection)
+
+    async def explain(self, run_id: UUID | str, step_key: str | None = None) -> Explanation:
+        """Why the run, or one of its steps, is not running, not done, skipped or failed: in plain words and as data.
+
+        Reads only. Raises RunNotFound, and StepNotFound for a step that the run's manifest does not have.
+        """
+        return await self._engine.explaining.explain(checked_run_id(run_id), step_key)
 
     async def retry(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
         """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.

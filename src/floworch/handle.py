@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from floworch.core.explain import Explanation
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.signals import SignalResult
 from floworch.core.model.status import RunStatus
@@ -54,6 +55,10 @@ class RunHandle:
     async def retry(self, step_key: str, *, by: str | None = None) -> None:
         """Run a failed step again. Raises StepNotFound, InvalidTransition."""
         await self._orchestrator.retry(self.run_id, step_key, by=by)
+
+    async def explain(self, step_key: str | None = None) -> Explanation:
+        """Why the run, or one of its steps, is where it is. Raises StepNotFound."""
+        return await self._orchestrator.explain(self.run_id, step_key)
 
     def events(self, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
         """History from the beginning; with ``follow`` it goes on live until the run has ended."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from floworch.core.engine.schedules.desk import ScheduleDesk
+from floworch.core.explain import Explanation, ScheduleFacts, explain_schedule
 from floworch.core.model.payload import Payload
 from floworch.core.model.schedules import Backfill, BackfillOnly, BackfillStatus, ScheduleRecord, TickRecord
-from floworch.errors import NotFound
+from floworch.errors import NotFound, RunNotFound
 from floworch.handle import RunHandle
 
 if TYPE_CHECKING:
@@ -102,6 +103,22 @@ class Schedules:
     def lag_seconds(self) -> float:
         """How late this process has dealt with its last tick, jitter included."""
         return self._engine.scheduler.lag_seconds
+
+    async def explain(self, flow: FlowReference, trigger: str) -> Explanation:
+        """Why the schedule does not start a run now, and when it will: in plain words and as data."""
+        found = self._orchestrator.flow(flow)
+        record = await self._desk.get(found.id, trigger)
+        return explain_schedule(
+            ScheduleFacts(
+                record=record,
+                flow=found.name,
+                in_words=self._engine.scheduler.compiled.of(record).in_words,
+                now=self._clock.now(),
+                is_flow_enabled=found.id not in await self._disabled(),
+                grace=timedelta(seconds=self._engine.settings.schedule_grace_seconds),
+                waits_for=await self._explained(record.waits_for),
+            )
+        )
 
     async def next_fire_times(self, flow: FlowReference, trigger: str, n: int = 5) -> Sequence[datetime]:
         """The next ticks, as the schedule stands; none when it is paused, retired or over."""
@@ -232,6 +249,12 @@ class Schedules:
 
     async def _record(self, flow: FlowReference, trigger: str) -> ScheduleRecord:
         return await self._desk.get(self._orchestrator.flow(flow).id, trigger)
+
+    async def _explained(self, run_id: UUID | None) -> Explanation | None:
+        try:
+            return None if run_id is None else await self._orchestrator.explain(run_id)
+        except RunNotFound:
+            return None  # deleted since
 
     async def _set_backfill(self, flow: FlowReference, trigger: str, status: BackfillStatus) -> Backfill:
         return await self._desk.set_backfill_status(self._orchestrator.flow(flow).id, trigger, status)

@@ -11,6 +11,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from floworch.core.explain import Explanation
 from floworch.core.handlers.transactions import Transaction
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.signals import SignalRecord, SignalResult
@@ -98,6 +99,9 @@ class SyncOrchestrator:
     def retry(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
         self._call(self._orchestrator.retry(run_id, step_key, by=by))
 
+    def explain(self, run_id: UUID | str, step_key: str | None = None) -> Explanation:
+        return self._call(self._orchestrator.explain(run_id, step_key))
+
     def events(self, run_id: UUID | str, *, follow: bool = True) -> Iterator[HistoryEvent]:
         """History of a run; with ``follow`` it blocks for more until the run has ended."""
         events = self._orchestrator.events(run_id, follow=follow)
@@ -167,6 +171,9 @@ class SyncRunHandle:
 
     def retry(self, step_key: str, *, by: str | None = None) -> None:
         self._flows.retry(self.run_id, step_key, by=by)
+
+    def explain(self, step_key: str | None = None) -> Explanation:
+        return self._flows.explain(self.run_id, step_key)
 
     def events(self, *, follow: bool = True) -> Iterator[HistoryEvent]:
         return self._flows.events(self.run_id, follow=follow)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from floworch.core.explain import Explanation
 from floworch.core.model.schedules import Backfill, TickRecord
 from floworch.schedules import Schedule, Schedules
 
@@ -47,6 +48,9 @@ class SyncSchedules:
 
     def next_fire_times(self, flow: Any, trigger: str, n: int = 5) -> Sequence[datetime]:
         return self._do(self._schedules.next_fire_times(flow, trigger, n))
+
+    def explain(self, flow: Any, trigger: str) -> Explanation:
+        return self._do(self._schedules.explain(flow, trigger))
 
     def describe(self, flow: Any, trigger: str) -> str:
         return self._do(self._schedules.describe(flow, trigger))

@@ -25,6 +25,7 @@ IMPURE_CALLS = frozenset(
 )
 PURE_PACKAGES = (
     "floworch.core.dag",
+    "floworch.core.explain",
     "floworch.core.expressions",
     "floworch.core.machine",
     "floworch.core.policy",

@@ -16,6 +16,7 @@ from floworch.core.engine.children import Children
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.endings import EndedRun, Endings
 from floworch.core.engine.execution import Executor
+from floworch.core.engine.explaining import Explaining
 from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.new_runs import NewRuns
@@ -107,6 +108,7 @@ class Engine:
             *(store, clock, settings, self.submit, self._worklist.look, self._leases.is_held),
             *(self._children.tell_parent_of, self._availability, self._chance),
         )
+        self.explaining = Explaining(store, self._runs, self.plans, handlers, clock, settings)
         self._endings = Endings()
         self._waiters = Waiters(
             store, clock, lambda run_id: self._runs.get(run_id) is not None, settings.storage_patience_seconds

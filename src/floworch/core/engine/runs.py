@@ -66,7 +66,7 @@ class Runs:
     async def load(self, run_ids: Iterable[UUID]) -> dict[UUID, CachedRun]:
         """The runs that exist, fresh from the store, and cached from now on."""
         stored = await self._store.load(list(run_ids))
-        loaded = {run_id: CachedRun(await self._state(run)) for run_id, run in stored.items()}
+        loaded = {run_id: CachedRun(await self.state_of(run)) for run_id, run in stored.items()}
         for run in loaded.values():
             self.put(run)
         return loaded
@@ -77,9 +77,10 @@ class Runs:
         if cached is not None and cached.state.revision != stored.revision:
             self.drop(stored.facts.run_id)
             cached = None
-        return CachedRun(await self._state(stored), dict(cached.payloads) if cached else {})
+        return CachedRun(await self.state_of(stored), dict(cached.payloads) if cached else {})
 
-    async def _state(self, run: StoredRun) -> RunState:
+    async def state_of(self, run: StoredRun) -> RunState:
+        """The planner's state of a stored run; changes nothing here."""
         return rebuild(
             run.facts,
             await self._plans.of(run.facts),

@@ -66,6 +66,8 @@ class EngineSettings:
     """An idempotency key is remembered at least for so long, also when its run is deleted earlier."""
     retention_interval_seconds: float = 3600.0
     """How often to look for runs to delete."""
+    ready_grace_seconds: float = 60.0
+    """A step that is ready for longer should have been taken by a worker: then ``health`` and ``explain`` say so."""
     schedule_grace_seconds: float = 60.0
     """A tick whose run cannot be started for so long is late: then the ``catch_up`` of its trigger decides about it."""
     keep_ticks_days: float = 90.0
@@ -106,7 +108,7 @@ class EngineSettings:
             "max_run_depth",
         ):
             _positive(name, getattr(self, name))
-        for name in ("schedule_grace_seconds", "keep_ticks_days"):
+        for name in ("ready_grace_seconds", "schedule_grace_seconds", "keep_ticks_days"):
             _positive(name, getattr(self, name))
         for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
             _positive(name, getattr(self, name))
