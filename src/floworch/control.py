@@ -8,6 +8,7 @@ from uuid import UUID
 from floworch.arguments import checked_by, checked_key, checked_run_id
 from floworch.core.engine.engine import Engine
 from floworch.core.explain import Explanation
+from floworch.core.machine.commands import CompleteStep, FailStep, ResumeRun, RunStepNow, SkipStep, SuspendRun
 from floworch.core.model.payload import Payload
 from floworch.core.model.signals import SignalResult, signal_name_fault
 from floworch.errors import ConfigurationError
@@ -29,6 +30,49 @@ class RunControl:
         ends ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped.
         """
         await self._engine.stop_run(checked_run_id(run_id), reason, checked_by(by))
+
+    async def suspend(self, run_id: UUID | str, reason: str | None = None, *, by: str | None = None) -> None:
+        """Start no more steps of a run until it is resumed. What runs may end, timers and the deadline count, signals
+        come; runs that it has started go on. The run is still ``Running``, and cancelling it lifts the suspension.
+        Raises RunNotFound, InvalidTransition when it has ended, is suspended already or is being stopped."""
+        await self._engine.submit(checked_run_id(run_id), SuspendRun(reason, checked_by(by)))
+
+    async def resume(self, run_id: UUID | str, *, by: str | None = None) -> None:
+        """Go on with a suspended run: what has become ready meanwhile is ready now.
+        Raises RunNotFound, InvalidTransition for a run that is not suspended."""
+        await self._engine.submit(checked_run_id(run_id), ResumeRun(checked_by(by)))
+
+    async def complete_step(
+        self,
+        run_id: UUID | str,
+        step_key: str,
+        output: Any = None,
+        *,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> None:
+        """End a step that is ready, waits or runs as ``Succeeded``, with that output; the run goes on from there.
+
+        Its handler is asked to stop, and what it reports counts no more; so is a run that the step waits for.
+        Raises RunNotFound, StepNotFound, InvalidPayload; InvalidTransition when the step has ended or not begun, and
+        for a loop or scope.
+        """
+        sent = Payload.of(output, max_bytes=self._engine.settings.max_payload_bytes)
+        await self._engine.submit(checked_run_id(run_id), CompleteStep(step_key, sent, reason, checked_by(by)))
+
+    async def fail_step(self, run_id: UUID | str, step_key: str, reason: str, *, by: str | None = None) -> None:
+        """End a step as ``Failed``, with an error of the type ``FailedByOperator``; no policy tries it again, and
+        :meth:`retry` does. Otherwise as :meth:`complete_step`."""
+        await self._engine.submit(checked_run_id(run_id), FailStep(step_key, reason, checked_by(by)))
+
+    async def skip_step(self, run_id: UUID | str, step_key: str, reason: str, *, by: str | None = None) -> None:
+        """End a step as ``Skipped``. Otherwise as :meth:`complete_step`."""
+        await self._engine.submit(checked_run_id(run_id), SkipStep(step_key, reason, checked_by(by)))
+
+    async def run_step_now(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
+        """Let a step that waits for a time go on at once: for its next attempt or poll, the end of a delay, or the next
+        iteration of a loop. Raises RunNotFound, StepNotFound, InvalidTransition when it does not wait for a time."""
+        await self._engine.submit(checked_run_id(run_id), RunStepNow(step_key, checked_by(by)))
 
     async def signal(
         self,

@@ -44,6 +44,32 @@ class RunHandle:
         """Stop the run. Raises InvalidTransition when it has ended."""
         await self._orchestrator.cancel(self.run_id, reason, by=by)
 
+    async def suspend(self, reason: str | None = None, *, by: str | None = None) -> None:
+        """Start no more steps of the run until it is resumed. Raises InvalidTransition."""
+        await self._orchestrator.suspend(self.run_id, reason, by=by)
+
+    async def resume(self, *, by: str | None = None) -> None:
+        """Go on with the suspended run. Raises InvalidTransition."""
+        await self._orchestrator.resume(self.run_id, by=by)
+
+    async def complete_step(
+        self, step_key: str, output: Any = None, *, reason: str | None = None, by: str | None = None
+    ) -> None:
+        """End a step as ``Succeeded``. Raises StepNotFound, InvalidTransition."""
+        await self._orchestrator.complete_step(self.run_id, step_key, output, reason=reason, by=by)
+
+    async def fail_step(self, step_key: str, reason: str, *, by: str | None = None) -> None:
+        """End a step as ``Failed``. Raises StepNotFound, InvalidTransition."""
+        await self._orchestrator.fail_step(self.run_id, step_key, reason, by=by)
+
+    async def skip_step(self, step_key: str, reason: str, *, by: str | None = None) -> None:
+        """End a step as ``Skipped``. Raises StepNotFound, InvalidTransition."""
+        await self._orchestrator.skip_step(self.run_id, step_key, reason, by=by)
+
+    async def run_step_now(self, step_key: str, *, by: str | None = None) -> None:
+        """Let a step that waits for a time go on at once. Raises StepNotFound, InvalidTransition."""
+        await self._orchestrator.run_step_now(self.run_id, step_key, by=by)
+
     async def signal(
         self, name: str, payload: Any = None, *, deduplication_id: str | None = None, connection: object | None = None
     ) -> SignalResult:

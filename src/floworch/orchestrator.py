@@ -172,12 +172,14 @@ class FlowOrchestrator(RunControl):
         started_from: datetime | None = None,
         started_before: datetime | None = None,
         parent: UUID | str | None = None,
+        suspended: bool | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> RunPage:
         """One page of runs, newest first. Pass ``next_cursor`` of a page to get the next one.
 
-        ``parent`` is the id of a run: only those that its steps have started.
+        ``parent`` is the id of a run: only those that its steps have started. ``suspended``: only those that are, or
+        only those that are not.
         """
         statuses = [status] if isinstance(status, RunStatus) else status
         where = RunFilter(
@@ -186,6 +188,7 @@ class FlowOrchestrator(RunControl):
             started_from=started_from,
             started_before=started_before,
             parent_run_id=None if parent is None else checked_run_id(parent),
+            suspended=suspended,
         )
         return await self._store.list_runs(where, limit, cursor)
 

@@ -87,6 +87,24 @@ class SyncOrchestrator:
     def cancel(self, run_id: UUID | str, reason: str | None = None, *, by: str | None = None) -> None:
         self._call(self._orchestrator.cancel(run_id, reason, by=by))
 
+    def suspend(self, run_id: UUID | str, reason: str | None = None, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.suspend(run_id, reason, by=by))
+
+    def resume(self, run_id: UUID | str, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.resume(run_id, by=by))
+
+    def complete_step(self, run_id: UUID | str, step_key: str, output: Any = None, **arguments: Any) -> None:
+        self._call(self._orchestrator.complete_step(run_id, step_key, output, **arguments))
+
+    def fail_step(self, run_id: UUID | str, step_key: str, reason: str, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.fail_step(run_id, step_key, reason, by=by))
+
+    def skip_step(self, run_id: UUID | str, step_key: str, reason: str, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.skip_step(run_id, step_key, reason, by=by))
+
+    def run_step_now(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
+        self._call(self._orchestrator.run_step_now(run_id, step_key, by=by))
+
     def signal(self, run_id: UUID | str, name: str, payload: Any = None, **arguments: Any) -> SignalResult:
         """See :meth:`FlowOrchestrator.signal <floworch.orchestrator.FlowOrchestrator.signal>`. A ``connection`` must be
         a blocking one."""
@@ -165,6 +183,24 @@ class SyncRunHandle:
 
     def cancel(self, reason: str | None = None, *, by: str | None = None) -> None:
         self._flows.cancel(self.run_id, reason, by=by)
+
+    def suspend(self, reason: str | None = None, *, by: str | None = None) -> None:
+        self._flows.suspend(self.run_id, reason, by=by)
+
+    def resume(self, *, by: str | None = None) -> None:
+        self._flows.resume(self.run_id, by=by)
+
+    def complete_step(self, step_key: str, output: Any = None, **arguments: Any) -> None:
+        self._flows.complete_step(self.run_id, step_key, output, **arguments)
+
+    def fail_step(self, step_key: str, reason: str, *, by: str | None = None) -> None:
+        self._flows.fail_step(self.run_id, step_key, reason, by=by)
+
+    def skip_step(self, step_key: str, reason: str, *, by: str | None = None) -> None:
+        self._flows.skip_step(self.run_id, step_key, reason, by=by)
+
+    def run_step_now(self, step_key: str, *, by: str | None = None) -> None:
+        self._flows.run_step_now(self.run_id, step_key, by=by)
 
     def signal(self, name: str, payload: Any = None, **arguments: Any) -> SignalResult:
         return self._flows.signal(self.run_id, name, payload, **arguments)

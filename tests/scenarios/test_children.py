@@ -355,3 +355,19 @@ async def test_the_history_of_parent_and_child_folds_to_the_present(begin: Begin
         found = await orchestrator.get_run(run.id)
         assert folded.status is found.status
         assert folded.steps == {key: (step.status, step.attempt) for key, step in found.steps.items()}
+
+
+async def test_a_step_that_is_ended_by_hand_asks_its_child_to_stop(begin: Begin, world: World) -> None:
+    orchestrator = await begin(parent_of(child_step()), GATED)
+    run = await orchestrator.trigger("Parent")
+    child = await child_of(orchestrator, run)
+    await world.until_reached("held")
+
+    await run.complete_step("call", "by hand")
+    result, stopped = await run.wait(timeout=30), await child.wait(timeout=30)
+
+    assert result.succeeded
+    assert result.steps["after"].output == "by hand"
+    assert stopped.status is RunStatus.CANCELLED
+    assert stopped.error is not None
+    assert "ended by hand" in stopped.error

@@ -26,7 +26,7 @@ def find_step(plan: FlowPlan, step_key: str) -> StepPlan | None:
         return plan.root.steps.get(step_key)
     try:
         return scope_plan(plan, scope_of(step_key)).steps.get(own_key(step_key))
-    except KeyError:
+    except (KeyError, ValueError):  # the latter for what is not even formed like a key
         return None
 
 

@@ -137,5 +137,7 @@ class Children:
 
 def _stop_reason(state: RunState, transition: Transition) -> str:
     stop = transition.stop
-    why = "is over" if stop is None else f"was stopped ({stop.kind})" + (f": {stop.reason}" if stop.reason else "")
+    if stop is None:
+        return f"the step of the run {state.facts.run_id} that waited for this one was ended by hand"
+    why = f"was stopped ({stop.kind})" + (f": {stop.reason}" if stop.reason else "")
     return f"the run {state.facts.run_id}, which waits for this one, {why}"

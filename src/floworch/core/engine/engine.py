@@ -18,7 +18,7 @@ from floworch.core.engine.endings import EndedRun, Endings
 from floworch.core.engine.execution import Executor
 from floworch.core.engine.explaining import Explaining
 from floworch.core.engine.journal import log_facts
-from floworch.core.engine.leases import Leases
+from floworch.core.engine.leases import Leases, why_interrupted
 from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
@@ -280,9 +280,8 @@ class Engine:
         if self._works:
             if transition.ready:
                 self._worklist.hand_out(state, transition.ready)
-            if transition.interrupted and transition.stop is not None:
-                reason = transition.stop.reason or f"the run is {transition.stop.kind}"
-                self._leases.interrupt(facts.run_id, transition.interrupted, reason)
+            if transition.interrupted:
+                self._leases.interrupt(facts.run_id, transition.interrupted, why_interrupted(transition))
             for due_at in (transition.next_due, transition.deadline):
                 if due_at is not None:
                     self._timers.arm(due_at)

@@ -35,6 +35,7 @@ _LEVELS = {
     "step.ready": "debug",
     "step.reset": "debug",
     "step.suspended": "debug",
+    "step.run_now": "info",
     "step.reopened": "debug",
     "step.continued": "info",
 }
@@ -55,6 +56,7 @@ _TOLD = (
     "name",
     "signal",
     "by",
+    "by_hand",
 )
 
 

@@ -10,13 +10,14 @@ from uuid import UUID
 from floworch.core.dag.keys import is_shielded
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.settings import EngineSettings
+from floworch.core.machine.transition import Transition
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.storage import LeaseState, Storage
 from floworch.errors import StorageError
 from floworch.observability.logging import get_library_logger
 
-__all__ = ["Lease", "Leases"]
+__all__ = ["Lease", "Leases", "why_interrupted"]
 
 
 class Lease:
@@ -106,3 +107,11 @@ class Leases:
                 lease.interrupt("the lease was lost; another worker may run the step")
             elif not is_shielded(step.step_key):
                 lease.interrupt("the run is being stopped")
+
+
+def why_interrupted(transition: Transition) -> str:
+    """The reason that handlers hear which the transition wants to stop."""
+    stop = transition.stop
+    if stop is None:
+        return "somebody has decided by hand how the step ends"
+    return stop.reason or f"the run is {stop.kind}"

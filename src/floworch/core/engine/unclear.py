@@ -12,7 +12,7 @@ from uuid import UUID
 
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun
-from floworch.core.machine.commands import MigrateRun, ResumeRun, RetryStep, StartChild, StopRun, SuspendRun
+from floworch.core.machine.commands import MigrateRun, Override, ResumeRun, RetryStep, StartChild, StopRun, SuspendRun
 from floworch.core.machine.progress import ChildWait
 from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
@@ -69,6 +69,9 @@ def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
     if isinstance(command, RetryStep):
         decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
         return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None
+    if isinstance(command, Override):
+        decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
+        return decided is not None and found == decided.state
     if isinstance(command, StartChild):
         found = run.state.steps.get(command.step_key)
         progress = None if found is None else found.progress

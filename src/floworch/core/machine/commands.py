@@ -21,12 +21,17 @@ __all__ = [
     "ClaimOffer",
     "ClaimStep",
     "Command",
+    "CompleteStep",
+    "FailStep",
     "LeaseExpired",
     "MigrateRun",
+    "Override",
     "ParentGone",
     "ResumeRun",
     "RetryStep",
+    "RunStepNow",
     "SignalReceived",
+    "SkipStep",
     "StartChild",
     "StepDeferred",
     "StepFailed",
@@ -222,6 +227,46 @@ class MigrateRun:
 
 
 @dataclass(frozen=True, slots=True)
+class CompleteStep:
+    """Somebody decides that a step has succeeded, whatever is at work on it."""
+
+    step_key: str
+    output: Payload
+    reason: str | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailStep:
+    """Somebody decides that a step has failed for good."""
+
+    step_key: str
+    reason: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkipStep:
+    """Somebody decides that a step need not be done."""
+
+    step_key: str
+    reason: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStepNow:
+    """A step that is parked until a time goes on at once."""
+
+    step_key: str
+    by: str | None = None
+
+
+Override: TypeAlias = CompleteStep | FailStep | SkipStep | RunStepNow
+"""What people decide about a step that is under way."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignalReceived:
     """Somebody has sent the run a signal. ``id`` is new, also where the sender has a ``deduplication_id`` for it."""
 
@@ -248,5 +293,6 @@ Command: TypeAlias = (
     | StartChild
     | ChildEnded
     | ParentGone
+    | Override
     | SignalReceived
 )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from floworch.core.dag.plan import FlowPlan
-from floworch.core.machine.blocks import stop_waiting, wake_block
+from floworch.core.machine.blocks import stop_waiting
 from floworch.core.machine.children import end_child, start_child, stop_children, waits_for_child
 from floworch.core.machine.commands import (
     ChildEnded,
@@ -21,6 +21,7 @@ from floworch.core.machine.commands import (
     Command,
     LeaseExpired,
     MigrateRun,
+    Override,
     ParentGone,
     ResumeRun,
     RetryStep,
@@ -39,6 +40,7 @@ from floworch.core.machine.draft import Draft, who
 from floworch.core.machine.environment import Payloads
 from floworch.core.machine.mailbox import Letter
 from floworch.core.machine.migration import migrate_run
+from floworch.core.machine.overrides import override
 from floworch.core.machine.planning import continue_from, enter_scope, follow
 from floworch.core.machine.polls import after_poll, poll_facts, with_clock
 from floworch.core.machine.retry import retry_step
@@ -46,8 +48,8 @@ from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState,
 from floworch.core.machine.steps import make_ready, skip
 from floworch.core.machine.suspension import lift_suspension, resume_run, suspend_run
 from floworch.core.machine.transition import Transition
-from floworch.core.machine.waits import wake_wait
 from floworch.core.machine.waits.signals import deliver, receive
+from floworch.core.machine.waking import wake
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus, StopKind
@@ -106,6 +108,9 @@ def reduce(
         return draft.transition
     if isinstance(command, ResumeRun):
         resume_run(draft, command)
+        return draft.transition
+    if isinstance(command, Override):
+        continue_from(draft, override(draft, command))
         return draft.transition
     if isinstance(command, ChildEnded):
         continue_from(draft, end_child(draft, command))
@@ -266,16 +271,7 @@ def _wake(draft: Draft, command: TimerFired) -> None:
         or state.due_at > draft.now
     ):
         raise Fenced(f"step {command.step_key!r} does not wait for this timer")
-    if waits_for_child(state):
-        stop_children(draft, [command.step_key])
-        return
-    plan = draft.plan_of(command.step_key)
-    if state.is_block:
-        continue_from(draft, follow(draft, wake_block(draft, command.step_key)))
-    elif plan.wait is not None:
-        continue_from(draft, wake_wait(draft, command.step_key, plan, plan.wait, state))
-    else:
-        make_ready(draft, command.step_key, plan, state)
+    continue_from(draft, wake(draft, command.step_key, state))
 
 
 def _signal(draft: Draft, command: SignalReceived) -> None:

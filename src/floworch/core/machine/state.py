@@ -36,6 +36,7 @@ class SkipKind(StrEnum):
     WHEN_FALSE = "when_false"
     RUN_STOPPED = "run_stopped"
     HANDLER = "handler"
+    OPERATOR = "operator"
 
 
 class StepState(NamedTuple):

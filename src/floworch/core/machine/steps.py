@@ -57,8 +57,10 @@ def park_suspended(draft: Draft, key: str, plan: StepPlan, state: StepState, tra
     draft.fact("step.suspended", key, attempt=parked.attempt, **when_facts(trace))
 
 
-def skip(draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, trace: Json = None) -> list[str]:
-    """Record a step as skipped; returns its key, which is final now."""
+def skip(
+    draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, trace: Json = None, **data: Json
+) -> list[str]:
+    """Record a step as skipped; returns its key, which is final now. ``data`` is for the history."""
     earlier = draft.step(key)
     state = StepState(
         StepStatus.SKIPPED,
@@ -69,19 +71,19 @@ def skip(draft: Draft, key: str, plan: StepPlan, kind: SkipKind, reason: str, tr
         ended_at=draft.now,
     )
     draft.finish(key, state, step_type=plan.type, trace=trace or None)
-    draft.fact("step.skipped", key, attempt=state.attempt, kind=str(kind), reason=reason)
+    draft.fact("step.skipped", key, attempt=state.attempt, kind=str(kind), reason=reason, **data)
     return [key]
 
 
-def fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json = None) -> list[str]:
-    """Record a step that the planner itself finds to have failed."""
+def fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json = None, **data: Json) -> list[str]:
+    """Record a step that fails by no report of its handler. ``data`` is for the history."""
     earlier = draft.step(key) or StepState(StepStatus.READY, ready_at=draft.now)
     state = earlier._replace(
         status=StepStatus.FAILED, reason=error.message, owner=None, due_at=None, wait=None, ended_at=draft.now
     )
     draft.finish(key, state, step_type=plan.type, error=error, trace=trace or None)
     draft.add_payload(PayloadRef(PayloadKind.ERROR, key), Payload.of(error.to_json()))
-    draft.fact("step.failed", key, attempt=state.attempt, error=error.to_json())
+    draft.fact("step.failed", key, attempt=state.attempt, error=error.to_json(), **data)
     return [key]
 
 
