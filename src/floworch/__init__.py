@@ -48,6 +48,7 @@ from floworch.errors import (
 )
 
 if TYPE_CHECKING:
+    from floworch.core.engine.retries import RetriedSteps
     from floworch.handle import RunHandle
     from floworch.orchestrator import FlowOrchestrator
     from floworch.results import RunResult
@@ -74,6 +75,7 @@ __all__ = [
     "InvalidTransition",
     "ManualTrigger",
     "NonRetryable",
+    "RetriedSteps",
     "RetryLater",
     "RetryPolicy",
     "RunAfter",
@@ -109,6 +111,7 @@ if not TYPE_CHECKING:
     # first of these names. Type checkers do not see this, or they would take any name for one of ours.
     _LOADED_WHEN_USED = {
         "FlowOrchestrator": "floworch.orchestrator",
+        "RetriedSteps": "floworch.core.engine.retries",
         "RunHandle": "floworch.handle",
         "RunResult": "floworch.results",
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from floworch.arguments import checked_by, checked_key, checked_run_id
 from floworch.core.engine.engine import Engine
+from floworch.core.engine.retries import RetriedSteps
 from floworch.core.explain import Explanation
 from floworch.core.machine.commands import CompleteStep, FailStep, ResumeRun, RunStepNow, SkipStep, SuspendRun
 from floworch.core.model.payload import Payload
@@ -108,4 +109,10 @@ class RunControl:
     async def retry(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
         """Run a failed step again, and plan anew what was skipped because of it. A run that had ended goes on.
         Raises RunNotFound, StepNotFound, InvalidTransition."""
-        await self._engine.retry_step(checked_run_id(run_id), step_key, checked_by(by))
+        await self._engine.retries.retry_step(checked_run_id(run_id), step_key, checked_by(by))
+
+    async def retry_failed(self, run_id: UUID | str, *, by: str | None = None) -> RetriedSteps:
+        """Run all failed steps again, also inside loops, in one change: nothing goes on before all of them have ended
+        once more. Left out is what cannot be retried by hand, and what runs after another step that is retried.
+        Raises RunNotFound, InvalidTransition when there is nothing to retry."""
+        return await self._engine.retries.retry_failed(checked_run_id(run_id), checked_by(by))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from floworch.core.engine.retries import RetriedSteps
 from floworch.core.explain import Explanation
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.signals import SignalResult
@@ -85,6 +86,10 @@ class RunHandle:
     async def explain(self, step_key: str | None = None) -> Explanation:
         """Why the run, or one of its steps, is where it is. Raises StepNotFound."""
         return await self._orchestrator.explain(self.run_id, step_key)
+
+    async def retry_failed(self, *, by: str | None = None) -> RetriedSteps:
+        """Run all failed steps again. Raises InvalidTransition when there is nothing to retry."""
+        return await self._orchestrator.retry_failed(self.run_id, by=by)
 
     def events(self, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
         """History from the beginning; with ``follow`` it goes on live until the run has ended."""

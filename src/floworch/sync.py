@@ -11,6 +11,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from floworch.core.engine.retries import RetriedSteps
 from floworch.core.explain import Explanation
 from floworch.core.handlers.transactions import Transaction
 from floworch.core.model.records import HistoryEvent
@@ -120,6 +121,9 @@ class SyncOrchestrator:
     def explain(self, run_id: UUID | str, step_key: str | None = None) -> Explanation:
         return self._call(self._orchestrator.explain(run_id, step_key))
 
+    def retry_failed(self, run_id: UUID | str, *, by: str | None = None) -> RetriedSteps:
+        return self._call(self._orchestrator.retry_failed(run_id, by=by))
+
     def events(self, run_id: UUID | str, *, follow: bool = True) -> Iterator[HistoryEvent]:
         """History of a run; with ``follow`` it blocks for more until the run has ended."""
         events = self._orchestrator.events(run_id, follow=follow)
@@ -210,6 +214,9 @@ class SyncRunHandle:
 
     def explain(self, step_key: str | None = None) -> Explanation:
         return self._flows.explain(self.run_id, step_key)
+
+    def retry_failed(self, *, by: str | None = None) -> RetriedSteps:
+        return self._flows.retry_failed(self.run_id, by=by)
 
     def events(self, *, follow: bool = True) -> Iterator[HistoryEvent]:
         return self._flows.events(self.run_id, follow=follow)

@@ -195,6 +195,25 @@ def test_runs_in_memory_cannot_be_seen_from_another_process(arguments: tuple[str
     assert "keeps its runs in memory: each process has its own" in answer.err
 
 
+def test_all_failed_steps_are_retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = _run("Fails")
+
+    answer = call("retry", SHARED, run_id, "--failed", "--json")
+
+    assert answer.code == 0
+    assert (answer.document["retried"], answer.document["leftOut"]) == (["price"], [])
+    assert call("retry", SHARED, run_id, "--failed").code == 4
+    monkeypatch.setenv("FLOWORCH_TARGET", SHARED)
+    assert call("retry", _run("Fails"), "--failed").code == 0
+
+
+def test_a_retry_names_one_step_or_means_all() -> None:
+    run_id = _run("Fails")
+
+    assert call("retry", SHARED, run_id).code == 2
+    assert call("retry", SHARED, run_id, "price", "--failed").code == 2
+
+
 def test_the_target_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = _run("Fails")
     monkeypatch.setenv("FLOWORCH_TARGET", SHARED)

@@ -18,6 +18,7 @@ from floworch.core.machine.commands import (
     ClaimStep,
     Command,
     LeaseExpired,
+    RetryFailed,
     RetryStep,
     StepDeferred,
     StepFailed,
@@ -38,6 +39,7 @@ from tests.simulation.laws import check_history
 from tests.simulation.ledger import Ledger
 from tests.simulation.manifests import plan_of
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
+from tests.simulation.retries import first_of
 from tests.simulation.scopes import failed_compensations, gone_on, is_refused
 from tests.simulation.specs import Outcome, cleans_up, script_place, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
@@ -182,6 +184,7 @@ class Player:
         if self.trouble.retry and (failed := self._keys(StepStatus.FAILED)):
             yield self._on_one_of(failed, self.retry)
             yield self._on_one_of(failed, self.retry)
+            yield self.retry_failed
         waiting = self._waiting_for_children()
         yield self._on_one_of(waiting, self._end_child)
         yield self._on_one_of([key for key in waiting if self.ledger.rows[key].due_at is not None], self._ask_again)
@@ -320,25 +323,45 @@ class Player:
         self.desk.expect_refusal(command)
 
     def retry(self, key: str) -> None:
-        row = self.ledger.rows[key]
         command = RetryStep(key, None, self.ledger.rows_of_ended_iterations(key))
-        is_late = self._is_behind(key) or is_refused(self.ledger, key)
-        if self._is_bound_to_others(row) or is_late or self._cannot_reopen(key):
+        if self._refuses_retry(key):
+            self.desk.expect_refusal(command)
+        else:
+            self._retry([key], command)
+
+    def retry_failed(self) -> None:
+        """Retry all failed steps at once."""
+        settled = {key: row for key, row in self.ledger.rows.items() if key.rpartition(".")[0] in self.ledger.settled}
+        command = RetryFailed(None, settled)
+        accepted = [key for key in self._keys(StepStatus.FAILED) if not self._refuses_retry(key)]
+        if not accepted:
             self.desk.expect_refusal(command)
             return
+        keys = first_of(self.story.flow, self.ledger, accepted)
+        self._retry(keys, command)
+        retried = [fact["step"] for fact in self.desk.last.facts if fact["type"] == "step.retried"]
+        assert sorted(retried) == sorted(keys)
+
+    def _refuses_retry(self, key: str) -> bool:
+        is_late = self._is_behind(key) or is_refused(self.ledger, key)
+        return self._is_bound_to_others(self.ledger.rows[key]) or is_late or self._cannot_reopen(key)
+
+    def _retry(self, keys: Sequence[str], command: RetryStep | RetryFailed) -> None:
         ends = self.ledger.results()
         self.gone_on = gone_on(self.ledger)
-        again = set(retried_keys(self.story.flow, ends, key, self.gone_on))
-        if self.state.status.is_final and self.state.stop is not None and not cleans_up(key):
-            again |= self._stopped_around(key, ends)
+        again = {name for key in keys for name in retried_keys(self.story.flow, ends, key, self.gone_on)}
+        if self.state.status.is_final and self.state.stop is not None:
+            again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         for name, begun in self.ledger.rows.items():
             if begun.is_block if name in again else not begun.is_final:
                 self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None
-        if isinstance(row.progress, UntilProgress):
-            self.counted_from[key] = row.progress.started
-        self.first_executions[key] = self.executions[key]
-        self.lost.discard((key, self.executions[key]))
+        for key in keys:
+            progress = self.ledger.rows[key].progress
+            if isinstance(progress, UntilProgress):
+                self.counted_from[key] = progress.started
+            self.first_executions[key] = self.executions[key]
+            self.lost.discard((key, self.executions[key]))
         self.send(command)
 
     def _is_bound_to_others(self, row: StepState) -> bool:

@@ -144,7 +144,7 @@ class Clients:
             return
         run_id, key = self._chance.choice(steps)
         try:
-            await self._ask(node, lambda: node.engine.retry_step(run_id, key))
+            await self._ask(node, lambda: node.engine.retries.retry_step(run_id, key))
         except (StorageUnavailable, _NoAnswer, InvalidTransition, StepNotFound):
             return
 

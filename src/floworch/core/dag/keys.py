@@ -18,6 +18,7 @@ __all__ = [
     "COMPENSATE",
     "FINALLY",
     "STEPS",
+    "blocks_around",
     "branch_scope",
     "child_key",
     "enclosing_scopes",
@@ -89,6 +90,11 @@ def enclosing_scopes(scope: str) -> Iterator[str]:
         yield scope
         scope = scope_of(split_scope(scope)[0])
     yield ""
+
+
+def blocks_around(step_key: str) -> list[str]:
+    """Keys of the blocks that the step is in, the innermost first."""
+    return [split_scope(scope)[0] for scope in enclosing_scopes(scope_of(step_key)) if scope]
 
 
 def scopes_in_sight(scope: str) -> Iterator[str]:

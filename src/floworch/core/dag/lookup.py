@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from floworch.core.dag.keys import own_key, scope_of
+from floworch.core.dag.keys import child_key, own_key, scope_of
 from floworch.core.dag.plan import BlockPlan, FlowPlan, GroupPlan, ScopePlan, StepPlan
 
-__all__ = ["all_steps", "find_step", "manifest_place", "scope_plan"]
+__all__ = ["all_steps", "find_step", "manifest_place", "runs_after_any", "scope_plan", "steps_behind"]
 
 
 def scope_plan(plan: FlowPlan, scope: str) -> ScopePlan:
@@ -36,6 +36,35 @@ def all_steps(scope: ScopePlan) -> Iterator[StepPlan]:
         yield step
         for branch in () if step.block is None else _branches(step.block):
             yield from all_steps(branch)
+
+
+def runs_after_any(plan: FlowPlan, step_key: str, keys: Container[str]) -> bool:
+    """Whether the step runs, directly or not, after one of these of its scope."""
+    scope = scope_of(step_key)
+    steps = scope_plan(plan, scope).steps
+    queue = [*steps[own_key(step_key)].run_after]
+    seen = set(queue)
+    while queue:
+        name = queue.pop()
+        if child_key(scope, name) in keys:
+            return True
+        new = steps[name].run_after.keys() - seen
+        seen |= new
+        queue += new
+    return False
+
+
+def steps_behind(plan: FlowPlan, step_key: str) -> list[str]:
+    """Keys of the steps of its scope that run, directly or not, after the step."""
+    scope = scope_of(step_key)
+    steps = scope_plan(plan, scope).steps
+    found = dict.fromkeys(steps[own_key(step_key)].dependents)
+    queue = [*found]
+    while queue:
+        new = [name for name in steps[queue.pop()].dependents if name not in found]
+        found.update(dict.fromkeys(new))
+        queue += new
+    return [child_key(scope, name) for name in found]
 
 
 def manifest_place(plan: FlowPlan, step_key: str) -> tuple[int, ...]:

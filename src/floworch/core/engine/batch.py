@@ -10,7 +10,7 @@ from typing import Any
 from floworch.core.engine.requests import Claiming, Commanding, Request, Starting
 from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply, copy_of
-from floworch.core.machine.commands import ChildStart, ClaimOffer, Command, RetryStep
+from floworch.core.machine.commands import ChildStart, ClaimOffer, Command, RetryFailed, RetryStep
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.mailbox import signal_ref
 from floworch.core.machine.reduce import reduce, start_run
@@ -21,6 +21,7 @@ from floworch.core.ports.storage import Advance, Claim, Creation
 
 __all__ = ["RunWork", "claim_of", "start_child_work", "start_work"]
 
+_RETRIES = (RetryStep, RetryFailed)
 _BODY = PayloadRef(PayloadKind.BODY)
 _HEADERS = PayloadRef(PayloadKind.HEADERS)
 
@@ -49,7 +50,7 @@ class RunWork:
             return True
         # One that is in the batch already is the first and the last: it took nothing else, before or after it.
         others = getattr(self.done[-1][0], "command", None)
-        return not isinstance(command, RetryStep) and not isinstance(others, RetryStep)
+        return not isinstance(command, _RETRIES) and not isinstance(others, _RETRIES)
 
     def reduce(
         self,

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from uuid import UUID
 
-from floworch.core.dag.keys import outermost_iteration
 from floworch.core.engine.attempts import Attempts, started_by
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.child_starts import ChildStarts
@@ -25,6 +24,7 @@ from floworch.core.engine.records import run_record
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Commanding, Started, Starting
 from floworch.core.engine.retention import Retention
+from floworch.core.engine.retries import Retries
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.schedules import Scheduler
 from floworch.core.engine.settings import EngineSettings
@@ -35,8 +35,7 @@ from floworch.core.engine.within import DirectCommits
 from floworch.core.engine.worklist import Worklist
 from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.services import ServiceResolver
-from floworch.core.machine.commands import ClaimOffer, Command, RetryStep, StopRun
-from floworch.core.machine.reduce import Fenced
+from floworch.core.machine.commands import ClaimOffer, Command, StopRun
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.flow import FlowDefinition
@@ -47,7 +46,6 @@ from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import Runtime
 from floworch.core.ports.storage import Storage
-from floworch.errors import RunNotFound
 from floworch.observability.logging import get_library_logger, tells_info
 
 __all__ = ["Engine"]
@@ -104,6 +102,7 @@ class Engine:
             *(self._committer, self._direct, executor, self._leases, self._worklist, self._offer, clock, settings)
         )
         self._children = Children(store, self._runs, self.submit, settings, self._chance)
+        self.retries = Retries(store, clock, self.submit)
         self._timers = Timers(
             *(store, clock, settings, self.submit, self._worklist.look, self._leases.is_held),
             *(self._children.tell_parent_of, self._availability, self._chance),
@@ -226,15 +225,6 @@ class Engine:
         """See :meth:`Signals.send <floworch.core.engine.signals.Signals.send>`."""
         return await self._signals.send(run_id, name, payload, deduplication_id, connection)
 
-    async def retry_step(self, run_id: UUID, step_key: str, by: str | None = None) -> Transition:
-        """Run a failed step again; a run with a time limit gets the whole of it anew."""
-        while True:
-            command = await self._retry(run_id, step_key, by)
-            try:
-                return await self.submit(run_id, command)
-            except Fenced:
-                self._log.debug("retry_repeated", run_id=str(run_id), step_key=step_key)
-
     async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> EndedRun:
         """The run once it has ended. Raises RunNotFound, WaitTimeout."""
         return await self._waiters.wait(run_id, timeout_seconds)
@@ -244,23 +234,6 @@ class Engine:
         return await self._retention.sweep(ended_before, deleted)
 
     # -- inside
-
-    async def _retry(self, run_id: UUID, step_key: str, by: str | None) -> RetryStep:
-        """The command, with the steps of ended iterations around the step as they were at one revision of the run."""
-        record = await self._store.get_run(run_id)
-        if record is None:
-            raise RunNotFound(f"there is no run {run_id}")
-        deadline = None
-        if record.deadline is not None:
-            deadline = self._clock.now() + (record.deadline - record.started_at)
-        iteration = outermost_iteration(step_key)
-        if iteration is None:
-            return RetryStep(step_key, deadline, by=by)
-        restored = await self._store.load_iteration_steps(run_id, f"{iteration}.")
-        after = await self._store.get_run(run_id)
-        if after is None or after.revision != record.revision:
-            return await self._retry(run_id, step_key, by)
-        return RetryStep(step_key, deadline, restored, record.revision, by)
 
     def _request(
         self,

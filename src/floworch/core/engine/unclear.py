@@ -12,7 +12,16 @@ from uuid import UUID
 
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun
-from floworch.core.machine.commands import MigrateRun, Override, ResumeRun, RetryStep, StartChild, StopRun, SuspendRun
+from floworch.core.machine.commands import (
+    MigrateRun,
+    Override,
+    ResumeRun,
+    RetryFailed,
+    RetryStep,
+    StartChild,
+    StopRun,
+    SuspendRun,
+)
 from floworch.core.machine.progress import ChildWait
 from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
@@ -66,17 +75,22 @@ def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
         return run.state.suspension is None
     if isinstance(command, MigrateRun):
         return run.state.facts.manifest_hash == command.plan.manifest_hash
-    if isinstance(command, RetryStep):
-        decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
-        return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None
     if isinstance(command, Override):
         decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
         return decided is not None and found == decided.state
+    if isinstance(command, RetryStep | RetryFailed):
+        retried = (fact["step"] for fact in tried.facts if fact["type"] == "step.retried")
+        return any(_began_again(key, tried, run) for key in retried)
     if isinstance(command, StartChild):
         found = run.state.steps.get(command.step_key)
         progress = None if found is None else found.progress
         return isinstance(progress, ChildWait) and progress.run_id == str(command.child.facts.run_id)
     return False
+
+
+def _began_again(step_key: str, tried: Transition, run: CachedRun) -> bool:
+    decided, found = tried.steps.get(step_key), run.state.steps.get(step_key)
+    return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None
 
 
 def _claim_of(run_id: UUID, transition: Transition | None) -> ClaimKey | None:

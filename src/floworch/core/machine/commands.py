@@ -28,6 +28,7 @@ __all__ = [
     "Override",
     "ParentGone",
     "ResumeRun",
+    "RetryFailed",
     "RetryStep",
     "RunStepNow",
     "SignalReceived",
@@ -219,6 +220,17 @@ class RetryStep:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryFailed:
+    """Run every failed step again that can be. The fields are those of :class:`RetryStep`; ``restored`` holds the steps
+    of all ended iterations in which one has failed."""
+
+    deadline: datetime | None = None
+    restored: Mapping[str, StepState] = field(default_factory=dict)
+    restored_at: int | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MigrateRun:
     """Let a run that is under way go on by another version of its flow."""
 
@@ -290,6 +302,7 @@ Command: TypeAlias = (
     | ResumeRun
     | RetryStep
     | MigrateRun
+    | RetryFailed
     | StartChild
     | ChildEnded
     | ParentGone

@@ -25,7 +25,7 @@ __all__ = ["Draft", "who"]
 class Draft:
     """Reads fall through to ``state``; writes collect in ``transition``. ``state`` itself is never changed."""
 
-    __slots__ = ("_given", "_restored", "now", "offer", "state", "transition")
+    __slots__ = ("_given", "_restored", "_restored_in", "now", "offer", "state", "transition")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Draft:
         self.transition = Transition(state.status, state.deadline, state.stop, state.ended_at, state.suspension)
         self._given = payloads
         self._restored = restored
+        self._restored_in: dict[str, dict[str, StepState]] | None = None
 
     @property
     def facts(self) -> RunFacts:
@@ -68,6 +69,16 @@ class Draft:
         if self.transition.rarities is not None and key in self.transition.rarities.removed:
             return None
         return self._before(key)
+
+    def known_steps(self) -> Mapping[str, StepState]:
+        """The steps that the decision was made on, with those of ended iterations that it was given."""
+        return self.state.steps if self._restored is None else {**self._restored, **self.state.steps}
+
+    def apart(self) -> Draft:
+        """A decision of its own on the same run, to see whether it can be made."""
+        draft = Draft(self.state, self.now, self._given, None, self._restored)
+        draft._restored_in = self._by_scope()
+        return draft
 
     def plan_of(self, key: str) -> StepPlan:
         found = find_step(self.plan, key)
@@ -170,12 +181,11 @@ class Draft:
 
     def revive(self, scope: str) -> None:
         """Bring the steps of an ended iteration back, with those of the scopes that they are."""
-        restored = self._restored or {}
-        begun = {scope_of(key) for key in restored}
-        for each in [scope, *self._branches_inside(scope, begun.__contains__)]:
+        restored = self._by_scope()
+        for each in [scope, *self._branches_inside(scope, restored.__contains__)]:
             self.rarities.revived.append(each)
             self.set_open(each, 0)
-            self.rarities.restored.update({key: state for key, state in restored.items() if scope_of(key) == each})
+            self.rarities.restored.update(restored.get(each, {}))
 
     def settle(self, scope: str) -> None:
         """Put the steps of an iteration away that has ended, with those of the scopes that they are. Compensations that
@@ -236,6 +246,13 @@ class Draft:
 
     def _known(self) -> Payloads:
         return ChainMap(self.transition.payloads, self._given)  # type: ignore[arg-type]
+
+    def _by_scope(self) -> dict[str, dict[str, StepState]]:
+        if self._restored_in is None:
+            self._restored_in = {}
+            for key, state in (self._restored or {}).items():
+                self._restored_in.setdefault(scope_of(key), {})[key] = state
+        return self._restored_in
 
     def _stored(self, key: str) -> tuple[StepStatus, int] | None:
         stored = self._before(key)

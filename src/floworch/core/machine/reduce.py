@@ -24,6 +24,7 @@ from floworch.core.machine.commands import (
     Override,
     ParentGone,
     ResumeRun,
+    RetryFailed,
     RetryStep,
     SignalReceived,
     StartChild,
@@ -43,7 +44,7 @@ from floworch.core.machine.migration import migrate_run
 from floworch.core.machine.overrides import override
 from floworch.core.machine.planning import continue_from, enter_scope, follow
 from floworch.core.machine.polls import after_poll, poll_facts, with_clock
-from floworch.core.machine.retry import retry_step
+from floworch.core.machine.retry import retry
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
 from floworch.core.machine.suspension import lift_suspension, resume_run, suspend_run
@@ -91,11 +92,11 @@ def reduce(
     state: RunState, command: Command, now: datetime, payloads: Payloads, offer: ClaimOffer | None = None
 ) -> Transition:
     """What the command makes of the run. The same arguments always give an equal answer."""
-    if isinstance(command, RetryStep):
+    if isinstance(command, RetryStep | RetryFailed):
         if command.restored_at not in (None, state.revision):
             raise Fenced(f"the run has moved on since revision {command.restored_at}")
         draft = Draft(state, now, payloads, offer, command.restored)
-        retry_step(draft, command)
+        retry(draft, command)
         return draft.transition
     if isinstance(command, MigrateRun):
         return migrate_run(state, command, now, payloads, offer)

@@ -1,66 +1,130 @@
-"""Running a failed step again by hand."""
+"""Running failed steps again by hand: one of them, or all for which that makes sense."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from floworch.core.dag.keys import (
     COMPENSATE,
     FINALLY,
     STEPS,
+    blocks_around,
     child_key,
     enclosing_scopes,
+    is_shielded,
     own_key,
     scope_of,
     split_scope,
 )
-from floworch.core.dag.lookup import scope_plan
-from floworch.core.machine.blocks import block_around, continue_by_hand, reopen_branch
-from floworch.core.machine.commands import RetryStep
+from floworch.core.dag.lookup import manifest_place, runs_after_any, scope_plan
+from floworch.core.machine.blocks import Work, block_around, continue_by_hand, reopen_branch
+from floworch.core.machine.commands import RetryFailed, RetryStep
 from floworch.core.machine.draft import Draft, who
-from floworch.core.machine.planning import continue_from, enter, follow
+from floworch.core.machine.planning import follow
 from floworch.core.machine.progress import GroupProgress
+from floworch.core.machine.replanning import plan_again
 from floworch.core.machine.state import SkipKind, StepState
-from floworch.core.machine.steps import make_ready, skip
-from floworch.core.machine.waits import start_wait
+from floworch.core.machine.steps import make_ready
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.errors import InvalidTransition, StepNotFound
 
-__all__ = ["retry_step"]
+__all__ = ["retry"]
 
 
 _DECIDED_BY_OTHERS = (SkipKind.PREREQUISITES_UNMET, SkipKind.WHEN_FALSE)
 """Skips that follow from how earlier steps ended, and so are decided anew when one of those runs again."""
 
 
-def retry_step(draft: Draft, command: RetryStep) -> None:
-    """Make the failed step ready again, and every step that was skipped because of it wait again.
+@dataclass(slots=True)
+class _ToPlan:
+    """What is decided once everything is taken back."""
+
+    waiting: list[str] = field(default_factory=list)
+    """Steps that wait for their dependencies again."""
+    resumed: list[str] = field(default_factory=list)
+    """Steps that begin to wait for signals once more."""
+    work: list[Work] = field(default_factory=list)
+
+
+def retry(draft: Draft, command: RetryStep | RetryFailed) -> None:
+    """Make the failed steps ready again, and every step that was skipped because of them wait again.
 
     Attempts are kept. A run that had ended runs again, with the deadline of the command;
-    so do the blocks around the step. What cleans up after a stop does so in a run that goes on being stopped.
+    so do the blocks around the steps. What cleans up after a stop does so in a run that goes on being stopped.
     Raises StepNotFound, or InvalidTransition for a step that has not failed, or whose failure is a thing of the past.
     """
-    key = command.step_key
-    state = _failed_step(draft, key)
-    _refuse_if_acted_upon(draft, key)
-    was_stopped = _reopen_run(draft, command)
-    draft.fact("step.retried", key, **who(command.by))
-    waiting = _reopen_around(draft, key)
-    resumed: list[str] = []
+    keys = [command.step_key] if isinstance(command, RetryStep) else _retriable(draft, command)
+    left = _take_back(draft, keys, command)
+    plan_again(draft, left.waiting, final=follow(draft, left.work), resumed=left.resumed)
+
+
+def _retriable(draft: Draft, command: RetryFailed) -> list[str]:
+    """Every failed step that can be retried now, in the order of the manifest.
+
+    Not those that run after another one of them: how that ends now decides about them. Not the blocks around them.
+    """
+    known = draft.known_steps()
+    failed = [key for key, state in known.items() if state.status is StepStatus.FAILED]
+    failed.sort(key=lambda key: manifest_place(draft.plan, key))
+    accepted: list[str] = []
+    refusals: list[str] = []
+    for key in failed:
+        try:
+            _take_back(draft.apart(), [key], command)
+        except InvalidTransition as refusal:
+            refusals.append(str(refusal))
+        else:
+            accepted.append(key)
+    if not accepted:
+        why = "; ".join(refusals) or "no step has failed"
+        raise InvalidTransition(f"nothing of the run {draft.facts.run_id} can be retried: {why}")
+    around = {block for key in accepted for block in blocks_around(key)}
+    again = around.union(accepted)
+    return [key for key in accepted if key not in around and not _depends_on(draft, key, again)]
+
+
+def _depends_on(draft: Draft, key: str, again: set[str]) -> bool:
+    """Whether the step, or a block around it, runs after one of those. What cleans up goes its own way, and a step that
+    has never begun simply waits again."""
+    if is_shielded(key):
+        return False
+    state = draft.step(key)
+    own = [] if state is not None and state.attempt == 0 else [key]
+    return any(runs_after_any(draft.plan, each, again) for each in (*own, *blocks_around(key)))
+
+
+def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFailed) -> _ToPlan:
+    """Undo the ends of the steps and what follows from them, before anything is decided anew: a join after two failed
+    steps must not be skipped because of the second one while the first one is being taken back."""
+    for key in keys:
+        _require_failed(draft, key)
+        _refuse_if_acted_upon(draft, key)
+    was_stopped = _reopen_run(draft, keys, command)
+    left = _ToPlan()
+    for key in keys:
+        draft.fact("step.retried", key, **who(command.by))
+        _begin_again(draft, key, left, was_stopped=was_stopped and not is_shielded(key))
+    return left
+
+
+def _begin_again(draft: Draft, key: str, left: _ToPlan, *, was_stopped: bool) -> None:
+    left.waiting += _reopen_around(draft, key)
     if was_stopped:
-        waiting += _reset_stopped(draft, scope_of(key), resumed)
+        left.waiting += _reset_stopped(draft, scope_of(key), left.resumed)
     draft.set_open(scope_of(key), draft.open_steps(scope_of(key)) + 1)
-    final: list[str] = []
+    state = _require_failed(draft, key)
     if state.attempt == 0:
         draft.remove(key)
-        waiting.append(key)
+        left.waiting.append(key)
     elif state.is_block:
-        final += follow(draft, continue_by_hand(draft, key))
+        left.work += continue_by_hand(draft, key)
     else:
         fresh = state._replace(failures=0, lost=0, waiting_since=None, skip=None, reason=None, progress=None)
-        _run_again(draft, key, fresh, resumed)
-    _plan_again(draft, waiting, final, resumed)
+        _run_again(draft, key, fresh, left.resumed)
 
 
-def _failed_step(draft: Draft, key: str) -> StepState:
+def _require_failed(draft: Draft, key: str) -> StepState:
     state = draft.step(key)
     if state is None:
         raise StepNotFound(f"run {draft.facts.run_id} has no step {key!r} that has started")
@@ -91,10 +155,10 @@ def _is_body_open(draft: Draft, key: str) -> bool:
     return isinstance(progress, GroupProgress) and progress.phase == STEPS
 
 
-def _reopen_run(draft: Draft, command: RetryStep) -> bool:
+def _reopen_run(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFailed) -> bool:
     """Whether the run had been stopped, and goes on as if it had not been."""
     transition = draft.transition
-    was_stopped = draft.stops(command.step_key)
+    was_stopped = any(draft.stops(key) for key in keys)
     if transition.status is RunStatus.RUNNING:
         if was_stopped:
             raise InvalidTransition(f"the run {draft.facts.run_id} is being stopped; retry when it has ended")
@@ -115,7 +179,7 @@ def _reopen_around(draft: Draft, key: str) -> list[str]:
     """
     scope = scope_of(key)
     waiting: list[str] = []
-    if scope and (split_scope(scope)[1] == COMPENSATE or not draft.state.open_steps.get(scope)):
+    if scope and (split_scope(scope)[1] == COMPENSATE or not _is_under_way(draft, scope)):
         block_key = block_around(draft, key)
         block = draft.step(block_key)
         assert block is not None
@@ -124,6 +188,10 @@ def _reopen_around(draft: Draft, key: str) -> list[str]:
             draft.set_open(scope_of(block_key), draft.open_steps(scope_of(block_key)) + 1)
         reopen_branch(draft, key)
     return waiting + (_reset_dependents(draft, key) if _counts(draft, scope) else [])
+
+
+def _is_under_way(draft: Draft, scope: str) -> bool:
+    return draft.knows(scope) and draft.open_steps(scope) > 0
 
 
 def _counts(draft: Draft, scope: str) -> bool:
@@ -187,40 +255,3 @@ def _reset(draft: Draft, key: str) -> None:
     scope = scope_of(key)
     draft.remove(key)
     draft.set_open(scope, draft.open_steps(scope) + 1)
-
-
-def _plan_again(draft: Draft, waiting: list[str], final: list[str], resumed: list[str]) -> None:
-    """Decide on all of them before any becomes final: a dependency must not be counted twice.
-
-    ``final`` are steps that are final already, and not yet followed; ``resumed`` begin to wait once more."""
-    blocked: list[tuple[str, str]] = []
-    satisfied: list[str] = []
-    for key in dict.fromkeys(waiting):
-        blocker, unmet = _dependencies(draft, key)
-        draft.set_unmet(key, unmet)
-        if blocker is not None:
-            blocked.append((key, blocker))
-        elif unmet == 0:
-            satisfied.append(key)
-    for key, reason in blocked:
-        final += skip(draft, key, draft.plan_of(key), SkipKind.PREREQUISITES_UNMET, reason)
-    for key in satisfied:
-        final += enter(draft, key, draft.plan_of(key))
-    for key in resumed:
-        plan = draft.plan_of(key)
-        assert plan.wait is not None
-        final += start_wait(draft, key, plan, plan.wait)
-    continue_from(draft, final)
-
-
-def _dependencies(draft: Draft, key: str) -> tuple[str | None, int]:
-    """Why the step is blocked for good, if it is, and how many of its dependencies are not final."""
-    plan = draft.plan_of(key)
-    unmet = 0
-    for name, accepted in plan.run_after.items():
-        state = draft.step(child_key(scope_of(key), name))
-        if state is None or not state.is_final:
-            unmet += 1
-        elif state.status not in accepted:
-            return f"{name!r} ended {state.status}", unmet
-    return None, unmet

@@ -90,7 +90,8 @@ def fail(draft: Draft, key: str, plan: StepPlan, error: StepError, trace: Json =
 def stop_reason(draft: Draft) -> str:
     """Why the run is being stopped, for people."""
     stop = draft.transition.stop
-    assert stop is not None
+    if stop is None:  # a retry by hand has lifted the stop, but not what had followed from it
+        return "the run was being stopped"
     word = "cancelled" if stop.kind is StopKind.CANCELLED else "past its deadline"
     return f"the run is {word}" + (f": {stop.reason}" if stop.reason else "")
 

@@ -1,0 +1,42 @@
+"""Which of several failed steps a retry of all of them begins with, told from the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tests.simulation.ledger import Ledger
+from tests.simulation.specs import FlowSpec, cleans_up, spec_of
+
+__all__ = ["first_of"]
+
+
+def first_of(flow: FlowSpec, ledger: Ledger, keys: Sequence[str]) -> list[str]:
+    """Those of the steps that run now: none that another one is inside of, and none that would have to wait for another
+    one, unless it never began before and so can wait, or cleans up."""
+    again = {level for key in keys for level in _levels(key)}
+    return [
+        key
+        for key in keys
+        if not any(other.startswith(f"{key}.") for other in keys)
+        and (cleans_up(key) or not any(_waits(flow, ledger, key, level, again) for level in _levels(key)))
+    ]
+
+
+def _levels(key: str) -> Iterator[str]:
+    """The step, and the blocks around it."""
+    parts = key.split(".")
+    return (".".join(parts[:end]) for end in range(len(parts), 0, -2))
+
+
+def _waits(flow: FlowSpec, ledger: Ledger, key: str, level: str, again: set[str]) -> bool:
+    if level == key and ledger.rows[key].attempt == 0:
+        return False
+    scope = level.rpartition(".")[0]
+    before = [f"{scope}.{name}" if scope else name for name, _ in spec_of(flow, level).run_after]
+    return any(name in again or _is_behind(flow, name, again) for name in before)
+
+
+def _is_behind(flow: FlowSpec, key: str, again: set[str]) -> bool:
+    scope = key.rpartition(".")[0]
+    before = [f"{scope}.{name}" if scope else name for name, _ in spec_of(flow, key).run_after]
+    return any(name in again or _is_behind(flow, name, again) for name in before)
