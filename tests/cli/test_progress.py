@@ -51,6 +51,17 @@ def _completed(key: str) -> Told:
 LOOP: Sequence[Told] = (_started("load"), _completed("load"), ("step.started", "each", {"attempt": 1, "iterations": 3}))
 
 
+def test_a_suspension_is_told_until_it_is_over() -> None:
+    suspended: Told = ("run.suspended", None, {"reason": "the bank is closed"})
+    parked: Told = ("step.suspended", "load", {"attempt": 0})
+
+    progress = _progress(suspended, parked)
+
+    assert (progress.suspension, progress.top["load"].status) == ("the bank is closed", StepStatus.PENDING)
+    for end in ("run.resumed", "run.stop_requested"):
+        assert _progress(suspended, parked, (end, None, {})).suspension is None
+
+
 def test_loop_with_a_condition_tells_its_iteration_and_shows_what_runs_in_it() -> None:
     progress = RunProgress(
         FlowManifest(steps={"u": Until(until="@index() > 3", steps={"x": Step(type="First")}, delay=1)})

@@ -22,6 +22,12 @@ COMMANDS = {
     "cancel": "Stop a run.",
     "retry": "Run a failed step again.",
     "signal": "Send a signal to a run.",
+    "suspend": "Start no more steps of a run until it is resumed.",
+    "resume": "Go on with a suspended run.",
+    "complete": "End a step as Succeeded, by hand.",
+    "fail": "End a step as Failed, by hand.",
+    "skip": "End a step as Skipped, by hand.",
+    "run-now": "Let a step that waits for a time go on at once.",
     "schedules": "List schedules.",
     "schedule": "Show one schedule, pause it, change it, trigger it.",
     "backfill": "Start runs for ticks of the past.",
@@ -50,7 +56,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"floworch.cli.commands.{cmd_name}")
+        module = import_module(f"floworch.cli.commands.{cmd_name.replace('-', '_')}")
         return typer.main.get_command(module.app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -1,4 +1,4 @@
-"""The body of a trigger, or the payload of a signal, as it is typed."""
+"""The body of a trigger, the payload of a signal, or the output of a step, as it is typed."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ _STATUS = {
     "step.continued": StepStatus.RUNNING,
     "step.pending": StepStatus.PENDING,
     "step.child_started": StepStatus.PENDING,
+    "step.suspended": StepStatus.PENDING,
     "step.attempt_failed": StepStatus.PENDING,
     "step.completed": StepStatus.SUCCEEDED,
     "step.failed": StepStatus.FAILED,
@@ -64,6 +65,8 @@ class RunProgress:
         self._final: defaultdict[str, set[str]] = defaultdict(set)
         self.status = RunStatus.RUNNING
         self.stop_reason: str | None = None
+        self.suspension: str | None = None
+        """Why the run is suspended, while it is."""
         self.top = {key: StepProgress(key, step.type) for key, step in manifest.steps.items()}
         self.inner: dict[str, StepProgress] = {}
 
@@ -80,11 +83,17 @@ class RunProgress:
         """Take the next event of the history into account."""
         if event.step_key is not None:
             self._apply_to_step(event, event.step_key)
+        elif event.type == "run.suspended":
+            self.suspension = event.data.get("reason") or "by hand"
+        elif event.type == "run.resumed":
+            self.suspension = None
         elif event.type == "run.completed":
+            self.suspension = None
             self.status = RunStatus(event.data["status"])
         elif event.type == "run.reopened":
             self.status = RunStatus.RUNNING
         elif event.type == "run.stop_requested":
+            self.suspension = None
             self.stop_reason = event.data.get("reason") or str(event.data.get("kind"))
 
     def _apply_to_step(self, event: HistoryEvent, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -49,6 +49,7 @@ def runs(
         str | None,
         typer.Option("--parent", "-p", metavar="RUN", help="Only runs that steps of this run have started."),
     ] = None,
+    suspended: Annotated[bool, typer.Option("--suspended", help="Only suspended runs.")] = False,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="1..1000", min=1, max=1000, help="Most runs to print.")
     ] = 20,
@@ -60,26 +61,27 @@ def runs(
     debug: Debug = False,
 ) -> None:
     """List runs, newest first."""
-    page = asyncio.run(_page(target, flow, status, parent, limit, cursor))
+    page = asyncio.run(
+        _page(
+            target,
+            cursor,
+            flow=flow,
+            status=status or None,
+            parent=parent,
+            suspended=True if suspended else None,
+            limit=limit,
+        )
+    )
     if as_json:
         print_json({"runs": [run_document(run) for run in page.runs], "nextCursor": page.next_cursor})
     else:
         _print(stdout_console(), page)
 
 
-async def _page(
-    target: str,
-    flow: str | None,
-    status: list[RunStatus] | None,
-    parent: str | None,
-    limit: int,
-    cursor: str | None,
-) -> RunPage:
+async def _page(target: str, cursor: str | None, **wanted: Any) -> RunPage:
     async with opened_for_questions(target) as orchestrator:
         try:
-            return await orchestrator.list_runs(
-                flow=flow, status=status or None, parent=parent, limit=limit, cursor=cursor
-            )
+            return await orchestrator.list_runs(cursor=cursor, **wanted)
         except ValueError:
             raise typer.BadParameter(
                 f"{cursor!r} is not a cursor. Copy it from the end of an earlier list.", param_hint="--cursor"
@@ -105,4 +107,7 @@ def _print(console: Console, page: RunPage) -> None:
 def _cells(run: RunRecord, now: datetime) -> list[str | Text]:
     took = duration_words((run.ended_at or now) - run.started_at)
     started = local_day_and_time(run.started_at)
-    return [str(run.id), run.flow_name, status_text(run.status), run.trigger_key, started, took]
+    status = status_text(run.status)
+    if run.suspended_at is not None:
+        status.append(" (suspended)", "yellow")
+    return [str(run.id), run.flow_name, status, run.trigger_key, started, took]

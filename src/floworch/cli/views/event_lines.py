@@ -19,6 +19,7 @@ _STYLES = {
     "step.attempt_failed": "yellow",
     "step.pending": "yellow",
     "step.child_started": "yellow",
+    "step.suspended": "yellow",
     "step.lost": "yellow",
     "step.skipped": "bright_black",
     "step.ready": "bright_black",
@@ -50,6 +51,14 @@ def _words(event: HistoryEvent) -> str:
             return f"is being stopped ({data.get('kind')}){_because(data.get('reason'))}"
         case "run.migrated":
             return f"goes on by version {data.get('version')} ({str(data.get('new')):.12})"
+        case "run.suspended":
+            return f"is suspended{_because(data.get('reason'))}"
+        case "step.suspended":
+            return "waits for the run to be resumed"
+        case "step.run_now":
+            return "waits no longer"
+        case "step.completed" if "by_hand" in data:
+            return f"succeeded, by hand{_because(data.get('reason'))}"
         case "step.started" if "iterations" in data:
             return f"started, {plural(data['iterations'], 'iteration')}"
         case "step.started" if "branch" in data:

@@ -67,8 +67,15 @@ def _optional_facts(run: RunRecord, error: str | None) -> Iterator[tuple[str, st
         yield "rerun of", str(run.source_run_id)
     if run.stop_kind and not run.status.is_final:
         yield "stopping", f"{run.stop_kind} {run.stop_reason or ''}".strip()
+    if run.suspended_at:
+        yield "suspended", _suspension(run, run.suspended_at)
     if error:
         yield "error", Text(error, "red")
+
+
+def _suspension(run: RunRecord, at: datetime) -> str:
+    by = f" by {run.suspended_by}" if run.suspended_by else ""
+    return f"{local_day_and_time(at)}{by}" + (f": {run.suspend_reason}" if run.suspend_reason else "")
 
 
 def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:

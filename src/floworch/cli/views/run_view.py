@@ -48,6 +48,7 @@ class RunView:
         return self._spinner
 
     def _footer(self) -> list[Text]:
-        stopping = self._progress.stop_reason
+        stopping, suspension = self._progress.stop_reason, self._progress.suspension
         lines = [f"being stopped: {stopping}"] if stopping else []
+        lines += [f"suspended: {suspension}"] if suspension else []
         return [Text(line, "yellow") for line in [*lines, self.notice] if line]
