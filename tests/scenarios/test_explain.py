@@ -180,7 +180,7 @@ async def test_why_a_condition_was_false(start: Start) -> None:
 
     assert reason.code is ReasonCode.SKIPPED_BY_CONDITION
     assert "3 > 5" in reason.sentence
-    assert reason.details["conditions"][0]["result"] is False  # type: ignore[index,call-overload]
+    assert reason.details["conditions"][0]["result"] is False
 
 
 async def test_what_is_not_there_is_refused(start: Start) -> None:

@@ -19,6 +19,7 @@ from floworch.core.machine.transition import Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.errors import InvalidTransition
+from tests.simulation.explanations import check_explanations
 from tests.simulation.laws import check_beginnings, check_history, check_state
 from tests.simulation.ledger import Conflict, Ledger
 from tests.simulation.plain import frozen, plain
@@ -28,6 +29,8 @@ __all__ = ["START", "Desk"]
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 _SHORT_HISTORY = 60
+_EXPLAINED = 3
+"""Every third moment: explaining every step costs more than all that is decided."""
 
 _Payloads: TypeAlias = dict[PayloadRef, Payload | None]
 _RunRow: TypeAlias = tuple[RunStatus, datetime | None, StopRequest | None, datetime | None]
@@ -154,6 +157,8 @@ class Desk:
         check_state(self.state if knows_all else self.loaded(), self.ledger)
         if len(self.ledger.facts) < _SHORT_HISTORY:
             check_history(self.state, self.ledger)
+            if len(self.transitions) % _EXPLAINED == 0 or transition.ended:
+                check_explanations(self.loaded(), self.ledger, self.now)
         return begun
 
     def _check_lists(self, transition: Transition, before: dict[str, StepState], offer: ClaimOffer | None) -> None:

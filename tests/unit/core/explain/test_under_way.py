@@ -20,7 +20,7 @@ def work(*after: str, **more: object) -> Step:
 
 def wait_for(*names: str, **more: object) -> Step:
     named = {"signalName": names[0]} if len(names) == 1 else {"signalNames": list(names)}
-    return Step(type="WaitForSignal", inputs={**named, **more})  # type: ignore[arg-type]
+    return Step(type="WaitForSignal", inputs={**named, **more})
 
 
 # -- ready
