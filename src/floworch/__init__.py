@@ -21,6 +21,7 @@ from floworch.core.model.manifest import (
     RunAfter,
     Scope,
     Step,
+    StepDefaults,
     Until,
     WebhookTrigger,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "SignalStatus",
     "Step",
     "StepContext",
+    "StepDefaults",
     "StepError",
     "StepNotFound",
     "StepRecord",

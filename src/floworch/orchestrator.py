@@ -171,8 +171,12 @@ class FlowOrchestrator(RunControl):
         status: RunStatus | Sequence[RunStatus] | None = None,
         started_from: datetime | None = None,
         started_before: datetime | None = None,
+        ended_from: datetime | None = None,
+        ended_before: datetime | None = None,
         parent: UUID | str | None = None,
         suspended: bool | None = None,
+        tags: Mapping[str, str] | None = None,
+        error: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> RunPage:
@@ -180,6 +184,10 @@ class FlowOrchestrator(RunControl):
 
         ``parent`` is the id of a run: only those that its steps have started. ``suspended``: only those that are, or
         only those that are not.
+
+        Of ``tags`` all must hold. ``error`` is
+        text in the message or the type of the error of a step that has failed, in capitals or not; no index helps to
+        find it, nor the time of an end, so ask for a flow, a status, a tag or a span of starts as well.
         """
         statuses = [status] if isinstance(status, RunStatus) else status
         where = RunFilter(
@@ -189,6 +197,10 @@ class FlowOrchestrator(RunControl):
             started_before=started_before,
             parent_run_id=None if parent is None else checked_run_id(parent),
             suspended=suspended,
+            ended_from=ended_from,
+            ended_before=ended_before,
+            tags=dict(tags or {}),
+            error=error or None,
         )
         return await self._store.list_runs(where, limit, cursor)
 

@@ -41,6 +41,37 @@ def test_the_list_can_be_filtered_and_continued() -> None:
     assert rest["nextCursor"] is None
 
 
+def test_runs_are_found_by_their_tags_and_errors() -> None:
+    first, second = _run("Orders", "--tag", "tenant=acme", "-t", "batch=a=7"), _run("Fails", "--tag", "tenant=acme")
+    _run("Orders")
+
+    by_tag = call("runs", SHARED, "--tag", "tenant=acme", "--json").document
+    by_both = call("runs", SHARED, "--tag", "tenant=acme", "--tag", "batch=a=7", "--json").document
+    by_error = call("runs", SHARED, "--error", "HAS NO PRICE", "--json").document
+
+    assert [run["id"] for run in by_tag["runs"]] == [second, first]
+    assert [(run["id"], run["tags"]) for run in by_both["runs"]] == [(first, {"tenant": "acme", "batch": "a=7"})]
+    assert [run["id"] for run in by_error["runs"]] == [second]
+
+
+def test_tags_are_shown_where_there_are_some() -> None:
+    bare = _run("Orders")
+    assert "tags" not in call("runs", SHARED).out
+    assert "tags" not in call("show", SHARED, bare).out
+
+    run_id = _run("Orders", "--tag", "tenant=acme")
+
+    assert "tenant=acme" in call("runs", SHARED).out
+    assert "tenant=acme" in call("show", SHARED, run_id).out
+
+
+def test_a_tag_without_a_value_is_refused() -> None:
+    answer = call("runs", SHARED, "--tag", "tenant")
+
+    assert answer.code == 2
+    assert "NAME=VALUE" in answer.err
+
+
 def test_a_table_shows_each_run_on_one_line() -> None:
     run_id = _run("Orders")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from floworch.cli.logs import LOG_LEVELS, LogLevel, configure_logs
 from floworch.cli.opening import is_shared, opened, require_shared
 from floworch.cli.parameters import Debug, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.screen import stderr_console, stdout_console
+from floworch.cli.tags import TagOptions, read_tags
 from floworch.cli.targets import load_target
 from floworch.cli.views.run_text import outcome_line
 from floworch.cli.views.step_rows import record_rows
@@ -54,6 +56,7 @@ def run(
         float | None,
         typer.Option("--timeout", metavar="SECONDS", help="Time that the run may take; it ends as TimedOut."),
     ] = None,
+    tag: TagOptions = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Print the id of the run and exit; a worker runs it.")
     ] = False,
@@ -79,7 +82,7 @@ def run(
     orchestrator = loaded.orchestrator()
     if detach or no_work:
         require_shared(loaded, orchestrator)
-    request = _Request(target, flow, key, idempotency_key, timeout, as_json)
+    request = _Request(target, flow, key, idempotency_key, timeout, read_tags(tag), as_json)
     given = read_body(body, max_bytes=orchestrator.settings.max_payload_bytes)
     if detach:
         return asyncio.run(_detached(orchestrator, request, given))
@@ -93,6 +96,7 @@ class _Request:
     trigger_key: str
     idempotency_key: str | None
     timeout: float | None
+    tags: Mapping[str, str]
     as_json: bool
 
     async def trigger(self, orchestrator: FlowOrchestrator, body: object) -> RunHandle:
@@ -102,6 +106,7 @@ class _Request:
             trigger_key=self.trigger_key,
             idempotency_key=self.idempotency_key,
             timeout=self.timeout,
+            tags=self.tags,
         )
 
 

@@ -16,6 +16,7 @@ from floworch.cli.json_output import print_json
 from floworch.cli.opening import opened_for_questions
 from floworch.cli.parameters import Debug, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.screen import new_table, status_text, stderr_console, stdout_console
+from floworch.cli.tags import TagOptions, read_tags, tags_text
 from floworch.cli.words import duration_words, local_day_and_time
 from floworch.core.model.records import RunRecord
 from floworch.core.model.status import RunStatus
@@ -50,6 +51,11 @@ def runs(
         typer.Option("--parent", "-p", metavar="RUN", help="Only runs that steps of this run have started."),
     ] = None,
     suspended: Annotated[bool, typer.Option("--suspended", help="Only suspended runs.")] = False,
+    tag: TagOptions = None,
+    error: Annotated[
+        str | None,
+        typer.Option("--error", "-e", metavar="TEXT", help="Only runs with a failed step whose error says this."),
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="1..1000", min=1, max=1000, help="Most runs to print.")
     ] = 20,
@@ -69,6 +75,8 @@ def runs(
             status=status or None,
             parent=parent,
             suspended=True if suspended else None,
+            tags=read_tags(tag),
+            error=error,
             limit=limit,
         )
     )
@@ -96,9 +104,12 @@ def _print(console: Console, page: RunPage) -> None:
     for title in ("run", "flow", "status", "trigger", "started"):
         table.add_column(title, no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
+    has_tags = any(run.tags for run in page.runs)
+    if has_tags:
+        table.add_column("tags")
     now = datetime.now(UTC)
     for run in page.runs:
-        table.add_row(*_cells(run, now))
+        table.add_row(*_cells(run, now), *([tags_text(run.tags)] if has_tags else ()))
     console.print(table)
     if page.next_cursor:
         stderr_console().print(f"more with: --cursor {page.next_cursor}", style="bright_black")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from floworch.cli.json_output import json_text
 from floworch.cli.screen import status_text
+from floworch.cli.tags import tags_text
 from floworch.cli.words import duration_words, local_day_and_time
 from floworch.core.model.payload import Json
 from floworch.core.model.records import RunRecord, StepRecord
@@ -61,6 +62,8 @@ def _optional_facts(run: RunRecord, error: str | None) -> Iterator[tuple[str, st
         yield "deadline", local_day_and_time(run.deadline)
     if run.idempotency_key:
         yield "key", run.idempotency_key
+    if run.tags:
+        yield "tags", tags_text(run.tags)
     if run.parent_run_id:
         yield "started by", f"{run.parent_run_id}, step {run.parent_step_key}"
     if run.source_run_id:

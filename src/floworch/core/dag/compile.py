@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from floworch.core.model.manifest import (
     Compensation,
     FlowManifest,
     ForEach,
+    RetrySettings,
     Scope,
     Step,
     StepBase,
+    StepDefaults,
     Until,
 )
 from floworch.core.model.status import StepStatus
@@ -33,16 +36,26 @@ __all__ = ["compile_manifest"]
 Polling: TypeAlias = Collection[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What is known of all steps of the flow."""
+
+    polling: Polling
+    default_retry: RetryPolicy | None
+    default_timeout_seconds: float | None
+
+
 def compile_manifest(
     flow_id: UUID, flow_name: str, version: str, manifest: FlowManifest, polling: Polling = frozenset()
 ) -> FlowPlan:
     """Compile all expressions and edges of a manifest that was validated when its flow was registered.
 
-    Of a step's settings only its own are in the plan, not the defaults of its handler. ``polling`` are the casefolded
+    Of a step's settings only its own and the flow's are in the plan, not its handler's. ``polling`` are the casefolded
     step types whose handlers poll.
     Raises :class:`~floworch.errors.ExpressionError` and ``KeyError`` for a manifest that was not validated.
     """
-    root = _scope(manifest.steps, "", polling)
+    defaults = manifest.defaults or StepDefaults()
+    root = _scope(manifest.steps, "", _Flow(polling, _policy(defaults.retry), defaults.timeout))
     return FlowPlan(
         flow_id=flow_id,
         flow_name=flow_name,
@@ -58,9 +71,9 @@ def compile_manifest(
     )
 
 
-def _scope(steps: Mapping[str, AnyStep], path: str, polling: Polling) -> ScopePlan:
+def _scope(steps: Mapping[str, AnyStep], path: str, flow: _Flow) -> ScopePlan:
     dependents = _dependents(steps)
-    return _scope_of({key: _step(key, step, path, tuple(dependents[key]), polling) for key, step in steps.items()})
+    return _scope_of({key: _step(key, step, path, tuple(dependents[key]), flow) for key, step in steps.items()})
 
 
 def _scope_of(plans: Mapping[str, StepPlan]) -> ScopePlan:
@@ -94,10 +107,10 @@ def _dependents(steps: Mapping[str, AnyStep]) -> dict[str, list[str]]:
     return dependents
 
 
-def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...], polling: Polling) -> StepPlan:
+def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...], flow: _Flow) -> StepPlan:
     path = f"{scope_path}.{key}" if scope_path else key
     plain = step if isinstance(step, Step) else None
-    inputs, poll = _inputs(plain, polling)
+    inputs, poll = _inputs(plain, flow)
     return StepPlan(
         key=key,
         path=path,
@@ -106,10 +119,12 @@ def _step(key: str, step: AnyStep, scope_path: str, dependents: tuple[str, ...],
         conditions=_conditions(step),
         dependents=dependents,
         inputs=inputs,
-        retry=RetryPolicy(**plain.retry.policy_fields()) if plain and plain.retry else None,
+        retry=_policy(plain.retry) if plain else None,
         timeout_seconds=plain.timeout if plain else None,
+        default_retry=flow.default_retry,
+        default_timeout_seconds=flow.default_timeout_seconds,
         lease_seconds=plain.lease_seconds if plain else None,
-        block=_block(step, path, polling) if isinstance(step, Block) else None,
+        block=_block(step, path, flow) if isinstance(step, Block) else None,
         wait=compile_wait(plain.type, plain.inputs) if plain else None,
         poll=poll,
     )
@@ -119,9 +134,9 @@ def _row_type(step: Step | Compensation) -> str:
     return child_type(str(child_reference(step.inputs))) if is_run_flow(step.type) else step.type
 
 
-def _inputs(step: Step | Compensation | None, polling: Polling) -> tuple[Template, PollPlan | None]:
+def _inputs(step: Step | Compensation | None, flow: _Flow) -> tuple[Template, PollPlan | None]:
     """What the handler gets, and how what it gives back is judged."""
-    if step is None or step.type.casefold() not in polling:
+    if step is None or step.type.casefold() not in flow.polling:
         return compile_template(step.inputs if step else {}), None
     settings, inputs = split_poll_inputs(step.inputs)
     return compile_template(inputs), compile_poll(settings)
@@ -132,24 +147,24 @@ def _conditions(step: StepBase) -> tuple[Condition, ...]:
     return tuple(compile_condition(source) for source in sources if source)
 
 
-def _block(step: Block, path: str, polling: Polling) -> BlockPlan:
+def _block(step: Block, path: str, flow: _Flow) -> BlockPlan:
     match step:
         case ForEach():
             source = compile_template(step.for_each)
-            return LoopPlan(source, step.concurrency_limit, _scope(step.steps, path, polling), step.on_item_failure)
+            return LoopPlan(source, step.concurrency_limit, _scope(step.steps, path, flow), step.on_item_failure)
         case Until():
             condition = compile_condition(step.until)
-            return UntilPlan(condition, step.max_iterations, step.delay, _scope(step.steps, path, polling))
+            return UntilPlan(condition, step.max_iterations, step.delay, _scope(step.steps, path, flow))
         case Scope():
-            return _group(step, path, polling)
+            return _group(step, path, flow)
         case _:
             raise TypeError(f"no block: {step!r}")
 
 
-def _group(step: Scope, path: str, polling: Polling) -> GroupPlan:
-    branches = {name: _scope(steps, path, polling) for name, steps in step.branches().items()}
+def _group(step: Scope, path: str, flow: _Flow) -> GroupPlan:
+    branches = {name: _scope(steps, path, flow) for name, steps in step.branches().items()}
     undoing = {
-        key: _compensation(key, inner.compensate, path, polling)
+        key: _compensation(key, inner.compensate, path, flow)
         for key, inner in step.steps.items()
         if isinstance(inner, Step) and inner.compensate is not None
     }
@@ -159,8 +174,8 @@ def _group(step: Scope, path: str, polling: Polling) -> GroupPlan:
     return GroupPlan(branches, tuple(order))
 
 
-def _compensation(key: str, undoing: Compensation, path: str, polling: Polling) -> StepPlan:
-    inputs, poll = _inputs(undoing, polling)
+def _compensation(key: str, undoing: Compensation, path: str, flow: _Flow) -> StepPlan:
+    inputs, poll = _inputs(undoing, flow)
     return StepPlan(
         key=key,
         path=f"{path}.{key}",
@@ -169,9 +184,15 @@ def _compensation(key: str, undoing: Compensation, path: str, polling: Polling) 
         conditions=(),
         dependents=(),
         inputs=inputs,
-        retry=RetryPolicy(**undoing.retry.policy_fields()) if undoing.retry else None,
+        retry=_policy(undoing.retry),
         timeout_seconds=undoing.timeout,
+        default_retry=flow.default_retry,
+        default_timeout_seconds=flow.default_timeout_seconds,
         lease_seconds=undoing.lease_seconds,
         wait=compile_wait(undoing.type, undoing.inputs),
         poll=poll,
     )
+
+
+def _policy(settings: RetrySettings | None) -> RetryPolicy | None:
+    return RetryPolicy(**settings.policy_fields()) if settings else None

@@ -38,6 +38,9 @@ class StepPlan:
     inputs: Template
     retry: RetryPolicy | None = None
     timeout_seconds: float | None = None
+    default_retry: RetryPolicy | None = None
+    """The flow's, for where neither the step nor its handler has one; so is :attr:`default_timeout_seconds`."""
+    default_timeout_seconds: float | None = None
     lease_seconds: float | None = None
     block: BlockPlan | None = None
     wait: WaitPlan | None = None

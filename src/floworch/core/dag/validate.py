@@ -68,6 +68,7 @@ def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[F
     yield from schedules.timed_triggers(manifest)
     yield from flows.bad_slugs(manifest)
     yield from settings.run_deadline(manifest)
+    yield from settings.defaults(manifest)
     yield from start_values.tags(manifest)
     yield from limits.flow_limits(manifest)
     scopes = scopes_of(manifest)

@@ -251,6 +251,7 @@ class _Attempt:
             inputs,
             timeout=self._plan.timeout_seconds
             or self._handler.timeout_seconds
+            or self._plan.default_timeout_seconds
             or self._settings.default_timeout_seconds,
             threads=executor._threads,
             processes=executor._processes,
@@ -338,7 +339,7 @@ class _Attempt:
 
     def _retry_after(self, outcome: Failed, *, is_excused: bool) -> timedelta | None:
         """What the retry policy says; and when it gives up on what is no fault of the handler, a few more attempts."""
-        policy = self._plan.retry or self._handler.retry or self._settings.default_retry
+        policy = self._plan.retry or self._handler.retry or self._plan.default_retry or self._settings.default_retry
         failures = self._state.failures if self._state else 0
         chance = self._executor._chance.random()
         delay = next_delay(policy, failures + 1, outcome.error, outcome.exception_types, chance)

@@ -102,7 +102,8 @@ def _fail(draft: Draft, command: ChildEnded, state: StepState, inputs: Payload |
     key, plan = command.step_key, draft.plan_of(command.step_key)
     error = _error(command, state.progress)
     state = state._replace(failures=state.failures + 1, reason=error.message, ended_at=draft.now)
-    delay = next_delay(plan.retry or command.default_retry, state.failures, error, (), command.chance)
+    policy = plan.retry or plan.default_retry or command.default_retry
+    delay = next_delay(policy, state.failures, error, (), command.chance)
     if delay is None:
         draft.finish(key, state._replace(status=StepStatus.FAILED), step_type=plan.type, inputs=inputs, error=error)
         draft.add_payload(PayloadRef(PayloadKind.ERROR, key), Payload.of(error.to_json()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError, model_serializer
 
+from floworch.core.model.defaults import StepDefaults
 from floworch.core.model.limits import Limit, Rate
 from floworch.core.model.loading import check_size, parse_json, parse_manifest_text
 from floworch.core.model.payload import Json, Payload
@@ -64,6 +65,7 @@ __all__ = [
     "Scope",
     "Step",
     "StepBase",
+    "StepDefaults",
     "TimedTrigger",
     "Trigger",
     "TriggerBase",
@@ -84,6 +86,8 @@ class FlowManifest(WireModel):
     """Seconds after its start at which a run is stopped and ends as TimedOut."""
     tags: dict[str, JsonValue] | None = None
     """Tag of every run → its value: a literal, or an expression over what has started the run. Null leaves it out."""
+    defaults: StepDefaults | None = None
+    """Retry policy and time limit of steps where neither they nor their handlers say anything."""
     limit: Limit | None = None
     """How many steps of all runs of the flow may run at once, and how often they may start."""
     concurrency_key: ExpressionText | None = None
@@ -101,6 +105,7 @@ class FlowManifest(WireModel):
             triggers: Mapping[str, Trigger] | None = None,
             timeout_seconds: float | None = None,
             tags: Mapping[str, Any] | None = None,
+            defaults: StepDefaults | Mapping[str, Any] | None = None,
             limit: Limit | None = None,
             concurrency_key: Any = None,
             key_limit: Limit | None = None,

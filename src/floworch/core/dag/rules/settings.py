@@ -21,7 +21,7 @@ from floworch.core.model.manifest import (
 from floworch.core.model.spelling import did_you_mean
 from floworch.core.policy.retry import RetryPolicy
 
-__all__ = ["MAX_SECONDS", "durations", "limits", "retries", "run_deadline", "step_types"]
+__all__ = ["MAX_SECONDS", "defaults", "durations", "limits", "retries", "run_deadline", "step_types"]
 
 MAX_SECONDS = 100 * 365 * 24 * 3600
 _LISTED_TYPES = 8
@@ -84,6 +84,13 @@ def _retry(location: str, retry: RetrySettings | None) -> Iterator[Finding]:
 def run_deadline(manifest: FlowManifest) -> Iterator[Finding]:
     """Time limit of the whole run."""
     yield from _duration("timeoutSeconds", manifest.timeout_seconds)
+
+
+def defaults(manifest: FlowManifest) -> Iterator[Finding]:
+    """What the flow says about its steps."""
+    if manifest.defaults is not None:
+        yield from _retry("defaults.retry", manifest.defaults.retry)
+        yield from _duration("defaults.timeoutSeconds", manifest.defaults.timeout)
 
 
 def _type_fault(word: str, known: KnownTypes) -> tuple[str, str] | None:
