@@ -185,9 +185,9 @@ class FlowOrchestrator(RunControl):
         ``parent`` is the id of a run: only those that its steps have started. ``suspended``: only those that are, or
         only those that are not.
 
-        Of ``tags`` all must hold. ``error`` is
-        text in the message or the type of the error of a step that has failed, in capitals or not; no index helps to
-        find it, nor the time of an end, so ask for a flow, a status, a tag or a span of starts as well.
+        Of ``tags`` all must hold. ``error`` is text in the message or the type of the error of a step that has failed,
+        in capitals or not; no index helps to find it, nor the time of an end, so ask for a flow, a status, a tag or a
+        span of starts as well.
         """
         statuses = [status] if isinstance(status, RunStatus) else status
         where = RunFilter(
