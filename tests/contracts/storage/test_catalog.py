@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import Storage
-from tests.contracts.storage.builders import START, StillClock, flow
+from tests.contracts.storage.builders import START, StillClock, advance, commit_advance, create, creation, flow
 
 
 async def test_a_new_store_has_no_flows(storage: Storage) -> None:
@@ -83,3 +86,37 @@ async def test_two_flows_may_share_a_manifest(storage: Storage) -> None:
 async def test_saving_no_flows_is_allowed(storage: Storage) -> None:
     await storage.save_flows([])
     assert await storage.list_flows() == []
+
+
+async def test_every_version_of_a_flow_is_listed_the_last_one_saved_last(storage: Storage, clock: StillClock) -> None:
+    first, second = flow(1, version="1"), flow(1, version="2")
+    await storage.save_flows([second, flow(2)])
+    await storage.save_flows([first])
+    later = clock.forward(60)
+    await storage.save_flows([second])
+    found = await storage.list_versions(frozenset({first.id}))
+    assert [(each.manifest_hash, each.version, each.first_seen, each.last_seen) for each in found] == [
+        (first.manifest_hash, "1", START, START),
+        (second.manifest_hash, "2", START, later),
+    ]
+
+
+async def test_a_manifest_that_comes_with_another_label_is_the_same_version(storage: Storage) -> None:
+    await storage.save_flows([flow(1, version="1", manifest="{}")])
+    await storage.save_flows([flow(1, version="1.1", manifest="{}")])
+    [found] = await storage.list_versions(frozenset({flow(1).id}))
+    assert found.version == "1.1"
+
+
+async def test_versions_count_their_runs_that_have_not_ended(storage: Storage) -> None:
+    saved = replace(flow(0), manifest_hash="hash-1")
+    await storage.save_flows([saved, flow(1)])
+    await create(storage, creation(1), creation(2), creation(3), creation(4, flow_id=flow(1).id))
+    await commit_advance(storage, advance(3, 1, status=RunStatus.FAILED, ended_at=START))
+    [found] = await storage.list_versions(frozenset({saved.id}))
+    assert found.live_runs == 2
+
+
+async def test_flows_that_were_never_saved_have_no_versions(storage: Storage) -> None:
+    assert await storage.list_versions(frozenset({flow(1).id})) == []
+    assert await storage.list_versions(frozenset()) == []

@@ -11,7 +11,7 @@ from uuid import UUID
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
-__all__ = ["FlowRecord", "HistoryEvent", "RunRecord", "StepError", "StepRecord"]
+__all__ = ["FlowRecord", "FlowVersion", "HistoryEvent", "RunRecord", "StepError", "StepRecord"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,21 @@ class FlowRecord:
     is_enabled: bool = True
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlowVersion:
+    """A manifest that a flow has, or has had."""
+
+    flow_id: UUID
+    manifest_hash: str
+    version: str
+    """The label that the flow had with it when it was last registered."""
+    first_seen: datetime
+    last_seen: datetime
+    """When a process has last started with it."""
+    live_runs: int
+    """Runs that go by it and have not ended."""
 
 
 @dataclass(frozen=True, slots=True)

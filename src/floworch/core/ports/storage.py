@@ -14,7 +14,7 @@ from uuid import UUID
 
 from floworch.core.machine.state import StepState
 from floworch.core.model.payload import Payload, PayloadRef
-from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.records import FlowRecord, FlowVersion, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.answers import (
@@ -110,6 +110,10 @@ class Storage(ScheduleStorage, LimitStorage, ABC):
     @abstractmethod
     async def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> bool:
         """Whether the flow exists. Takes effect for every trigger that commits later."""
+
+    @abstractmethod
+    async def list_versions(self, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
+        """Every manifest that these flows were ever saved with; by flow, and the one that was saved last comes last."""
 
     @abstractmethod
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:

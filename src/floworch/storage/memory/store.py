@@ -18,7 +18,7 @@ from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
-from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.records import FlowRecord, FlowVersion, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus, StepStatus
@@ -53,6 +53,7 @@ from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import RunRow, StepRow
 from floworch.storage.memory.schedules import Schedules
 from floworch.storage.memory.signals import SignalRows
+from floworch.storage.memory.versions import Versions
 
 __all__ = ["MemoryStorage"]
 
@@ -67,6 +68,7 @@ class MemoryStorage(KeepsLimits, Storage):
         self._clock = clock or SystemClock()
         self._flows: dict[UUID, FlowRecord] = {}
         self._manifests: dict[str, str] = {}
+        self._versions = Versions()
         self._runs: dict[UUID, RunRow] = {}
         self._keys = Keys()
         self._active: dict[UUID, RunRow] = {}
@@ -95,6 +97,7 @@ class MemoryStorage(KeepsLimits, Storage):
         for flow in flows:
             known = self._flows.get(flow.id)
             self._manifests[flow.manifest_hash] = flow.manifest
+            self._versions.save(flow, now)
             self._flows[flow.id] = replace(
                 flow,
                 is_enabled=known.is_enabled if known else flow.is_enabled,
@@ -111,6 +114,9 @@ class MemoryStorage(KeepsLimits, Storage):
             return False
         self._flows[flow_id] = replace(flow, is_enabled=enabled, updated_at=self._clock.now())
         return True
+
+    async def list_versions(self, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
+        return self._versions.list(flow_ids, (run.facts for run in self._active.values()))
 
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
         return {key: self._manifests[key] for key in hashes if key in self._manifests}

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
-from floworch.core.model.records import FlowRecord
+from floworch.core.model.records import FlowRecord, FlowVersion
+from floworch.core.model.status import RunStatus
 from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.statements import Statements
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["list_flows", "load_manifests", "save_flows", "set_flow_enabled"]
+__all__ = ["list_flows", "list_versions", "load_manifests", "save_flows", "set_flow_enabled"]
 
 _HASHES_PER_QUERY = 500
 
@@ -35,6 +36,8 @@ def save_flows(
         [(str(f.id), f.name, f.version, f.manifest_hash, int(f.is_enabled), at, at) for f in in_order],
     )
     statements.change_flow.apply(connection, [(f.name, f.version, f.manifest_hash, at, str(f.id)) for f in in_order])
+    statements.insert_version.apply(connection, [(str(f.id), f.manifest_hash, f.version, at, at) for f in in_order])
+    statements.change_version.apply(connection, [(f.version, at, str(f.id), f.manifest_hash) for f in in_order])
 
 
 def list_flows(connection: Connection, tables: Tables) -> list[FlowRecord]:
@@ -58,6 +61,19 @@ def list_flows(connection: Connection, tables: Tables) -> list[FlowRecord]:
 def set_flow_enabled(connection: Connection, tables: Tables, flow_id: UUID, enabled: bool, now: datetime) -> bool:
     change = update(tables.flow).where(tables.flow.c.id == flow_id).values(is_enabled=int(enabled), updated_at=now)
     return connection.execute(change).rowcount == 1
+
+
+def list_versions(connection: Connection, tables: Tables, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
+    """See :meth:`Storage.list_versions <floworch.core.ports.storage.Storage.list_versions>`."""
+    run, version = tables.run.c, tables.flow_version.c
+    count = select(run.flow_id, run.manifest_hash, func.count()).where(
+        run.flow_id.in_(sorted(flow_ids)), run.status == RunStatus.RUNNING.value
+    )
+    live = {(row[0], row[1]): row[2] for row in connection.execute(count.group_by(run.flow_id, run.manifest_hash))}
+    wanted = select(version.flow_id, version.manifest_hash, version.version, version.first_seen, version.last_seen)
+    of_these = wanted.where(version.flow_id.in_(sorted(flow_ids)))
+    in_order = of_these.order_by(version.flow_id, version.last_seen, version.first_seen, version.manifest_hash)
+    return [FlowVersion(*row, live.get((row[0], row[1]), 0)) for row in connection.execute(in_order)]
 
 
 def load_manifests(connection: Connection, tables: Tables, hashes: Sequence[str]) -> dict[str, str]:

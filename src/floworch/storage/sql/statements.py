@@ -65,6 +65,8 @@ class Statements:
     insert_manifest: Statement
     insert_flow: Statement
     change_flow: Statement
+    insert_version: Statement
+    change_version: Statement
     delete_events: Statement
     delete_payloads: Statement
     delete_steps: Statement
@@ -201,6 +203,14 @@ def _of_the_rest(tables: Tables) -> dict[str, Insert | Update | Delete]:
             tables.flow,
             columns=("id", "name", "version", "manifest_hash", "is_enabled", "created_at", "updated_at"),
             skip_existing=True,
+        ),
+        "insert_version": Insert(
+            tables.flow_version,
+            columns=("flow_id", "manifest_hash", "version", "first_seen", "last_seen"),
+            skip_existing=True,
+        ),
+        "change_version": Update(
+            tables.flow_version, columns=("version", "last_seen"), match=(Match("flow_id"), Match("manifest_hash"))
         ),
         "change_flow": Update(
             tables.flow, columns=("name", "version", "manifest_hash", "updated_at"), match=(Match("id"),)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from floworch.core.machine.state import StepState
 from floworch.core.model.limits import Limit
 from floworch.core.model.payload import Payload, PayloadRef
-from floworch.core.model.records import FlowRecord, HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.records import FlowRecord, FlowVersion, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
@@ -210,6 +210,9 @@ class SqlStorage(Storage):
     async def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> bool:
         now = self._clock.now()
         return await self._write(lambda c: catalog.set_flow_enabled(c, self._tables, flow_id, enabled, now))
+
+    async def list_versions(self, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
+        return await self._read(lambda c: catalog.list_versions(c, self._tables, flow_ids))
 
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
         return await self._read(lambda c: catalog.load_manifests(c, self._tables, hashes))

@@ -31,6 +31,7 @@ class Tables:
     metadata: MetaData
     migration: Table
     flow: Table
+    flow_version: Table
     manifest: Table
     run: Table
     run_tag: Table
@@ -52,6 +53,7 @@ def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
         metadata=metadata,
         migration=_migration(metadata, prefix),
         flow=_flow(metadata, prefix),
+        flow_version=_flow_version(metadata, prefix),
         manifest=_manifest(metadata, prefix),
         run=_run(metadata, prefix),
         run_tag=_run_tag(metadata, prefix),
@@ -88,6 +90,19 @@ def _flow(metadata: MetaData, prefix: str) -> Table:
         Column("is_enabled", SmallInteger, nullable=False),
         Column("created_at", Instant, nullable=False),
         Column("updated_at", Instant, nullable=False),
+    )
+
+
+def _flow_version(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}flow_version",
+        metadata,
+        Column("flow_id", Id, primary_key=True),
+        Column("manifest_hash", Word(64), primary_key=True),
+        Column("version", Word(200), nullable=False),
+        Column("first_seen", Instant, nullable=False),
+        Column("last_seen", Instant, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 

@@ -133,6 +133,18 @@ SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
 FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[4]', p4 SMALLINT '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 DATETIMEOFFSET(6) '$[7]') AS v
 WHERE NOT EXISTS (SELECT 1 FROM [floworch].[flow] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[id] = v.p0);
 
+-- bulk: insert_version
+INSERT INTO [floworch].[flow_version] ([flow_id], [manifest_hash], [version], [first_seen], [last_seen])
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4
+FROM OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[2]', p2 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[3]', p3 DATETIMEOFFSET(6) '$[4]', p4 DATETIMEOFFSET(6) '$[5]') AS v
+WHERE NOT EXISTS (SELECT 1 FROM [floworch].[flow_version] AS x WITH (UPDLOCK, HOLDLOCK) WHERE x.[flow_id] = v.p0 AND x.[manifest_hash] = v.p1);
+
+-- bulk: change_version
+UPDATE t
+SET [version] = v.p0, [last_seen] = v.p1
+FROM [floworch].[flow_version] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[4]') AS v
+WHERE t.[flow_id] = v.p2 AND t.[manifest_hash] = v.p3;
+
 -- bulk: change_flow
 UPDATE t
 SET [name] = v.p0, [version] = v.p1, [manifest_hash] = v.p2, [updated_at] = v.p3

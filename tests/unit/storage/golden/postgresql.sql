@@ -135,6 +135,18 @@ SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, place)
 ON CONFLICT DO NOTHING;
 
+-- bulk: insert_version
+INSERT INTO "floworch"."flow_version" ("flow_id", "manifest_hash", "version", "first_seen", "last_seen")
+SELECT v.p0, v.p1, v.p2, v.p3, v.p4
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, place)
+ON CONFLICT DO NOTHING;
+
+-- bulk: change_version
+UPDATE "floworch"."flow_version" AS t
+SET "version" = v.p0, "last_seen" = v.p1
+FROM unnest(%s::text[], %s::timestamptz[], %s::uuid[], %s::text[]) WITH ORDINALITY AS v (p0, p1, p2, p3, place)
+WHERE t."flow_id" = v.p2 AND t."manifest_hash" = v.p3;
+
 -- bulk: change_flow
 UPDATE "floworch"."flow" AS t
 SET "name" = v.p0, "version" = v.p1, "manifest_hash" = v.p2, "updated_at" = v.p3

@@ -116,6 +116,16 @@ SELECT * FROM (VALUES (?, ?)) AS v WHERE v.column1 IS NOT NULL;
 INSERT OR IGNORE INTO floworch_flow ("id", "name", "version", "manifest_hash", "is_enabled", "created_at", "updated_at")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
 
+-- bulk: insert_version
+INSERT OR IGNORE INTO floworch_flow_version ("flow_id", "manifest_hash", "version", "first_seen", "last_seen")
+SELECT * FROM (VALUES (?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;
+
+-- bulk: change_version
+UPDATE floworch_flow_version AS t
+SET "version" = v.column1, "last_seen" = v.column2
+FROM (VALUES (?, ?, ?, ?)) AS v
+WHERE t."flow_id" = v.column3 AND t."manifest_hash" = v.column4;
+
 -- bulk: change_flow
 UPDATE floworch_flow AS t
 SET "name" = v.column1, "version" = v.column2, "manifest_hash" = v.column3, "updated_at" = v.column4

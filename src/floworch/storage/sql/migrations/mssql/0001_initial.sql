@@ -21,6 +21,15 @@ CREATE TABLE [{schema}].flow (
     PRIMARY KEY (id)
 );
 
+CREATE TABLE [{schema}].flow_version (
+    flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    manifest_hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    version NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    first_seen DATETIMEOFFSET(6) NOT NULL,
+    last_seen DATETIMEOFFSET(6) NOT NULL,
+    PRIMARY KEY (flow_id, manifest_hash)
+);
+
 CREATE TABLE [{schema}].idempotency_key (
     flow_id CHAR(36) COLLATE Latin1_General_100_BIN2 NOT NULL,
     [key] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL,

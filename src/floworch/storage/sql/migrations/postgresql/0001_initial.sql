@@ -21,6 +21,15 @@ CREATE TABLE "{schema}".flow (
     PRIMARY KEY (id)
 );
 
+CREATE TABLE "{schema}".flow_version (
+    flow_id UUID NOT NULL,
+    manifest_hash TEXT COLLATE "C" NOT NULL,
+    version TEXT COLLATE "C" NOT NULL,
+    first_seen TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (flow_id, manifest_hash)
+);
+
 CREATE TABLE "{schema}".idempotency_key (
     flow_id UUID NOT NULL,
     key TEXT COLLATE "C" NOT NULL,

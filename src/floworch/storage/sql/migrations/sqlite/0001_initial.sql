@@ -18,6 +18,16 @@ CREATE TABLE floworch_flow (
     PRIMARY KEY (id)
 );
 
+CREATE TABLE floworch_flow_version (
+    flow_id CHAR(36) NOT NULL,
+    manifest_hash TEXT NOT NULL,
+    version TEXT NOT NULL,
+    first_seen BIGINT NOT NULL,
+    last_seen BIGINT NOT NULL,
+    PRIMARY KEY (flow_id, manifest_hash)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE floworch_idempotency_key (
     flow_id CHAR(36) NOT NULL,
     "key" TEXT NOT NULL,
