@@ -15,6 +15,8 @@ from floworch.core.handlers.builtin import BUILTIN_HANDLERS
 from floworch.core.handlers.registry import HandlerRegistry
 from floworch.core.handlers.services import Services
 from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow, manifest_of
+from floworch.core.model.limits import Limit, Rate, make_limit
+from floworch.core.model.spelling import did_you_mean
 from floworch.core.model.steps import FOR_EACH, SCOPE, UNTIL
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.runtime import Runtime
@@ -42,6 +44,7 @@ class FlowOrchestratorBuilder:
         self._services = Services()
         self._clock: Clock = SystemClock()
         self._settings: dict[str, Any] = {}
+        self._limits: dict[str, Limit] = {}
 
     # -- storage
 
@@ -128,6 +131,14 @@ class FlowOrchestratorBuilder:
         self._services.add(service, factory)
         return self
 
+    def limit(
+        self, step_type: str, *, concurrency: int | None = None, rate: Rate | None = None
+    ) -> FlowOrchestratorBuilder:
+        """Let at most ``concurrency`` attempts of steps of this type run at once, in all processes together, or start
+        them at that rate. Wins over what the type's handler says. Raises ConfigurationError."""
+        self._limits[step_type] = make_limit(concurrency, rate)
+        return self
+
     def configure(self, **settings: Any) -> FlowOrchestratorBuilder:
         """Set fields of :class:`~floworch.core.engine.settings.EngineSettings`, such as ``lease_seconds=60``."""
         self._settings.update(settings)
@@ -165,6 +176,7 @@ class FlowOrchestratorBuilder:
             raise ConfigurationError("no runtime was chosen; call use_asyncio_runtime()")
         if problems := self.problems():
             raise FlowValidationError(problems)
+        self._check_limits()
         settings = EngineSettings.from_fields(self._settings)
         flows = [_ready(flow) for flow in self._flows]
         store = self._storage(self._clock)
@@ -176,8 +188,16 @@ class FlowOrchestratorBuilder:
             services=self._services,
             clock=self._clock,
             settings=settings,
+            limits=self._limits,
         )
         return self._make(engine=engine, store=store, flows=flows, clock=self._clock)
+
+    def _check_limits(self) -> None:
+        types = {step_type.casefold() for step_type in self._handlers.types}
+        for step_type in self._limits:
+            if step_type.casefold() not in types:
+                hint = did_you_mean(step_type, self._handlers.types)
+                raise ConfigurationError(f"limit() names the step type {step_type!r}, which has no handler.{hint}")
 
 
 def _ready(flow: FlowLike) -> FlowDefinition:

@@ -31,6 +31,7 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import RunFilter, RunPage, Storage
 from floworch.errors import ConfigurationError, FlowNotFound, NotFound, RunNotFound
 from floworch.handle import RunHandle
+from floworch.limits import Limits
 from floworch.results import RunResult, add_steps, read_run, result_keys
 from floworch.schedules import Schedules
 from floworch.sync import SyncOrchestrator
@@ -60,6 +61,8 @@ class FlowOrchestrator(RunControl):
         self._clock = clock
         self.schedules = Schedules(self, engine, store, clock)
         """What the clock starts: questions about it, changes, backfills."""
+        self.limits = Limits(self, engine, store)
+        """How many steps may run at once, and how often they may start."""
         self._is_started = False
         self._sync: SyncOrchestrator | None = None
 

@@ -20,6 +20,7 @@ from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
 from floworch.errors import ConfigurationError
 from floworch.results import RunResult
+from floworch.sync_limits import SyncLimits
 from floworch.sync_schedules import SyncSchedules
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ class SyncOrchestrator:
 
     def delete_runs_before(self, before: datetime | timedelta, **arguments: Any) -> int:
         return self._call(self._orchestrator.delete_runs_before(before, **arguments))
+
+    @property
+    def limits(self) -> SyncLimits:
+        """See :class:`floworch.limits.Limits`."""
+        return SyncLimits(self._call, self._orchestrator.limits)
 
     @property
     def schedules(self) -> SyncSchedules:

@@ -227,7 +227,7 @@ class Player:
 
     def _claim_by_command(self, key: str) -> None:
         command = ClaimStep(key, self.ledger.rows[key].attempt)
-        self.desk.send(command, ClaimOffer("worker-0", 1, 30.0, lambda step_type: True))
+        self.desk.send(command, ClaimOffer("worker-0", 1, 30.0, lambda step_type, facts: True))
         self.desk.expect_refusal(command)
 
     def run(self, key: str) -> None:
@@ -416,7 +416,7 @@ class Player:
         if limit == 0:
             return None
         accepts = self._pick(4) != 3
-        return ClaimOffer("worker-0", limit, 30.0, lambda step_type: accepts)
+        return ClaimOffer("worker-0", limit, 30.0, lambda step_type, facts: accepts)
 
     def _pick(self, count: int) -> int:
         return self.choices.pop() % count if self.choices else 0

@@ -109,9 +109,13 @@ def creation(
     source: UUID | None = None,
     priority: int = 0,
     parent: ParentStep | None = None,
+    concurrency_key: str | None = None,
     **changes: Any,
 ) -> Creation:
-    facts = RunFacts(run_id(number), flow_id, "hash-1", "manual", started_at, source, key, priority, parent)
+    facts = RunFacts(
+        *(run_id(number), flow_id, "hash-1", "manual", started_at, source, key, priority, parent),
+        concurrency_key=concurrency_key,
+    )
     values: dict[str, Any] = {
         "status": RunStatus.RUNNING,
         "deadline": None,
@@ -122,6 +126,7 @@ def creation(
         "at": started_at,
         "flow_id": flow_id,
         "priority": priority,
+        "concurrency_key": concurrency_key,
         "owner": WORKER,
         "flow_name": "orders",
         "flow_version": "1.2",

@@ -124,8 +124,9 @@ class Aftermath:
         run = self._runs.get(request.run_id)
         if outcome is Outcome.CONFLICT:
             self._runs.drop(request.run_id)
-        elif run is not None:
+        elif outcome is Outcome.DONE and run is not None:
             _note_claim(run, request, now)
+        request.was_refused = outcome is Outcome.LIMITED
         self.answer(request, outcome is Outcome.DONE)
 
 

@@ -61,10 +61,16 @@ class Attempts:
         self._is_stopping = True
 
     async def claim(self, tasks: Sequence[ReadyStep]) -> list[StartedStep]:
-        requests = [Claiming(task, self._offer, self._worklist.lease_seconds(task), Reply()) for task in tasks]
+        requests = [
+            Claiming(task, self._offer, self._worklist.lease_seconds(task), Reply(), self._worklist.quotas_of(task))
+            for task in tasks
+        ]
         for request in requests:
             self._committer.put(request)
-        return [_taken(request.task) for request in requests if await self._is_won(request)]
+        started = [_taken(request.task) for request in requests if await self._is_won(request)]
+        if any(request.was_refused for request in requests):
+            self._worklist.was_refused()
+        return started
 
     async def _is_won(self, claim: Claiming) -> bool:
         """A claim that failed is lost: its step will be found again."""

@@ -152,6 +152,7 @@ def claim_of(request: Claiming, now: datetime) -> Claim:
         owner=request.offer.owner,
         lease_seconds=request.lease_seconds,
         at=now,
+        quotas=request.quotas,
     )
 
 

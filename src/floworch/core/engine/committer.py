@@ -25,7 +25,7 @@ from floworch.core.engine.requests import Commanding, Request
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.trouble import Trouble
-from floworch.core.machine.state import RunState
+from floworch.core.machine.state import RunFacts, RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import PayloadRef
@@ -51,7 +51,7 @@ class Committer:
         clock: Clock,
         settings: EngineSettings,
         on_committed: Callable[[RunState, Transition], None],
-        leaves_work: Callable[[Iterable[Transition]], bool],
+        leaves_work: Callable[[Iterable[tuple[RunFacts, Transition]]], bool],
         availability: Availability,
         chance: Random,
     ) -> None:
@@ -199,7 +199,7 @@ class Committer:
             self._queue.put(request)
 
     async def _commit(self, decided: Decisions) -> BatchResult:
-        calls_others = self._leaves_work(decided.transitions())
+        calls_others = self._leaves_work(decided.changes())
         try:
             return await self._store.commit(decided.batch(self._worker_id, calls_others=calls_others))
         except BaseException as error:

@@ -12,6 +12,7 @@ from floworch.core.engine.requests import Claiming, Commanding, Request, Startin
 from floworch.core.machine.commands import ClaimStep, Command, StartChild
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.reduce import Fenced
+from floworch.core.machine.state import RunFacts
 from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import PayloadRef
@@ -60,9 +61,10 @@ class Decisions:
         done = [request for work in (*self.creations, *self.advances) for request, _ in work.done]
         return [*done, *self.claims]
 
-    def transitions(self) -> Iterable[Transition]:
+    def changes(self) -> Iterable[tuple[RunFacts, Transition]]:
+        """What becomes of which runs."""
         works = (*self.creations, *self.advances, *self.children)
-        return (transition for work in works for _, transition in work.done)
+        return ((work.run.state.facts, transition) for work in works for _, transition in work.done)
 
     def batch(self, owner: str, *, calls_others: bool) -> Batch:
         return Batch(
@@ -109,6 +111,10 @@ class Decisions:
         work = self.works.get(request.run_id.int)
         if work is None or not work.done:
             self.claims.append(request)  # the store does not have to know the run for it
+            return
+        if request.quotas:  # only the store can grant it, and only on a row that the batch does not write
+            is_written = any(request.task.step_key in transition.steps for _, transition in work.done)
+            (self.lost if is_written else self.claims).append(request)
             return
         try:
             work.reduce(request, ClaimStep(request.task.step_key, request.task.attempt), request.offer, {}, self.now)

@@ -18,6 +18,7 @@ from floworch.core.engine.execution import Executor
 from floworch.core.engine.explaining import Explaining
 from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases, why_interrupted
+from floworch.core.engine.limits import Limits
 from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
@@ -36,9 +37,10 @@ from floworch.core.engine.worklist import Worklist
 from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.machine.commands import ClaimOffer, Command, StopRun
-from floworch.core.machine.state import RunState
+from floworch.core.machine.state import RunFacts, RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.flow import FlowDefinition
+from floworch.core.model.limits import Limit
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepRecord
 from floworch.core.model.signals import SignalResult
@@ -54,7 +56,8 @@ __all__ = ["Engine"]
 class Engine:
     """Advances runs. Start it once; everything else may be called concurrently from its event loop.
 
-    ``chance`` makes run ids and the jitter of retries; a seeded one makes them repeatable.
+    ``chance`` makes run ids and the jitter of retries; a seeded one makes them repeatable. ``limits`` are those of step
+    types, beside what their handlers say.
     """
 
     def __init__(
@@ -68,8 +71,11 @@ class Engine:
         clock: Clock,
         settings: EngineSettings,
         chance: Random | None = None,
+        limits: Mapping[str, Limit] | None = None,
     ) -> None:
         self.settings = settings
+        self._flows = flows
+        self._type_limits = limits or {}
         self.plans = Plans(store, list(flows), handlers.polling_types)
         self._log = get_library_logger("floworch.engine")
         self._tells_info = tells_info(self._log)
@@ -82,11 +88,13 @@ class Engine:
         self._runs = Runs(store, self.plans, settings.cached_runs)
         self._availability = Availability(clock)
         self._new_runs = NewRuns(self._chance)
+        self.limits = Limits(store, clock, settings)
         self._offer = ClaimOffer(
-            owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=handlers.__contains__
+            owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=self._may_start
         )
         self._worklist = Worklist(
-            store, runtime, self._runs, self.plans, handlers, settings, self._availability, self._look_soon
+            *(store, runtime, self._runs, self.plans, handlers, settings, self._availability, self.limits, clock),
+            *(self.look_soon, self._look_at),
         )
         leaves_work = self._worklist.leaves_work
         self._committer = Committer(
@@ -123,6 +131,10 @@ class Engine:
 
     async def start(self, *, work: bool = True) -> None:
         """``work=False`` starts an engine that triggers and asks, but runs no steps and no timers."""
+        if work:
+            of_types = {**self._handlers.limits, **self._type_limits}
+            await self.limits.register(self._flows, self._worklist.step_types, of_types)
+        await self.limits.load()
         await self.scheduler.register(work=work)
         is_woken = work and await self._store.listen(self.settings.worker_id, self._worklist.called)
         self._committer.start()
@@ -253,6 +265,8 @@ class Engine:
         if self._works:
             if transition.ready:
                 self._worklist.hand_out(state, transition.ready)
+            if self.limits.gain_from(facts, transition):
+                self.look_soon()
             if transition.interrupted:
                 self._leases.interrupt(facts.run_id, transition.interrupted, why_interrupted(transition))
             for due_at in (transition.next_due, transition.deadline):
@@ -272,5 +286,17 @@ class Engine:
             return None
         return EndedRun(run_record(state), steps)
 
-    def _look_soon(self) -> None:
+    @property
+    def step_types(self) -> frozenset[str]:
+        """Types of steps that this process can run, as they are written."""
+        return self._worklist.step_types
+
+    def look_soon(self) -> None:
+        """Have this process look for work at once."""
         self._timers.look()
+
+    def _look_at(self, at: datetime) -> None:
+        self._timers.look_at(at)
+
+    def _may_start(self, step_type: str, facts: RunFacts) -> bool:
+        return step_type in self._handlers and not self.limits.apply_to(step_type, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -12,6 +13,7 @@ from floworch.core.engine.reply import Reply
 from floworch.core.machine.commands import ClaimOffer, Command
 from floworch.core.machine.state import RunFacts
 from floworch.core.machine.transition import Transition
+from floworch.core.model.limits import Quota
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.ports.storage import ReadyStep
 
@@ -76,9 +78,12 @@ class Claiming:
     offer: ClaimOffer
     lease_seconds: float
     reply: Reply[bool]
+    quotas: Sequence[Quota] = ()
     alone: bool = False
     patient_until: datetime | None = None
     is_unclear: bool = False
+    was_refused: bool = False
+    """Nothing was left of a limit."""
 
     @property
     def run_id(self) -> UUID:

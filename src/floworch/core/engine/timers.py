@@ -62,6 +62,7 @@ class Timers:
         """Leases of this process that were found to have run out → when that was first seen."""
         self._wake = asyncio.Event()
         self._sleeps_until: datetime | None = None
+        self._looks_at: datetime | None = None
         self._stopping = False
         self._is_woken = False
         self._idle_pause = settings.poll_interval_seconds
@@ -87,6 +88,10 @@ class Timers:
         """Look for work now."""
         self._wake.set()
 
+    def look_at(self, at: datetime) -> None:
+        """Look for work then, whatever is due. For who is looking just now; the next look forgets it."""
+        self._looks_at = at
+
     async def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
@@ -95,9 +100,10 @@ class Timers:
                 self._availability.succeeded("polling")
                 is_early = self._spare_the_living(work)
                 await self._carry_out(work)
+                self._looks_at = None
                 has_found_steps = await self._look_for_work()
                 self._idle_pause = self._next_idle_pause(is_idle=not has_found_steps and _is_empty(work))
-                pause = 0.0 if _is_full(work) else self._pause(work.next_at)
+                pause = 0.0 if _is_full(work) else self._pause(_earliest(work.next_at, self._looks_at))
                 if is_early:
                     pause = min(pause, self._settings.poll_interval_seconds)
                 self._backoff.reset()
@@ -172,6 +178,10 @@ def _commands(work: DueWork, max_lost: int) -> Sequence[tuple[UUID, Command]]:
         *((lease.run_id, LeaseExpired(lease.step_key, lease.attempt, max_lost)) for lease in work.lost),
         *((run_id, StopRun(StopKind.TIMED_OUT)) for run_id in work.deadlines),
     ]
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _is_empty(work: DueWork) -> bool:

@@ -15,7 +15,7 @@ from floworch.core.engine.requests import Commanding, Started, Starting
 from floworch.core.engine.runs import Runs
 from floworch.core.machine.commands import ClaimOffer, Command
 from floworch.core.machine.environment import PayloadsNeeded
-from floworch.core.machine.state import RunState
+from floworch.core.machine.state import RunFacts, RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.ports.clock import Clock
@@ -40,7 +40,7 @@ class DirectCommits:
         clock: Clock,
         owner: str,
         on_committed: Callable[[RunState, Transition], None],
-        leaves_work: Callable[[Iterable[Transition]], bool],
+        leaves_work: Callable[[Iterable[tuple[RunFacts, Transition]]], bool],
     ) -> None:
         self._leaves_work = leaves_work
         self._store = store
@@ -99,10 +99,10 @@ class DirectCommits:
                 return work
 
     def _batch(self, work: RunWork) -> Batch:
-        transitions = [transition for _, transition in work.done]
+        changes = [(work.run.state.facts, transition) for _, transition in work.done]
         return Batch(
             advances=[work.advance(self._owner, self._clock.now())],
-            caller=self._owner if self._leaves_work(transitions) else None,
+            caller=self._owner if self._leaves_work(changes) else None,
         )
 
     def _committed(self, work: RunWork) -> Transition:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import ScopePlan
 from floworch.core.engine.availability import Availability
+from floworch.core.engine.limits import Limits, without_exhausted
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.registry import Handlers
-from floworch.core.machine.state import RunState
+from floworch.core.machine.state import RunFacts, RunState
 from floworch.core.machine.transition import Transition
+from floworch.core.model.limits import Quota
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.limits import LimitUse
 from floworch.core.ports.runtime import Runtime
 from floworch.core.ports.storage import ReadyStep, Storage
 
@@ -23,7 +28,8 @@ _MOST_FETCHED = 500
 
 
 class Worklist:
-    """``look_soon`` has :meth:`look` called soon. Until :meth:`open` this process takes nothing."""
+    """``look_soon`` has :meth:`look` called soon, ``look_at`` at that time. Until :meth:`open` this process takes
+    nothing."""
 
     def __init__(
         self,
@@ -34,7 +40,10 @@ class Worklist:
         handlers: Handlers,
         settings: EngineSettings,
         availability: Availability,
+        limits: Limits,
+        clock: Clock,
         look_soon: Callable[[], None],
+        look_at: Callable[[datetime], None],
     ) -> None:
         self._store = store
         self._runtime = runtime
@@ -43,7 +52,10 @@ class Worklist:
         self._handlers = handlers
         self._settings = settings
         self._availability = availability
+        self._limits = limits
+        self._clock = clock
         self._look_soon = look_soon
+        self._look_at = look_at
         self.step_types = _step_types(plans, handlers)
         self._is_open = False
         self._has_backlog = False
@@ -53,31 +65,59 @@ class Worklist:
         self._is_open = True
 
     def hand_out(self, state: RunState, step_keys: Iterable[str]) -> None:
-        """Dispatch those of the run's ready steps that this process can run."""
-        self._runtime.dispatch([task for key in step_keys if (task := self._task(state, key))])
+        """Dispatch those of the run's ready steps that this process can run. For limited ones it looks, because others
+        may have waited for longer."""
+        tasks = [task for key in step_keys if (task := self._task(state, key))]
+        free = [task for task in tasks if not self._limits.quotas_of(task)]
+        self._runtime.dispatch(free)
+        if len(free) < len(tasks):
+            self._look_soon()
 
-    def leaves_work(self, transitions: Iterable[Transition]) -> bool:
-        """Whether these transitions make more steps ready than this process can take now."""
-        types = [transition.steps[key].type for transition in transitions for key in transition.ready]
-        if not types:
+    def leaves_work(self, changes: Iterable[tuple[RunFacts, Transition]]) -> bool:
+        """Whether these transitions make more steps ready, or let more limited ones start, than this process can take
+        now."""
+        changes = list(changes)
+        types = [transition.steps[key].type for _, transition in changes for key in transition.ready]
+        gains = any(self._limits.gain_from(*change) for change in changes)
+        if not types and not gains:
             return False
         can_take = self._runtime.free_slots() if self._is_open else 0
-        return len(types) > can_take or not all(map(self._handlers.__contains__, types))
+        return len(types) + gains > can_take or not all(map(self._handlers.__contains__, types))
 
     async def look(self) -> bool:
-        """Fetch ready steps of whatever process into free slots; whether there were any.
+        """Fetch ready steps of whatever process into free slots; whether there were any, or may be once something is
+        left of a limit.
 
         More than there are slots, because others may be quicker: what they take is passed over when it is claimed.
         """
         free = self._runtime.free_slots()
+        use = await self._limits.look(has_room=free > 0)
         self._has_backlog = free == 0
         if free == 0 or not self.step_types:
             return free == 0
         wanted = min(free * _FETCHED_PER_SLOT, _MOST_FETCHED)
+        if use is not None:
+            return await self._look_within(use, wanted)
         found = await self._store.ready(wanted, self.step_types, frozenset(self._plans.current))
         self._has_backlog = len(found) == wanted
         self._runtime.dispatch(found)
         return bool(found)
+
+    async def _look_within(self, use: LimitUse, wanted: int) -> bool:
+        """The same where something is limited: leave out what would be refused."""
+        tally = use.tally()
+        open_ = without_exhausted(tally.exhausted, self.step_types, self._plans.current)
+        found = await self._store.ready(wanted, *open_)
+        quotas = [self._limits.quotas_of(task) for task in found]
+        granted = tally.grant(quotas)
+        self._has_backlog = len(found) == wanted
+        self._runtime.dispatch([task for task, is_granted in zip(found, granted, strict=True) if is_granted])
+        for each, is_granted in zip(quotas, granted, strict=True):
+            if is_granted:
+                tally.take(each)
+        if (resumes_at := tally.resumes_at) is not None:
+            self._look_at(self._clock.now() + (resumes_at - use.at))
+        return bool(found or tally.exhausted)
 
     def has_room(self) -> None:
         """Slots are free, and nothing is queued for them."""
@@ -85,10 +125,18 @@ class Worklist:
         if self._has_backlog and self._availability.is_up:
             self._look_soon()
 
+    def was_refused(self) -> None:
+        """Nothing was left of the limit of a step when it was claimed: find out what it has to wait for."""
+        self._look_soon()
+
     def called(self) -> None:
         """Another process has left work."""
         self._has_backlog = True
         self._look_soon()
+
+    def quotas_of(self, task: ReadyStep) -> Sequence[Quota]:
+        """What has to be left of limits for the step to start."""
+        return self._limits.quotas_of(task)
 
     def lease_seconds(self, task: ReadyStep) -> float:
         """How long the lease of the step is to be."""
@@ -102,7 +150,10 @@ class Worklist:
         if step is None or plan is None or plan.type not in self._handlers:
             return None
         facts = state.facts
-        return ReadyStep(facts.run_id, step_key, step.attempt, plan.type, facts.flow_id, facts.priority)
+        return ReadyStep(
+            *(facts.run_id, step_key, step.attempt, plan.type, facts.flow_id, facts.priority),
+            concurrency_key=facts.concurrency_key,
+        )
 
 
 def _step_types(plans: Plans, handlers: Handlers) -> frozenset[str]:

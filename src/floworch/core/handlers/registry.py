@@ -19,6 +19,7 @@ from floworch.core.handlers.parameters import Parameters, read_parameters
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, specs_of
 from floworch.core.model.child_types import RUN_FLOW, child_type
+from floworch.core.model.limits import Limit
 from floworch.core.model.steps import block_type
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
@@ -40,6 +41,7 @@ class Handler:
     timeout_seconds: float | None = None
     description: str | None = None
     polls: bool = False
+    limit: Limit | None = None
     close: Callable[[], Awaitable[object]] | None = None
     """Ends what the handler keeps open, where it was made here."""
 
@@ -75,6 +77,11 @@ class Handlers:
     def polling_types(self) -> frozenset[str]:
         """Casefolded step types whose handlers poll."""
         return frozenset(each.type.casefold() for each in self._by_type.values() if each.polls)
+
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """Step type → how its handler is limited."""
+        return {each.type: each.limit for each in self._by_type.values() if each.limit is not None}
 
     def find(self, step_type: str) -> Handler | None:
         """Handler of the step type, or None."""
@@ -231,6 +238,7 @@ def _entry(spec: HandlerSpec, target: Any) -> _Entry:
         timeout_seconds=spec.timeout_seconds,
         description=spec.description or _first_line(target),
         polls=spec.polls,
+        limit=spec.limit,
     )
     if spec.polls:
         _check_names(handler.parameters, where)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
+from floworch.core.model.limits import Limit
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
@@ -38,6 +39,8 @@ class HandlerSpec:
     description: str | None = None
     polls: bool = False
     """Whether what it gives back is compared with the poll inputs of its step."""
+    limit: Limit | None = None
+    """How many attempts of it may run at once in all processes, and how often they may start."""
     extra: tuple[str, str] | None = None
     """A module that it cannot do without, and the extra of floworch that installs it."""
 
@@ -49,6 +52,7 @@ def polling_handler(
     timeout: float | timedelta | None = None,
     executor: ExecutorChoice = "auto",
     description: str | None = None,
+    limit: Limit | None = None,
 ) -> Callable[[_Target], _Target]:
     """Mark the handler of a step type that is called again and again, until what it returns is what its step waits for.
 
@@ -57,7 +61,7 @@ def polling_handler(
     the step waits without a worker. Everything else is as for :func:`step_handler`; ``timeout`` counts per poll.
     """
     options: dict[str, Any] = {"retry": retry, "timeout": timeout, "executor": executor, "description": description}
-    return marked(replace(_spec("polling_handler", type, **options), polls=True))
+    return marked(replace(_spec("polling_handler", type, **options), polls=True, limit=limit))
 
 
 def step_handler(
@@ -67,14 +71,15 @@ def step_handler(
     timeout: float | timedelta | None = None,
     executor: ExecutorChoice = "auto",
     description: str | None = None,
+    limit: Limit | None = None,
 ) -> Callable[[_Target], _Target]:
     """Mark a function, or a class whose instances are called, as the handler of a step type.
 
     ``timeout`` is in seconds and counts per attempt. ``auto`` runs async handlers on the event loop and sync ones on
     a thread; ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor
-    busy. May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
+    busy. ``limit`` holds in all processes together. May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
     """
-    return marked(_spec("step_handler", type, retry, timeout, executor, description))
+    return marked(replace(_spec("step_handler", type, retry, timeout, executor, description), limit=limit))
 
 
 def _spec(

@@ -49,14 +49,15 @@ __all__ = [
 class ClaimOffer:
     """A worker's offer to start up to ``limit`` steps in the same commit that makes them ready.
 
-    ``accepts`` says whether the worker has a handler for a step type. ``lease_seconds`` is for steps that do not set
+    ``accepts`` says whether the worker may start a step of that type, of a run with these facts, without asking: it has
+    a handler for it, and no limit has to be looked at. ``lease_seconds`` is for steps that do not set
     their own.
     """
 
     owner: str
     limit: int
     lease_seconds: float
-    accepts: Callable[[str], bool]
+    accepts: Callable[[str, RunFacts], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
         return
     offer = draft.offer
     claimed = draft.transition.claimed
-    if offer is not None and len(claimed) < offer.limit and offer.accepts(plan.type):
+    if offer is not None and len(claimed) < offer.limit and offer.accepts(plan.type, draft.facts):
         started = state.claimed(offer.owner, draft.now)
         if state.status is not StepStatus.READY:
             started = started._replace(ready_at=draft.now, ended_at=None)

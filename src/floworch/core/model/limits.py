@@ -7,13 +7,24 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import Field, model_serializer
+from pydantic import Field, ValidationError, model_serializer
 
 from floworch.core.model.child_types import shown_type
 from floworch.core.model.payload import Json
 from floworch.core.model.wire import Seconds, WireModel
+from floworch.errors import ConfigurationError
 
-__all__ = ["LONGEST_CONCURRENCY_KEY", "Limit", "LimitRecord", "Quota", "Rate", "flow_limit", "key_limit", "type_limit"]
+__all__ = [
+    "LONGEST_CONCURRENCY_KEY",
+    "Limit",
+    "LimitRecord",
+    "Quota",
+    "Rate",
+    "flow_limit",
+    "key_limit",
+    "make_limit",
+    "type_limit",
+]
 
 LONGEST_CONCURRENCY_KEY = 400
 _LARGEST = 2**31 - 1
@@ -79,6 +90,19 @@ class LimitRecord:
         """What holds; None when nothing is limited."""
         limit = self.code if self.override is None else self.override
         return None if limit is None or limit.is_empty else limit
+
+
+def make_limit(concurrency: int | None, rate: Rate | None) -> Limit:
+    """Raises ConfigurationError for what is no limit."""
+    try:
+        limit = Limit(concurrency=concurrency, rate=rate)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ConfigurationError(f"bad limit: {place} is {problem['input']!r}; {problem['msg']}") from None
+    if limit.is_empty:
+        raise ConfigurationError("a limit needs a concurrency, a rate, or both")
+    return limit
 
 
 def type_limit(step_type: str) -> str:

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from floworch.core.model.limits import Limit, LimitRecord, Quota
-from floworch.core.policy.limits import Tally
+from floworch.core.policy.limits import Tally, quotas_of
 
 __all__ = ["LimitStorage", "LimitUse"]
 
@@ -33,6 +34,12 @@ class LimitUse:
     def limits(self) -> dict[str, Limit]:
         """What is limited, by name."""
         return {each.name: limit for each in self.records if (limit := each.in_force) is not None}
+
+    def refusals(self, step_type: str, flow_id: UUID, key: str | None) -> list[Quota]:
+        """What a ready step waits for something to be left of; empty when nothing holds it back."""
+        tally, limits = self.tally(), self.limits
+        shared = (quota for quota in quotas_of(step_type, flow_id, key) if quota.limit in limits)
+        return [quota for quota in shared if not tally.grants([quota])]
 
     def tally(self) -> Tally:
         """For granting what is left."""
