@@ -9,6 +9,7 @@ from floworch import expr
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.spec import polling_handler, step_handler
+from floworch.core.model.diff import Change, ChangeKind, ManifestDiff, Verdict
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
     AtTrigger,
@@ -40,6 +41,7 @@ from floworch.errors import (
     InvalidPayload,
     InvalidTags,
     InvalidTransition,
+    MigrationRefused,
     NonRetryable,
     RetryLater,
     RunNotFound,
@@ -60,6 +62,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AtTrigger",
+    "Change",
+    "ChangeKind",
     "Compensation",
     "ConfigurationError",
     "CronTrigger",
@@ -77,7 +81,9 @@ __all__ = [
     "InvalidTags",
     "InvalidTransition",
     "Limit",
+    "ManifestDiff",
     "ManualTrigger",
+    "MigrationRefused",
     "NonRetryable",
     "Rate",
     "RetriedSteps",
@@ -105,6 +111,7 @@ __all__ = [
     "StepStatus",
     "StorageUnavailable",
     "Until",
+    "Verdict",
     "WaitTimeout",
     "WebhookTrigger",
     "expr",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError, model_serializer
 
 from floworch.core.model.defaults import StepDefaults
+from floworch.core.model.diff import ManifestDiff, changes_between
 from floworch.core.model.limits import Limit, Rate
 from floworch.core.model.loading import check_size, parse_json, parse_manifest_text
 from floworch.core.model.payload import Json, Payload
@@ -141,6 +142,10 @@ class FlowManifest(WireModel):
     def to_json(self) -> str:
         """Canonical JSON: the same text for equal manifests, and the only one that is stored."""
         return Payload.of(self.to_dict()).text
+
+    def diff(self, newer: FlowManifest) -> ManifestDiff:
+        """What has changed from this manifest to the newer one, and what that means for runs that are under way."""
+        return changes_between(self.to_dict(), newer.to_dict())
 
     @property
     def content_hash(self) -> str:
