@@ -19,6 +19,7 @@ COMMANDS = {
     "worker": "Run steps until told to stop.",
     "runs": "List runs, newest first.",
     "show": "Show one run: its steps, its history, one step in full.",
+    "explain": "Say why a run or a step is not running, not done, skipped or failed.",
     "cancel": "Stop a run.",
     "retry": "Run a failed step again.",
     "signal": "Send a signal to a run.",

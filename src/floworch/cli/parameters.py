@@ -86,4 +86,5 @@ class TargetCommand(TyperCommand):
     def _lacks_argument(self, ctx: Any, args: list[str]) -> bool:
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         needed = [each.name for each in self.get_params(ctx) if each.param_type_name == "argument" and each.required]
-        return any(not given.get(name) for name in needed)
+        # Where a command takes more than it needs, what stands first may be no target: those have a colon.
+        return any(not given.get(name) for name in needed) or ":" not in given["target"]

@@ -15,7 +15,7 @@ from floworch.cli.json_output import print_json
 from floworch.cli.opening import opened_for_questions
 from floworch.cli.parameters import Debug, JsonFlag, RunId, TargetCommand, TargetText, command_app
 from floworch.cli.screen import stdout_console
-from floworch.cli.views.event_lines import event_line
+from floworch.cli.views.event_lines import history_lines
 from floworch.cli.views.mailbox import mailbox_lines
 from floworch.cli.views.run_text import run_facts, step_facts
 from floworch.cli.views.step_rows import record_rows
@@ -106,5 +106,5 @@ def _print(
             console.print(line)
     if events:
         console.print()
-    for event in events:
-        console.print(event_line(event))
+    for line in history_lines(events, result.run.started_at):
+        console.print(line)

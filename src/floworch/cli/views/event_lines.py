@@ -1,17 +1,17 @@
-"""One event of a run's history as one line."""
+"""Events of a run's history as lines: one at a time as they come, or all of them with what lies between."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from floworch.cli.words import local_time, plural, short
+from floworch.cli.event_words import event_words
+from floworch.cli.words import duration_words, local_day_and_time, local_time
 from floworch.core.model.records import HistoryEvent
 
-__all__ = ["event_line"]
+__all__ = ["event_line", "history_lines"]
 
 _STYLES = {
     "step.completed": "green",
@@ -19,100 +19,46 @@ _STYLES = {
     "step.attempt_failed": "yellow",
     "step.pending": "yellow",
     "step.child_started": "yellow",
-    "step.suspended": "yellow",
     "step.lost": "yellow",
     "step.skipped": "bright_black",
     "step.ready": "bright_black",
 }
-
-
-_BRANCHES = {
-    "compensate": "undoes what its steps have done",
-    "catch": "goes on with its catch",
-    "finally": "goes on with its finally",
-}
+_BEGINNINGS = frozenset({"step.started", "run.started", "run.reopened"})
+_ENDS = frozenset(
+    {"step.completed", "step.failed", "step.attempt_failed", "step.lost", "step.released", "run.completed"}
+)
 
 
 def event_line(event: HistoryEvent) -> Text:
     """``09:15:02.113  load           started, attempt 1``."""
+    return Text.assemble((local_time(event.at), "bright_black"), "  ", _told(event))
+
+
+def history_lines(events: Iterable[HistoryEvent], started_at: datetime) -> Iterator[Text]:
+    """``09:15:02.113    +1.25 s  load           succeeded, after 0.31 s``: how long after the run's start, and how long
+    an attempt took. A new day has a line of its own."""
+    day = ""
+    began: dict[str, datetime] = {}
+    for event in events:
+        if (today := local_day_and_time(event.at)[:10]) != day:
+            day = today
+            yield Text(day, "bold")
+        took = _took(event, began)
+        after = f", after {duration_words(took)}" if took is not None else ""
+        since = f"+{duration_words(event.at - started_at)}"
+        yield Text.assemble((f"{local_time(event.at)}  {since:>14}  ", "bright_black"), _told(event), after)
+
+
+def _told(event: HistoryEvent) -> Text:
     subject = event.step_key or "run"
-    words = Text(_words(event) + _by(event.data), _STYLES.get(event.type, ""))
-    return Text.assemble((local_time(event.at), "bright_black"), f"  {subject:<20} ", words)
+    return Text.assemble(f"{subject:<20} ", (event_words(event), _STYLES.get(event.type, "")))
 
 
-def _words(event: HistoryEvent) -> str:
-    data = event.data
-    match event.type:
-        case "run.started":
-            return f"started by the trigger {data.get('trigger')!r}, version {data.get('version')}"
-        case "run.completed":
-            return f"ended {data.get('status')}"
-        case "run.stop_requested":
-            return f"is being stopped ({data.get('kind')}){_because(data.get('reason'))}"
-        case "run.migrated":
-            return f"goes on by version {data.get('version')} ({str(data.get('new')):.12})"
-        case "run.suspended":
-            return f"is suspended{_because(data.get('reason'))}"
-        case "step.suspended":
-            return "waits for the run to be resumed"
-        case "step.run_now":
-            return "waits no longer"
-        case "step.completed" if "by_hand" in data:
-            return f"succeeded, by hand{_because(data.get('reason'))}"
-        case "step.started" if "iterations" in data:
-            return f"started, {plural(data['iterations'], 'iteration')}"
-        case "step.started" if "branch" in data:
-            return "started"
-        case "step.continued" if "branch" in data:
-            return _BRANCHES[data["branch"]]
-        case "step.started":
-            return f"started, attempt {data.get('attempt')}"
-        case "step.continued":
-            return f"goes on with iteration {data.get('iteration')}"
-        case "step.completed" if "failed" in data:
-            return f"succeeded, although {plural(data['failed'], 'iteration')} failed, first {data['first_failure']}"
-        case "step.completed":
-            return "succeeded"
-        case "step.failed":
-            return f"failed{_because(_message(data))}"
-        case "step.attempt_failed":
-            next_at = _time(data.get("retry_at"))
-            return f"attempt {data.get('attempt')} failed, next one at {next_at}{_because(_message(data))}"
-        case "signal.received":
-            return f"received the signal {data.get('name')!r}"
-        case "signal.taken":
-            return f"took the signal {data.get('name')!r}"
-        case "step.pending" if "signals" in data:
-            until = f" until {_time(data['until'])}" if data.get("until") else ""
-            return f"waits for {', '.join(map(repr, data['signals']))}{until}"
-        case "step.pending" if "poll" in data:
-            return f"poll {data['poll']} was not it yet, next one at {_time(data.get('until'))}"
-        case "step.pending":
-            return f"waits until {_time(data.get('until'))}"
-        case "step.child_started":
-            return f"started the run {data.get('child')} of flow {data.get('flow')!r}"
-        case "step.skipped":
-            return f"skipped{_because(data.get('reason'))}"
-        case "step.lost":
-            return f"attempt {data.get('attempt')} was lost with its worker {data.get('worker')}"
-        case "step.released":
-            return f"handed back by {data.get('worker')}"
-        case _:
-            return event.type.partition(".")[2].replace("_", " ")
-
-
-def _by(data: Mapping[str, Any]) -> str:
-    return f" (by {data['by']})" if "by" in data else ""
-
-
-def _message(data: Mapping[str, Any]) -> str:
-    error = data.get("error") or {}
-    return f"{error.get('type')}: {error.get('message')}"
-
-
-def _because(reason: str | None) -> str:
-    return f": {short(reason)}" if reason else ""
-
-
-def _time(text: str | None) -> str:
-    return local_time(datetime.fromisoformat(text)) if text else "some time"
+def _took(event: HistoryEvent, began: dict[str, datetime]) -> timedelta | None:
+    """How long it was that ends with the event. Notes what begins with it."""
+    key = event.step_key or ""
+    if event.type in _BEGINNINGS:
+        began[key] = event.at
+    elif event.type == "step.pending":
+        began.setdefault(key, event.at)  # a wait that no worker has begun
+    return event.at - began[key] if event.type in _ENDS and key in began else None
