@@ -21,7 +21,10 @@ from floworch import (
     RunStatus,
     Step,
 )
+from floworch.core.engine.schedules.compiled import Schedules
 from floworch.core.model.manifest import TimedTrigger
+from floworch.core.model.payload import Payload
+from floworch.core.model.schedules import ScheduleRecord
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import Storage
 from floworch.errors import FlowDisabled, NotFound
@@ -268,6 +271,21 @@ async def test_a_disabled_flow_starts_no_runs_and_enabling_it_fires_no_burst() -
         assert (await (await flows.trigger("Tested")).wait()).succeeded
         await until(5)
         assert await ticks(flows) == [(1, "fired"), (5, "fired")]
+
+
+async def test_enabling_a_flow_that_is_enabled_forgets_no_tick_that_waits() -> None:
+    async with of(hourly(overlap="queue"), Work(seconds=2.5 * 3600)) as flows:
+        await until(2.2)
+        await flows.enable_flow("Tested")
+        await until(3.6)
+        assert await ticks(flows) == [(1, "fired"), (2, "caught_up")]
+
+
+def test_a_process_whose_clock_is_behind_makes_no_tick_come_twice() -> None:
+    definition = Payload.of(hourly().model_dump()).text
+    record = ScheduleRecord(FLOW_ID, "timed", definition, last_tick_at=START + HOUR)
+    resumed = Schedules().of(record).upcoming(record, START + HOUR - timedelta(seconds=2))
+    assert resumed.next_fire_at == START + 2 * HOUR
 
 
 async def test_other_processes_notice_that_a_flow_is_disabled() -> None:

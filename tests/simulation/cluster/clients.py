@@ -13,7 +13,16 @@ from uuid import UUID
 from floworch.core.engine.requests import Started
 from floworch.core.model.payload import Payload
 from floworch.core.model.status import StepStatus
-from floworch.errors import InvalidTransition, SignalNotExpected, StepNotFound, StorageUnavailable, WaitTimeout
+from floworch.errors import (
+    ConfigurationError,
+    FlowDisabled,
+    InvalidTransition,
+    NotFound,
+    SignalNotExpected,
+    StepNotFound,
+    StorageUnavailable,
+    WaitTimeout,
+)
 from tests.simulation.cluster.node import Node
 from tests.simulation.cluster.stories import SIGNALS
 from tests.simulation.cluster.witness import Witness
@@ -77,12 +86,47 @@ class Clients:
             return
         self.acknowledged[sent.signal_id] = run_id
 
+    async def meddle_with_schedules(self, seconds: float) -> None:
+        """Pause schedules and let them go on, disable flows; at last nothing is disabled."""
+        flows = sorted({flow_id for flow_id, _ in self._witness.almanac.triggers})
+        for flow_id in flows if self._chance.random() < 0.4 else ():
+            await asyncio.sleep(self._chance.uniform(0.0, seconds / 2))
+            await self._meddle(flow_id, "disable")
+            await asyncio.sleep(self._chance.uniform(0.0, seconds / 2))
+            is_enabled = False
+            while not is_enabled:
+                is_enabled = await self._meddle(flow_id, "enable")
+                await asyncio.sleep(1.0)
+        for _ in range(self._chance.choice([0, 1, 3]) if flows else 0):
+            await asyncio.sleep(self._chance.uniform(0.0, seconds / 3))
+            flow_id, key = self._chance.choice(sorted(self._witness.almanac.triggers))
+            await self._meddle(flow_id, self._chance.choice(["pause", "pause_until", "resume"]), key)
+
+    async def _meddle(self, flow_id: UUID, what: str, key: str = "") -> bool:
+        """Whether there was an answer."""
+        node = await self._some_node()
+        until = node.now() + timedelta(seconds=self._chance.uniform(0.1, 8.0))
+        does: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+            "disable": lambda: node.schedules.set_enabled(flow_id, False),
+            "enable": lambda: node.schedules.set_enabled(flow_id, True),
+            "pause": lambda: node.schedules.pause(flow_id, key, "so", None),
+            "pause_until": lambda: node.schedules.pause(flow_id, key, "so", until),
+            "resume": lambda: node.schedules.resume(flow_id, key),
+        }
+        try:
+            await self._ask(node, does[what])
+        except (StorageUnavailable, _NoAnswer, NotFound, ConfigurationError):
+            return False
+        return True
+
     async def _start_run(self, flow_id: UUID, key: str | None, limit: timedelta | None, delay: float) -> None:
         await asyncio.sleep(delay)
         while True:
             node = await self._some_node()
             try:
                 started = await self._ask(node, partial(self._trigger, node, flow_id, key, limit))
+            except FlowDisabled:
+                await asyncio.sleep(1.0)
             except (StorageUnavailable, _NoAnswer):
                 if key is None:
                     return  # it may have started, and asking again might start another one

@@ -99,9 +99,9 @@ def _check_post(run: RunAccount, row: RunRow) -> None:
 def _check_deadline(run: RunAccount, weather: Weather) -> None:
     """It is noticed by the next poll; then running steps end. A slow store makes both slower. What cleans up takes as
     long as it takes. Runs that it waits for end first."""
-    if run.deadline is None or run.ended_at is None or any(map(cleans_up, run.ledger.rows)):
+    if run.deadline is None or run.ended_at is None:
         return
-    if any(child.retries for child in run.family.children.values()):
+    if any(each.retries or any(map(cleans_up, each.ledger.rows)) for each in run.family.members(run)):
         return
     slack = timedelta(seconds=30.0 + 120.0 * weather.slowest_call_seconds) * run.family.generations
     latest = max(run.deadline, run.facts.started_at + timedelta(seconds=weather.storm_seconds)) + slack

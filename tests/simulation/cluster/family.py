@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
@@ -36,6 +36,12 @@ class Family:
     children: dict[tuple[str, int], RunAccount] = field(default_factory=dict)
     """Step and attempt → the run that was started by it."""
     told: dict[_Place, Outcome] = field(default_factory=dict)
+
+    def members(self, run: RunAccount) -> Iterator[RunAccount]:
+        """The run, whose family this is, and all that has come of it."""
+        yield run
+        for child in self.children.values():
+            yield from child.family.members(child)
 
     @property
     def generations(self) -> int:

@@ -16,6 +16,7 @@ from floworch.core.model.records import FlowRecord
 from floworch.core.model.status import StepStatus
 from floworch.storage.memory import MemoryStorage
 from floworch.testing.clock import VirtualClock
+from tests.simulation.cluster.almanac import random_schedule
 from tests.simulation.cluster.clients import Clients
 from tests.simulation.cluster.endings import check_ending
 from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
@@ -42,6 +43,7 @@ class Summary:
 
     runs: int
     children: int
+    ticks: Counter[str]
     commits: int
     processes: int
     virtual_seconds: float
@@ -50,6 +52,7 @@ class Summary:
     def figures(self) -> dict[str, int]:
         """Numbers that add up over histories."""
         counted = {"runs": self.runs, "children": self.children, "commits": self.commits, "processes": self.processes}
+        counted |= {f"ticks {outcome}": count for outcome, count in self.ticks.items()}
         return counted | {"virtual seconds": int(self.virtual_seconds)} | Counter(self.endings)
 
 
@@ -83,12 +86,13 @@ class _History:
         self._weather = Weather.forecast(chance)
         clock = VirtualClock(loop)
         self._store = MemoryStorage(clock)
-        self._witness = Witness(self._store, clock.now, trace)
+        self._settings = _settings(chance)
+        self._now = clock.now
+        self._witness = Witness(self._store, clock.now, trace, self._settings["schedule_grace_seconds"])
         self._database = Database(loop, self._store, self._weather, chance, self._witness, chance.choice([1, 2, 2]))
         self._nodes: list[Node] = []
         self._stops: list[asyncio.Task[None]] = []
         self._clients = Clients(self._up, self._witness, chance)
-        self._settings = _settings(chance)
         self._concurrency = chance.choice([1, 2, 4, 16])
         self._skews = chance.choice([0.0, 0.0, 2.0])
         self._fleet = chance.choice([1, 2, 2, 3])
@@ -101,13 +105,19 @@ class _History:
         chance = self._chance
         for number in range(flows + children, 0, -1):
             later, flow_id = [flow.name for flow in self._flows], UUID(int=number)
-            self._witness.stories[flow_id] = random_story(chance, later, is_short=number > flows)
-            self._flows.append(flow_of(self._witness.stories[flow_id], flow_id, chance))
+            story = self._witness.stories[flow_id] = random_story(chance, later, is_short=number > flows)
+            schedules = {
+                f"tick-{each}": random_schedule(chance, self._now(), chance.choice([None, story.flow.body]))
+                for each in range(chance.choice([0, 0, 0, 0, 0, 1]))
+            }
+            self._witness.almanac.triggers |= {(flow_id, key): each for key, each in schedules.items()}
+            self._flows.append(flow_of(story, flow_id, chance, schedules))
 
     def summary(self) -> Summary:
         return Summary(
             runs=len(self._witness.runs),
             children=sum(run.facts.parent is not None for run in self._witness.runs.values()),
+            ticks=self._witness.almanac.outcomes,
             commits=self._witness.commits,
             processes=len(self._nodes),
             virtual_seconds=self._loop.time(),
@@ -127,6 +137,7 @@ class _History:
         background = [
             self._task(self._clients.start_runs([flow.id for flow in self._flows], seconds)),
             self._task(self._clients.make_trouble(seconds)),
+            self._task(self._clients.meddle_with_schedules(seconds)),
         ]
         post = self._task(self._clients.send_signals())
         storm = [self._task(self._blow()), self._task(self._keep_fleet_up())]
@@ -145,9 +156,12 @@ class _History:
         post.cancel()
         await self._settle_down()
         check_ending(self._witness, self._store, self._clients.accepted, self._weather, self._clients.acknowledged)
+        self._witness.almanac.check_end(
+            {key: await self._store.list_ticks(*key, 1000) for key in self._witness.almanac.ticks}
+        )
 
     def _is_over(self) -> bool:
-        return not self._witness.open_runs and not self._store._untold
+        return not self._witness.open_runs and not self._store._untold and self._witness.almanac.is_over
 
     async def _until(self, is_reached: Callable[[], bool], seconds: float) -> None:
         """Let time pass until then; fail when something is broken, or when it takes too long."""
@@ -286,6 +300,8 @@ def _settings(chance: Random) -> dict[str, Any]:
         "cached_runs": chance.choice([1, 2, 2000]),
         "max_batch": chance.choice([1, 2, 256]),
         "cancel_grace_seconds": 2.0,
+        "schedule_grace_seconds": chance.choice([2.0, 60.0]),
+        "idle_poll_seconds": 5.0,
         "drain_seconds": chance.choice([0.0, 1.0, 10.0]),
         "handler_threads": 1,
     }

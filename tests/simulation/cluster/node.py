@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 from floworch.core.engine.engine import Engine
+from floworch.core.engine.schedules.desk import ScheduleDesk
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.services import Services
@@ -83,13 +84,14 @@ class Node:
         self.context.run(GATE.set, self.gate)
         self.context.run(NODE.set, self)
         clock = VirtualClock(loop)
+        self._clock = _Skewed(clock, skew_seconds)
         self.engine = Engine(
             store=self._handle,
             runtime=self.runtime,
             flows=flows,
             handlers=handlers,
             services=Services(),
-            clock=_Skewed(clock, skew_seconds),
+            clock=self._clock,
             settings=EngineSettings(worker_id=name, **settings),
             chance=chance,
         )
@@ -106,6 +108,14 @@ class Node:
             except BaseException as error:
                 self.witness.broken(error)
                 raise
+
+    @property
+    def schedules(self) -> ScheduleDesk:
+        scheduler = self.engine.scheduler
+        return ScheduleDesk(self._handle, scheduler.compiled, self._clock, scheduler.look)
+
+    def now(self) -> datetime:
+        return self._clock.now()
 
     @property
     def is_up(self) -> bool:
@@ -162,7 +172,7 @@ class _Skewed:
         self._clock = clock
         self._skew = timedelta(seconds=skew_seconds)
 
-    def now(self) -> Any:
+    def now(self) -> datetime:
         return self._clock.now() + self._skew
 
     async def wait(self, event: asyncio.Event, timeout_seconds: float | None) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from random import Random
 from typing import Any, Protocol
+from uuid import UUID
 
+from floworch.core.ports.schedules import ScheduleChange
 from floworch.core.ports.storage import Batch, BatchResult, Capabilities, LeaseKey, LeaseState, Storage
 from floworch.errors import CommitUnclear, StorageUnavailable
 from floworch.storage.memory import MemoryStorage
@@ -16,6 +18,8 @@ from tests.simulation.cluster.gate import OUTSIDE, Gate
 from tests.simulation.cluster.weather import Weather
 
 __all__ = ["Caller", "Database", "FaultyStorage"]
+
+_COMMITS = ("commit", "change_schedules")
 
 
 class Caller(Protocol):
@@ -33,6 +37,9 @@ class Onlooker(Protocol):
 
     def before_commit(self, who: str, batch: Batch) -> None: ...
     def committed(self, who: str, batch: Batch, result: BatchResult) -> None: ...
+    def before_changes(self, changes: Sequence[ScheduleChange]) -> None: ...
+    def changed_schedules(self, who: str, changes: Sequence[ScheduleChange], written: Sequence[bool]) -> None: ...
+    def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> None: ...
     def before_renewal(self, keys: list[LeaseKey]) -> None: ...
     def renewed(self, seconds: dict[LeaseKey, float], states: dict[LeaseKey, LeaseState]) -> None: ...
     def broken(self, error: BaseException) -> None: ...
@@ -86,13 +93,13 @@ class Database:
         if self.is_down:
             self._answer(answer, StorageUnavailable("the store cannot be reached (simulated)"))
             return
-        if verb == "commit" and self._chance.random() < self._weather.killed_at_commit:
+        if verb in _COMMITS and self._chance.random() < self._weather.killed_at_commit:
             if self._chance.random() < 0.5:
                 self._carry_out(caller, verb, args, kwargs)
             caller.kill()
             return
         outcome = self._carry_out(caller, verb, args, kwargs)
-        if verb == "commit" and self._chance.random() < self._weather.answer_lost:
+        if verb in _COMMITS and self._chance.random() < self._weather.answer_lost:
             outcome = CommitUnclear("the connection broke before the answer came (simulated)")
         self._answer(answer, outcome)
 
@@ -111,6 +118,13 @@ class Database:
             self._onlooker.committed(caller.name, args[0], result)
             self._call_others(caller, args[0])
             return result
+        if verb == "change_schedules":
+            self._onlooker.before_changes(args[0])
+            written = _at_once(call)
+            self._onlooker.changed_schedules(caller.name, args[0], written)
+            return written
+        if verb == "set_flow_enabled":
+            self._onlooker.set_flow_enabled(*args)
         if verb == "renew":
             self._onlooker.before_renewal(list(args[1]))
             states = _at_once(call)

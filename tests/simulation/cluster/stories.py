@@ -10,12 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from types import MappingProxyType
 from uuid import UUID
 
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import FlowManifest
-from floworch.core.model.payload import Json
+from floworch.core.model.payload import Json, Payload
 from floworch.core.model.status import StepStatus
+from floworch.core.model.timed_triggers import IntervalTrigger
 from tests.simulation.manifests import manifest_of
 from tests.simulation.specs import (
     ANY,
@@ -60,10 +62,13 @@ def random_story(chance: Random, children: Sequence[str] = (), *, is_short: bool
     return Story(FlowSpec(steps, _data(chance)), Script(pen.outcomes))
 
 
-def flow_of(story: Story, flow_id: UUID, chance: Random) -> FlowDefinition:
+def flow_of(
+    story: Story, flow_id: UUID, chance: Random, schedules: Mapping[str, IntervalTrigger] = MappingProxyType({})
+) -> FlowDefinition:
     """The story as a registered flow: retries as in the spec, and inputs that tell what a step sees of the others."""
     manifest = json.loads(manifest_of(story.flow).to_json())
     _complete(manifest["steps"], story.flow.steps, in_loop=False, chance=chance)
+    manifest["triggers"] |= {key: Payload.of(each.model_dump()).value for key, each in schedules.items()}
     return FlowDefinition(
         id=flow_id, name=f"Random{flow_id.int}", version="1", manifest=FlowManifest.from_json(json.dumps(manifest))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,11 @@ from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.model.payload import Json
+from floworch.core.ports.schedules import ScheduleChange
 from floworch.core.ports.storage import Batch, BatchResult, Creation, LeaseKey, LeaseState, Outcome, RunWrite
 from floworch.storage.memory import MemoryStorage
 from tests.simulation.cluster.account import RunAccount
+from tests.simulation.cluster.almanac import Almanac
 from tests.simulation.manifests import plan_of
 from tests.simulation.strategies import Story
 
@@ -36,9 +38,16 @@ class Execution:
 
 
 class Witness:
-    def __init__(self, store: MemoryStorage, now: Callable[[], datetime], trace: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        store: MemoryStorage,
+        now: Callable[[], datetime],
+        trace: Callable[[str], None] | None,
+        grace_seconds: float,
+    ) -> None:
         self.stories: dict[UUID, Story] = {}
         self.runs: dict[UUID, RunAccount] = {}
+        self.almanac = Almanac(self.runs, grace_seconds)
         self.keys: dict[tuple[UUID, str], UUID] = {}
         self.failure: BaseException | None = None
         self.commits = 0
@@ -97,6 +106,23 @@ class Witness:
                 self.runs[claim.run_id].claim(claim.step_key, claim.owner, row.state)
                 lease = LeaseKey(claim.run_id, claim.step_key, row.state.attempt)
                 self._leases[lease] = self._now() + timedelta(seconds=claim.lease_seconds)
+
+    def before_changes(self, changes: Sequence[ScheduleChange]) -> None:
+        for change in changes:
+            self.almanac.before_change(change)
+
+    def changed_schedules(self, who: str, changes: Sequence[ScheduleChange], written: Sequence[bool]) -> None:
+        for change, is_written in zip(changes, written, strict=True):
+            told = [f"{tick.scheduled_at:%M:%S.%f} {tick.outcome}" for tick in change.ticks]
+            self.note(f"{who} schedule {change.schedule.trigger_key} {'done' if is_written else 'conflict'} {told}")
+            if is_written:
+                for creation in change.runs:
+                    self._create(who, creation)
+                self.almanac.written(change)
+
+    def set_flow_enabled(self, flow_id: UUID, enabled: bool) -> None:
+        self.note(f"flow {flow_id.int} is {'enabled' if enabled else 'disabled'}")
+        self.almanac.were_disabled.add(flow_id)
 
     def _create(self, who: str, creation: Creation) -> None:
         facts = creation.facts_of_run

@@ -35,10 +35,13 @@ class CompiledSchedule:
         return describe(self.trigger, self.override)
 
     def upcoming(self, record: ScheduleRecord, now: datetime) -> ScheduleRecord:
-        """The record with its next tick after ``now``, whatever came before; none while it is paused or retired."""
+        """The record with its next tick after ``now``, passing over what was due before; none while it is paused or
+        retired."""
         if record.retired_at is not None or (record.is_paused and record.paused_until is None):
             return self.with_next(record, None)
         start = now if record.paused_until is None else max(now, record.paused_until - _MICROSECOND)
+        if record.last_tick_at is not None:  # which may lie ahead, by the clock of this process
+            start = max(start, record.last_tick_at)
         return self.with_next(record, self.fires.next_after(start))
 
     def with_next(self, record: ScheduleRecord, at: datetime | None) -> ScheduleRecord:

@@ -70,10 +70,12 @@ class ScheduleDesk:
 
     async def set_enabled(self, flow_id: UUID, enabled: bool) -> bool:
         """Whether the flow is known. Its schedules have no ticks meanwhile, and go on with the next one."""
-        if not enabled:
-            return await self._store.set_flow_enabled(flow_id, False)
+        flow_ids = frozenset((flow_id,))
+        was_disabled = (await self._store.due_schedules(self._clock.now(), 0, flow_ids)).disabled
+        if not enabled or not was_disabled:
+            return await self._store.set_flow_enabled(flow_id, enabled)
         # Before the flow is enabled: nothing that was due meanwhile may be due at that moment.
-        for record in await self._store.list_schedules(frozenset((flow_id,))):
+        for record in await self._store.list_schedules(flow_ids):
             await self._reschedule(flow_id, record.trigger_key, lambda record: record)
         return await self._store.set_flow_enabled(flow_id, True)
 
