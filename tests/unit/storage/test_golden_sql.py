@@ -22,6 +22,7 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.retention import ended_runs, orphaned_keys
 from floworch.storage.sql.runs import runs_page
 from floworch.storage.sql.statements import bulk_statements
@@ -61,6 +62,7 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "schedules: released": schedules.released_question(tables, 10, [ID]),
         "schedules: backfills": schedules.backfills_question(tables, 10, [ID]),
         "retention: ticks": schedules.old_ticks(tables, NOW, 10),
+        "notices": notices_question(tables, 10, frozenset({ID})),
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)

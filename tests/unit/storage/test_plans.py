@@ -19,6 +19,7 @@ from floworch.storage.sql import schedules
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.migrations.files import load_migrations
+from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.runs import runs_page
 from floworch.storage.sql.statements import bulk_statements
 from floworch.storage.sql.waiting import due_question, ready_question
@@ -88,6 +89,11 @@ def test_schedules_are_found_among_those_that_there_is_something_to_do_for(
 
 def test_ready_steps_are_found_among_what_is_ready(database: sqlite3.Connection) -> None:
     assert uses(database, ready_question(TABLES, 10, frozenset({"Work"}), [ID]), "floworch_step_ready")
+
+
+def test_notices_are_found_among_the_ends_that_somebody_is_told_of(database: sqlite3.Connection) -> None:
+    question = notices_question(TABLES, 10, frozenset({ID}))
+    assert uses(database, question, "floworch_run_notices")
 
 
 @pytest.mark.parametrize("cursor", [None, AFTER], ids=["first page", "next page"])

@@ -48,6 +48,9 @@ class RunWrite:
     """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
     heard_of: Sequence[UUID] = ()
     """Ended runs that :meth:`Storage.due` has to name no more."""
+    tells_end: bool | None = None
+    """The run has ended, and :meth:`Storage.due_notices` names it from now on (True). It goes on again, and nobody has
+    to be told of its end any more (False)."""
     moved_to: tuple[str, str] | None = None
     """Hash of the manifest and version label that the run goes by from now on."""
     signals: Sequence[ReceivedSignal] = ()

@@ -33,6 +33,7 @@ from floworch.core.ports.answers import (
 )
 from floworch.core.ports.changes import Advance, Batch, BatchResult, Claim, Creation, Outcome, RunWrite
 from floworch.core.ports.limits import LimitStorage
+from floworch.core.ports.notices import NoticeStorage
 from floworch.core.ports.schedules import ScheduleStorage
 from floworch.core.ports.schema import SchemaVersions, StorageSchema
 from floworch.core.ports.transactions import StoreTransaction
@@ -72,7 +73,7 @@ _NO_TRANSACTIONS = (
 )
 
 
-class Storage(ScheduleStorage, LimitStorage, ABC):
+class Storage(ScheduleStorage, LimitStorage, NoticeStorage, ABC):
     """See the module's docstring. The engine calls :meth:`open` once before anything else."""
 
     @property

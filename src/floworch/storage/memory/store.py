@@ -49,6 +49,7 @@ from floworch.core.ports.storage import (
 )
 from floworch.storage.memory import questions, retention
 from floworch.storage.memory.limits import KeepsLimits, Limits
+from floworch.storage.memory.notices import KeepsNotices, Notices
 from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import RunRow, StepRow
 from floworch.storage.memory.schedules import Schedules
@@ -61,7 +62,7 @@ T = TypeVar("T")
 _NOTHING: Mapping[UUID, Collection[str]] = {}
 
 
-class MemoryStorage(KeepsLimits, Storage):
+class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
     """Keeps everything in this process and forgets it at the end."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -79,6 +80,7 @@ class MemoryStorage(KeepsLimits, Storage):
             lambda run: self._create(run, frozenset(), self._clock.now()), self._active.__contains__
         )
         self._limits = Limits(self._active)
+        self._notices = Notices()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -232,6 +234,8 @@ class MemoryStorage(KeepsLimits, Storage):
         if write.tells_parent:
             run.tells_parent = True
             self._untold[run.facts.run_id] = run
+        if write.tells_end is not None:
+            self._notices.mark(run, write.at if write.tells_end else None)
         for child_id in write.heard_of:
             if child_id in self._runs:
                 self._runs[child_id].tells_parent = False
@@ -382,6 +386,7 @@ class MemoryStorage(KeepsLimits, Storage):
         runs = retention.ended_before(self._runs.values(), ended_before)[:limit]
         for run in runs:
             del self._runs[run.facts.run_id]
+            self._notices.mark(run, None)
             self._keys.run_deleted(run, keys_before)
         return Deletion(len(runs), keys)
 

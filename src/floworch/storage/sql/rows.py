@@ -36,6 +36,7 @@ class Rows:
     advance_run: list[Row] = field(default_factory=list)
     tell_parent: list[Row] = field(default_factory=list)
     hear_of: list[Row] = field(default_factory=list)
+    mark_end: list[Row] = field(default_factory=list)
     move_run: list[Row] = field(default_factory=list)
     suspend_run: list[Row] = field(default_factory=list)
     insert_step: list[Row] = field(default_factory=list)
@@ -144,6 +145,8 @@ class RowWriter:
             rows.suspend_run.append((*self._suspension(write.suspension), run_id))
         if write.moved_to is not None:
             rows.move_run.append((*write.moved_to, run_id))
+        if write.tells_end is not None:
+            rows.mark_end.append((self._instant(write.at) if write.tells_end else None, run_id))
         rows.hear_of.extend((str(child_id),) for child_id in write.heard_of)
         if write.signals or write.taken:
             self._deliver(run_id, write)

@@ -48,6 +48,7 @@ class Statements:
     advance_run: Statement
     tell_parent: Statement
     hear_of: Statement
+    mark_end: Statement
     move_run: Statement
     suspend_run: Statement
     insert_step: Statement
@@ -124,6 +125,7 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "tell_parent": Update(run, constants=("tells_parent = 1",), match=(Match("id"),)),
         "suspend_run": Update(run, columns=_SUSPENSION, match=(Match("id"),)),
         "move_run": Update(run, columns=("manifest_hash", "flow_version"), match=(Match("id"),)),
+        "mark_end": Update(run, columns=("notice_at",), constants=("notice_tries = 0",), match=(Match("id"),)),
         "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
         "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision")), rarely=_RARE_RUN),
     }

@@ -22,6 +22,7 @@ from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.limits import LimitUse
+from floworch.core.ports.notices import DueNotices
 from floworch.core.ports.schedules import DueSchedules, ScheduleChange
 from floworch.core.ports.storage import (
     Batch,
@@ -38,7 +39,19 @@ from floworch.core.ports.storage import (
     StoredRun,
 )
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql import catalog, limits, payloads, retention, runs, schedules, signals, states, steps, waiting
+from floworch.storage.sql import (
+    catalog,
+    limits,
+    notices,
+    payloads,
+    retention,
+    runs,
+    schedules,
+    signals,
+    states,
+    steps,
+    waiting,
+)
 from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
@@ -343,6 +356,14 @@ class SqlStorage(Storage):
         return await self._write(
             lambda c: schedules.delete_ticks(c, self._dialect, self._tables, self._statements, recorded_before, limit)
         )
+
+    # -- notices
+
+    async def due_notices(self, now: datetime, limit: int, flow_ids: frozenset[UUID]) -> DueNotices:
+        return await self._ask(lambda c: notices.due_notices(c, self._tables, now, limit, flow_ids))
+
+    async def move_notice(self, run_id: UUID, seen: datetime, at: datetime | None, tries: int) -> bool:
+        return await self._write(lambda c: notices.move_notice(c, self._tables, run_id, seen, at, tries))
 
     # -- retention
 

@@ -146,6 +146,8 @@ def _run(metadata: MetaData, prefix: str) -> Table:
         Column("suspended_at", Instant),
         Column("suspended_by", Word(200)),
         Column("suspend_reason", Document),
+        Column("notice_at", Instant),
+        Column("notice_tries", SmallInteger, nullable=False, server_default=text("0")),
         Column("priority", SmallInteger, nullable=False),
         Column("body", Document),
         Column("headers", Document),
@@ -164,6 +166,7 @@ def _run(metadata: MetaData, prefix: str) -> Table:
     _partial_index(f"{name}_by_parent", "parent_run_id IS NOT NULL", c.parent_run_id, c.started_at, c.id)
     _partial_index(f"{name}_suspended", "suspended_at IS NOT NULL", c.started_at, c.id)
     _partial_index(f"{name}_untold", "tells_parent = 1", c.ended_at)
+    _partial_index(f"{name}_notices", "notice_at IS NOT NULL", c.flow_id, c.notice_at)
     _partial_index(f"{name}_by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
     return table
 

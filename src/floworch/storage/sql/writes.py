@@ -36,6 +36,7 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
         Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
         Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
         Write(statements.suspend_run, in_order(rows.suspend_run, 3)),
+        Write(statements.mark_end, in_order(rows.mark_end, 1)),
         Write(statements.hear_of, in_order(rows.hear_of, 0)),
         Write(statements.move_run, in_order(rows.move_run, 2)),
         Write(statements.remove_step, in_order(rows.remove_step, 0, 1)),

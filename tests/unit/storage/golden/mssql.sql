@@ -42,6 +42,12 @@ SET [manifest_hash] = v.p0, [flow_version] = v.p1
 FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 '$[1]', p1 NVARCHAR(200) COLLATE Latin1_General_100_BIN2 '$[2]', p2 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[3]') AS v
 WHERE t.[id] = v.p2;
 
+-- bulk: mark_end
+UPDATE t
+SET [notice_at] = v.p0, notice_tries = 0
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 DATETIMEOFFSET(6) '$[1]', p1 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[2]') AS v
+WHERE t.[id] = v.p1;
+
 -- bulk: hear_of
 UPDATE t
 SET tells_parent = 0
@@ -293,6 +299,11 @@ SELECT TOP __[POSTCOMPILE_param_1] floworch.tick.flow_id, floworch.tick.trigger_
 FROM floworch.tick
 WHERE floworch.tick.recorded_at < :recorded_at_1 ORDER BY floworch.tick.recorded_at;
 
+-- notices
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.status, floworch.run.notice_at, floworch.run.notice_tries
+FROM floworch.run
+WHERE floworch.run.notice_at IS NOT NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]) ORDER BY floworch.run.notice_at;
+
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
 FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, floworch.step.ready_at AS ready_at
@@ -302,7 +313,7 @@ FROM floworch.run
 WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- runs: page
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority, floworch.run.tags
+SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.notice_at, floworch.run.notice_tries, floworch.run.priority, floworch.run.tags
 FROM floworch.run
 WHERE floworch.run.flow_id = :flow_id_1 AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.source_run_id = :source_run_id_1 AND floworch.run.started_at >= :started_at_1 AND floworch.run.started_at < :started_at_2 AND floworch.run.started_at <= :started_at_3 AND (floworch.run.started_at < :started_at_4 OR floworch.run.id < :id_1) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC;
 

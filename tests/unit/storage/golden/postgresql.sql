@@ -42,6 +42,12 @@ SET "manifest_hash" = v.p0, "flow_version" = v.p1
 FROM unnest(%s::text[], %s::text[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, p2, place)
 WHERE t."id" = v.p2;
 
+-- bulk: mark_end
+UPDATE "floworch"."run" AS t
+SET "notice_at" = v.p0, notice_tries = 0
+FROM unnest(%s::timestamptz[], %s::uuid[]) WITH ORDINALITY AS v (p0, p1, place)
+WHERE t."id" = v.p1;
+
 -- bulk: hear_of
 UPDATE "floworch"."run" AS t
 SET tells_parent = 0
@@ -302,6 +308,12 @@ FROM floworch.tick
 WHERE floworch.tick.recorded_at < %(recorded_at_1)s::TIMESTAMP WITH TIME ZONE ORDER BY floworch.tick.recorded_at
  LIMIT %(param_1)s::INTEGER;
 
+-- notices
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.status, floworch.run.notice_at, floworch.run.notice_tries
+FROM floworch.run
+WHERE floworch.run.notice_at IS NOT NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]) ORDER BY floworch.run.notice_at
+ LIMIT %(param_1)s::INTEGER;
+
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
 FROM (SELECT floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, floworch.step.ready_at AS ready_at
@@ -312,7 +324,7 @@ WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- runs: page
-SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.priority, floworch.run.tags
+SELECT floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.notice_at, floworch.run.notice_tries, floworch.run.priority, floworch.run.tags
 FROM floworch.run
 WHERE floworch.run.flow_id = %(flow_id_1)s::UUID AND floworch.run.status IN (__[POSTCOMPILE_status_1]) AND floworch.run.source_run_id = %(source_run_id_1)s::UUID AND floworch.run.started_at >= %(started_at_1)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at < %(started_at_2)s::TIMESTAMP WITH TIME ZONE AND floworch.run.started_at <= %(started_at_3)s::TIMESTAMP WITH TIME ZONE AND (floworch.run.started_at < %(started_at_4)s::TIMESTAMP WITH TIME ZONE OR floworch.run.id < %(id_1)s::UUID) ORDER BY floworch.run.started_at DESC, floworch.run.id DESC
  LIMIT %(param_1)s::INTEGER;

@@ -36,6 +36,12 @@ SET "manifest_hash" = v.column1, "flow_version" = v.column2
 FROM (VALUES (?, ?, ?)) AS v
 WHERE t."id" = v.column3;
 
+-- bulk: mark_end
+UPDATE floworch_run AS t
+SET "notice_at" = v.column1, notice_tries = 0
+FROM (VALUES (?, ?)) AS v
+WHERE t."id" = v.column2;
+
 -- bulk: hear_of
 UPDATE floworch_run AS t
 SET tells_parent = 0
@@ -266,6 +272,12 @@ FROM floworch_tick
 WHERE floworch_tick.recorded_at < ? ORDER BY floworch_tick.recorded_at
  LIMIT ? OFFSET ?;
 
+-- notices
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.status, floworch_run.notice_at, floworch_run.notice_tries
+FROM floworch_run
+WHERE floworch_run.notice_at IS NOT NULL AND floworch_run.flow_id IN (__[POSTCOMPILE_flow_id_1]) ORDER BY floworch_run.notice_at
+ LIMIT ? OFFSET ?;
+
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
 FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.concurrency_key AS concurrency_key, floworch_step.ready_at AS ready_at
@@ -276,7 +288,7 @@ WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- runs: page
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.concurrency_key, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.priority, floworch_run.tags
+SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.concurrency_key, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.notice_at, floworch_run.notice_tries, floworch_run.priority, floworch_run.tags
 FROM floworch_run
 WHERE floworch_run.flow_id = ? AND floworch_run.status IN (__[POSTCOMPILE_status_1]) AND floworch_run.source_run_id = ? AND floworch_run.started_at >= ? AND floworch_run.started_at < ? AND floworch_run.started_at <= ? AND (floworch_run.started_at < ? OR floworch_run.id < ?) ORDER BY floworch_run.started_at DESC, floworch_run.id DESC
  LIMIT ? OFFSET ?;

@@ -105,6 +105,8 @@ CREATE TABLE [{schema}].run (
     suspended_at DATETIMEOFFSET(6) NULL,
     suspended_by NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NULL,
     suspend_reason NVARCHAR(max) NULL,
+    notice_at DATETIMEOFFSET(6) NULL,
+    notice_tries SMALLINT NOT NULL DEFAULT 0,
     priority SMALLINT NOT NULL,
     body NVARCHAR(max) NULL,
     headers NVARCHAR(max) NULL,
@@ -125,6 +127,8 @@ CREATE INDEX run_by_source ON [{schema}].run (source_run_id, started_at) WHERE s
 CREATE INDEX run_by_start ON [{schema}].run (started_at, id);
 
 CREATE INDEX run_by_status ON [{schema}].run (status, started_at, id);
+
+CREATE INDEX run_notices ON [{schema}].run (flow_id, notice_at) WHERE notice_at IS NOT NULL;
 
 CREATE INDEX run_suspended ON [{schema}].run (started_at, id) WHERE suspended_at IS NOT NULL;
 

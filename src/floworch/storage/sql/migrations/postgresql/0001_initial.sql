@@ -105,6 +105,8 @@ CREATE TABLE "{schema}".run (
     suspended_at TIMESTAMP WITH TIME ZONE,
     suspended_by TEXT COLLATE "C",
     suspend_reason TEXT,
+    notice_at TIMESTAMP WITH TIME ZONE,
+    notice_tries SMALLINT DEFAULT 0 NOT NULL,
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
@@ -126,6 +128,8 @@ CREATE INDEX run_by_source ON "{schema}".run (source_run_id, started_at) WHERE s
 CREATE INDEX run_by_start ON "{schema}".run (started_at, id);
 
 CREATE INDEX run_by_status ON "{schema}".run (status, started_at, id);
+
+CREATE INDEX run_notices ON "{schema}".run (flow_id, notice_at) WHERE notice_at IS NOT NULL;
 
 CREATE INDEX run_suspended ON "{schema}".run (started_at, id) WHERE suspended_at IS NOT NULL;
 

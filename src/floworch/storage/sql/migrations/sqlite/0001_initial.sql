@@ -105,6 +105,8 @@ CREATE TABLE floworch_run (
     suspended_at BIGINT,
     suspended_by TEXT,
     suspend_reason TEXT,
+    notice_at BIGINT,
+    notice_tries SMALLINT DEFAULT 0 NOT NULL,
     priority SMALLINT NOT NULL,
     body TEXT,
     headers TEXT,
@@ -126,6 +128,8 @@ CREATE INDEX floworch_run_by_source ON floworch_run (source_run_id, started_at) 
 CREATE INDEX floworch_run_by_start ON floworch_run (started_at, id);
 
 CREATE INDEX floworch_run_by_status ON floworch_run (status, started_at, id);
+
+CREATE INDEX floworch_run_notices ON floworch_run (flow_id, notice_at) WHERE notice_at IS NOT NULL;
 
 CREATE INDEX floworch_run_suspended ON floworch_run (started_at, id) WHERE suspended_at IS NOT NULL;
 
