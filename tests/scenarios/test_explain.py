@@ -14,6 +14,7 @@ from floworch import (
     FlowManifest,
     FlowOrchestrator,
     ForEach,
+    Limit,
     RetryPolicy,
     RunNotFound,
     RunStatus,
@@ -131,6 +132,22 @@ async def test_a_store_where_nobody_works(backend: Backend) -> None:
         told = await once((await orchestrator.trigger("Scenario")).explain, ReasonCode.NO_WORKER)
 
     assert "no worker seems to be alive" in told.sentence
+
+
+async def test_a_limit_that_another_run_has_used_up(start: Start, world: World) -> None:
+    manifest = FlowManifest(steps={"a": Step(type="Gate")}, limit=Limit(concurrency=1))
+    orchestrator = await start(manifest)
+    first = await orchestrator.trigger("Scenario")
+    await world.until_reached("a")
+    second = await orchestrator.trigger("Scenario")
+
+    [reason] = (await second.explain()).reasons
+
+    assert reason.code is ReasonCode.LIMIT
+    assert "it lets 1 attempt run at once" in reason.sentence
+    assert (await first.explain()).codes == {ReasonCode.HANDLER}
+    world.open_gate("a")
+    assert (await second.wait(timeout=30)).succeeded
 
 
 async def test_a_suspended_run(start: Start, world: World) -> None:

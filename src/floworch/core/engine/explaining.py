@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,13 +12,25 @@ from floworch.core.dag.keys import outermost_iteration
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
-from floworch.core.explain import Explanation, Reason, ReasonCode, Situation, explain_run, explain_step, has_step
+from floworch.core.explain import (
+    Explanation,
+    Reason,
+    ReasonCode,
+    Situation,
+    UsedUp,
+    explain_run,
+    explain_step,
+    has_step,
+)
 from floworch.core.handlers.registry import Handlers
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.state import RunState
+from floworch.core.model.limits import Limit, Quota
 from floworch.core.model.records import StepRecord
 from floworch.core.model.spelling import did_you_mean
+from floworch.core.policy.limits import Tally
 from floworch.core.ports.clock import Clock
+from floworch.core.ports.limits import LimitUse
 from floworch.core.ports.storage import Storage, StoredRun
 from floworch.errors import FloworchError, RunNotFound, StepNotFound, StorageError
 
@@ -82,6 +94,7 @@ class Explaining:
             situation,
             records=await self._records(situation, draft.reasons),
             children=await self._children(draft.reasons, depth),
+            limits=await self._limits(situation, draft.reasons),
             is_anybody_at_work=await self._is_anybody_at_work(situation, draft.reasons),
         )
         return _explanation(situation, step_key)
@@ -113,6 +126,18 @@ class Explaining:
                 continue  # deleted since
         return explained
 
+    async def _limits(self, situation: Situation, reasons: Iterable[Reason]) -> dict[str, list[UsedUp]]:
+        ready = [reason.step_key for reason in reasons if reason.code is ReasonCode.WORKER and reason.step_key]
+        if not ready:
+            return {}
+        use = await self._store.limit_use()
+        facts, limits = situation.state.facts, use.limits
+        found: dict[str, list[UsedUp]] = {}
+        for key in ready:
+            refused = use.refusals(situation.plan_of(key).type, facts.flow_id, facts.concurrency_key)
+            found[key] = [_used_up(quota, limits[quota.limit], use, situation.now) for quota in refused]
+        return found
+
     async def _is_anybody_at_work(self, situation: Situation, reasons: Iterable[Reason]) -> bool:
         long_ago = situation.now - situation.patience
         is_long = any(each.code is ReasonCode.WORKER and each.since and each.since < long_ago for each in reasons)
@@ -121,6 +146,14 @@ class Explaining:
 
 def _explanation(situation: Situation, step_key: str | None) -> Explanation:
     return explain_run(situation) if step_key is None else explain_step(situation, step_key)
+
+
+def _used_up(quota: Quota, limit: Limit, use: LimitUse, now: datetime) -> UsedUp:
+    running = use.running.get(quota, 0)
+    arrivals = {quota: use.arrivals[quota]} if quota in use.arrivals else {}
+    resumes_at = Tally({quota.limit: limit}, {}, arrivals, use.at).resumes_at
+    # Counted on the store's clock: told on ours.
+    return UsedUp(quota, limit, running, None if resumes_at is None else now + (resumes_at - use.at))
 
 
 def _iterations_of_interest(state: RunState, step_key: str | None) -> list[str]:

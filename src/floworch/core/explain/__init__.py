@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from floworch.core.explain.limits import UsedUp
 from floworch.core.explain.reasons import Explanation, Reason, ReasonCode
 from floworch.core.explain.runs import explain_run
 from floworch.core.explain.schedules import ScheduleFacts, explain_schedule
@@ -14,6 +15,7 @@ __all__ = [
     "ReasonCode",
     "ScheduleFacts",
     "Situation",
+    "UsedUp",
     "explain_run",
     "explain_schedule",
     "explain_step",

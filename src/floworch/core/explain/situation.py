@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan, StepPlan
+from floworch.core.explain.limits import UsedUp
 from floworch.core.explain.reasons import Explanation
 from floworch.core.machine.environment import Payloads
 from floworch.core.machine.state import RunState, StepState
@@ -37,6 +38,8 @@ class Situation:
     """Rows of steps that are of interest, read at about the same time."""
     children: Mapping[str, Explanation] = field(default_factory=dict)
     """Run id → why that run is where it is, for runs that steps wait for."""
+    limits: Mapping[str, Sequence[UsedUp]] = field(default_factory=dict)
+    """Ready step → limits that do not let it start."""
     payloads: Payloads = field(default_factory=dict)
 
     @property

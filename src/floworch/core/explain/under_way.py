@@ -7,6 +7,7 @@ from typing import Any
 
 from floworch.core.dag.keys import is_shielded
 from floworch.core.explain import words
+from floworch.core.explain.limits import why_limited
 from floworch.core.explain.reasons import Reason, ReasonCode
 from floworch.core.explain.signals import why_no_signal
 from floworch.core.explain.situation import Situation
@@ -76,6 +77,8 @@ def _ready(situation: Situation, key: str, state: StepState) -> Reason:
     if not situation.accepts(plan.type):
         sentence = f"{ready}, but this process has no handler for {_what(plan.type)}; one that has takes it."
         return Reason(ReasonCode.NO_HANDLER, key, sentence, state.ready_at, None, details)
+    if situation.limits.get(key):
+        return why_limited(key, state.ready_at, situation.now, situation.limits[key])
     waits = situation.now - (state.ready_at or situation.now)
     if waits > situation.patience and not situation.is_anybody_at_work:
         sentence = f"{ready}, and no process runs any step: no worker seems to be alive."

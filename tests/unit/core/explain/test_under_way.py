@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from floworch import Compensation, ForEach, RetryPolicy, Scope, Step, Until
-from floworch.core.explain import Explanation, ReasonCode
+from floworch import Compensation, ForEach, Limit, Rate, RetryPolicy, Scope, Step, Until
+from floworch.core.explain import Explanation, ReasonCode, UsedUp
 from floworch.core.machine.commands import StopRun, SuspendRun
+from floworch.core.model.limits import Quota
 from floworch.core.model.status import StopKind
 from tests.unit.core.explain.running import CHILD, RUN, START, Run
 
@@ -59,6 +60,26 @@ def test_a_flow_that_is_not_registered_here_is_named() -> None:
     reason = Run(a=work()).why(is_flow_known=False)
     assert reason.code is ReasonCode.UNKNOWN_FLOW
     assert "the flow 'Orders' is not registered in this process" in reason.sentence
+
+
+def test_a_limit_that_is_used_up_is_told_with_how_much_runs() -> None:
+    run = Run(a=work())
+    full = UsedUp(Quota("key:orders", "acme"), Limit(concurrency=2), running=2)
+    reason = run.why(limits={"a": [full]})
+    assert (reason.code, reason.until) == (ReasonCode.LIMIT, None)
+    assert (
+        "nothing is left of the limit 'key:orders' for the key 'acme': it lets 2 attempts run at once."
+        in reason.sentence
+    )
+    assert reason.details["limits"][0]["limit"] == {"concurrency": 2}
+
+
+def test_a_rate_that_is_used_up_is_told_with_when_it_grants_again() -> None:
+    run = Run(a=work())
+    rate = UsedUp(Quota("type:mail"), Limit(rate=Rate(count=1, per_seconds=600)), 0, START + 4 * MINUTE)
+    reason = run.why(limits={"a": [rate]})
+    assert (reason.code, reason.until) == (ReasonCode.LIMIT, START + 4 * MINUTE)
+    assert "the next start at 2030-01-01T00:04:00Z (in 4 minutes)" in reason.sentence
 
 
 # -- running
