@@ -53,6 +53,7 @@ from floworch.errors import (
 )
 
 if TYPE_CHECKING:
+    from floworch.core.engine.reruns import KEEP
     from floworch.core.engine.retries import RetriedSteps
     from floworch.handle import RunHandle
     from floworch.orchestrator import FlowOrchestrator
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "KEEP",
     "AtTrigger",
     "Change",
     "ChangeKind",
@@ -123,6 +125,7 @@ if not TYPE_CHECKING:
     # The engine is half of the package, and a module that only defines flows does not need it: it is loaded with the
     # first of these names. Type checkers do not see this, or they would take any name for one of ours.
     _LOADED_WHEN_USED = {
+        "KEEP": "floworch.core.engine.reruns",
         "FlowOrchestrator": "floworch.orchestrator",
         "RetriedSteps": "floworch.core.engine.retries",
         "RunHandle": "floworch.handle",

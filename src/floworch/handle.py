@@ -91,6 +91,15 @@ class RunHandle:
         """Run all failed steps again. Raises InvalidTransition when there is nothing to retry."""
         return await self._orchestrator.retry_failed(self.run_id, by=by)
 
+    async def rerun(self, **arguments: Any) -> RunHandle:
+        """Start the flow once more; see :meth:`FlowOrchestrator.rerun <floworch.copies.RunCopies.rerun>`."""
+        return await self._orchestrator.rerun(self.run_id, **arguments)
+
+    async def fork(self, from_step: str, **arguments: Any) -> RunHandle:
+        """Start a run that goes on from that step; see
+        :meth:`FlowOrchestrator.fork <floworch.copies.RunCopies.fork>`."""
+        return await self._orchestrator.fork(self.run_id, from_step, **arguments)
+
     def events(self, *, follow: bool = True) -> AsyncIterator[HistoryEvent]:
         """History from the beginning; with ``follow`` it goes on live until the run has ended."""
         return self._orchestrator.events(self.run_id, follow=follow)

@@ -19,7 +19,7 @@ from floworch.arguments import (
     unknown,
 )
 from floworch.builder import FlowOrchestratorBuilder
-from floworch.control import RunControl
+from floworch.copies import RunCopies
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.model.flow import FlowDefinition
@@ -44,7 +44,7 @@ FlowReference = type[FlowDefinition] | FlowDefinition | UUID | str
 _FOLLOW_SECONDS = (0.02, 0.5)
 
 
-class FlowOrchestrator(RunControl):
+class FlowOrchestrator(RunCopies):
     """Made by :meth:`builder`. Use it as an async context manager, or call :meth:`start` and :meth:`stop`.
 
     All async methods belong to the event loop that started it; :attr:`sync` is the same for blocking code.
@@ -177,6 +177,7 @@ class FlowOrchestrator(RunControl):
         ended_from: datetime | None = None,
         ended_before: datetime | None = None,
         parent: UUID | str | None = None,
+        source: UUID | str | None = None,
         suspended: bool | None = None,
         tags: Mapping[str, str] | None = None,
         error: str | None = None,
@@ -185,7 +186,8 @@ class FlowOrchestrator(RunControl):
     ) -> RunPage:
         """One page of runs, newest first. Pass ``next_cursor`` of a page to get the next one.
 
-        ``parent`` is the id of a run: only those that its steps have started. ``suspended``: only those that are, or
+        ``parent`` is the id of a run: only those that its steps have started. ``source``: only those that were made of
+        that run, by :meth:`rerun` or :meth:`fork`. ``suspended``: only those that are, or
         only those that are not.
 
         Of ``tags`` all must hold. ``error`` is text in the message or the type of the error of a step that has failed,
@@ -199,6 +201,7 @@ class FlowOrchestrator(RunControl):
             started_from=started_from,
             started_before=started_before,
             parent_run_id=None if parent is None else checked_run_id(parent),
+            source_run_id=None if source is None else checked_run_id(source),
             suspended=suspended,
             ended_from=ended_from,
             ended_before=ended_before,

@@ -11,6 +11,7 @@ from floworch.core.dag.keys import COMPENSATE, enclosing_scopes, scope_of, split
 from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.engine.plans import Plans
+from floworch.core.engine.reuse import reused_from
 from floworch.core.machine.block_output import has_own_output, output_of, state_payload
 from floworch.core.machine.state import RunFacts
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
@@ -117,6 +118,9 @@ async def read_run(store: Storage, plans: Plans, run_id: UUID, *, payloads: bool
 async def add_steps(store: Storage, plans: Plans, run: RunRecord, *, payloads: bool = True) -> RunResult:
     """A run that was read already, with its steps."""
     steps = {step.key: step for step in await store.list_steps(run.id, payloads=payloads)}
+    if run.source_run_id is not None:
+        for key, origin in (await reused_from(store, run.id, steps)).items():
+            steps[key] = replace(steps[key], reused_from=origin)
     if not payloads:
         return RunResult(run, steps)
     plan = await plans.of(_facts(run))

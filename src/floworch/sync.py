@@ -125,6 +125,12 @@ class SyncOrchestrator:
     def retry_failed(self, run_id: UUID | str, *, by: str | None = None) -> RetriedSteps:
         return self._call(self._orchestrator.retry_failed(run_id, by=by))
 
+    def rerun(self, run_id: UUID | str, **arguments: Any) -> SyncRunHandle:
+        return SyncRunHandle(self, self._call(self._orchestrator.rerun(run_id, **arguments)))
+
+    def fork(self, run_id: UUID | str, from_step: str, **arguments: Any) -> SyncRunHandle:
+        return SyncRunHandle(self, self._call(self._orchestrator.fork(run_id, from_step, **arguments)))
+
     def events(self, run_id: UUID | str, *, follow: bool = True) -> Iterator[HistoryEvent]:
         """History of a run; with ``follow`` it blocks for more until the run has ended."""
         events = self._orchestrator.events(run_id, follow=follow)
@@ -223,6 +229,12 @@ class SyncRunHandle:
 
     def retry_failed(self, *, by: str | None = None) -> RetriedSteps:
         return self._flows.retry_failed(self.run_id, by=by)
+
+    def rerun(self, **arguments: Any) -> SyncRunHandle:
+        return self._flows.rerun(self.run_id, **arguments)
+
+    def fork(self, from_step: str, **arguments: Any) -> SyncRunHandle:
+        return self._flows.fork(self.run_id, from_step, **arguments)
 
     def events(self, *, follow: bool = True) -> Iterator[HistoryEvent]:
         return self._flows.events(self.run_id, follow=follow)

@@ -26,7 +26,13 @@ def event_words(event: HistoryEvent) -> str:
 
 def _run_started(data: _Data) -> str:
     parent = f", by step {data.get('parent_step')!r} of run {data['parent']}" if "parent" in data else ""
-    return f"started by the trigger {data.get('trigger')!r}, version {data.get('version')}{parent}"
+    return f"started by the trigger {data.get('trigger')!r}, version {data.get('version')}{parent}{_made_of(data)}"
+
+
+def _made_of(data: _Data) -> str:
+    if "fork_of" in data:
+        return f", a fork of run {data['fork_of']} from step {data['from_step']!r}"
+    return f", a rerun of run {data['rerun_of']}" if "rerun_of" in data else ""
 
 
 def _run_completed(data: _Data) -> str:
@@ -89,6 +95,12 @@ def _retried(_: _Data) -> str:
 
 def _reset(_: _Data) -> str:
     return "waits again for the steps before it"
+
+
+def _reused(data: _Data) -> str:
+    if "ended_at" in data:
+        return f"taken over as it is, {data.get('status')} in run {data.get('run')}"
+    return "taken over, and goes on"
 
 
 def _run_now(_: _Data) -> str:
@@ -174,6 +186,7 @@ EVENT_WORDS: Final[Mapping[str, Callable[[_Data], str]]] = {
     "step.reopened": _reopened,
     "step.retried": _retried,
     "step.reset": _reset,
+    "step.reused": _reused,
     "step.run_now": _run_now,
     "step.pending": _pending,
     "step.child_started": _child_started,

@@ -99,7 +99,7 @@ class RunProgress:
     def _apply_to_step(self, event: HistoryEvent, key: str) -> None:
         if event.type == "step.reset":
             self._reset(key)
-        elif event.type in _STATUS:
+        elif event.type in _STATUS or event.type == "step.reused":
             step = self._step(key)
             _change(step, event)
             self._count(step)
@@ -148,12 +148,12 @@ class RunProgress:
 
 
 def _change(step: StepProgress, event: HistoryEvent) -> None:
-    step.status = _STATUS[event.type]
+    step.status = _STATUS.get(event.type) or StepStatus(event.data["status"])
     step.attempt = event.data.get("attempt", step.attempt)
     step.due_at = _due_at(event.data)
     step.note = _note(event)
     step.waits_for = tuple(event.data.get("signals", ()))
-    if event.type == "step.started" or step.waits_for:
+    if event.type in ("step.started", "step.reused") or step.waits_for:
         step.started_at = event.at
         if "iterations" in event.data:
             step.total, step.done = event.data["iterations"], 0

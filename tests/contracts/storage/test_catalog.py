@@ -53,6 +53,13 @@ async def test_a_flow_can_be_enabled_again(storage: Storage) -> None:
     assert [found.is_enabled for found in await storage.list_flows()] == [True, True]
 
 
+async def test_manifests_are_kept_without_a_flow_and_never_changed(storage: Storage) -> None:
+    await storage.save_manifests({"a" * 64: '{"n":1}', "b" * 64: '{"n":2}'})
+    await storage.save_manifests({"b" * 64: '{"n":2}'})
+    assert await storage.load_manifests(["a" * 64, "b" * 64]) == {"a" * 64: '{"n":1}', "b" * 64: '{"n":2}'}
+    assert await storage.list_flows() == []
+
+
 async def test_enabling_an_unknown_flow_says_that_it_is_unknown(storage: Storage) -> None:
     assert not await storage.set_flow_enabled(flow(9).id, True)
 

@@ -12,6 +12,7 @@ from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.apply import apply, copy_of
 from floworch.core.machine.commands import ChildStart, ClaimOffer, Command, RetryFailed, RetryStep
 from floworch.core.machine.environment import PayloadsNeeded
+from floworch.core.machine.forks import start_fork
 from floworch.core.machine.mailbox import signal_ref
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.state import RunState
@@ -130,7 +131,7 @@ def _start_work(start: Starting | ChildStart, request: Request, offer: ClaimOffe
     payloads: dict[PayloadRef, Payload | None] = {_BODY: start.body, _HEADERS: start.headers}
     while True:
         try:
-            state, transition = start_run(start.facts, start.plan, start.deadline, now, payloads, offer)
+            state, transition = _begin(start, now, payloads, offer)
         except PayloadsNeeded as needed:
             # Of a run that is not stored yet nothing can be loaded: these are the outputs of skipped steps of loops.
             payloads |= dict.fromkeys(needed.refs)
@@ -141,6 +142,16 @@ def _start_work(start: Starting | ChildStart, request: Request, offer: ClaimOffe
             work.run.keep(_BODY, start.body)
             work.run.keep(_HEADERS, start.headers)
             return work
+
+
+def _begin(
+    start: Starting | ChildStart, now: datetime, payloads: Mapping[PayloadRef, Payload | None], offer: ClaimOffer | None
+) -> tuple[RunState, Transition]:
+    told = start.told if isinstance(start, Starting) else {}
+    if isinstance(start, Starting) and start.inherited is not None:
+        inherited = start.inherited
+        return start_fork(start.facts, start.plan, start.deadline, now, payloads, inherited, offer, told)
+    return start_run(start.facts, start.plan, start.deadline, now, payloads, offer, told)
 
 
 def claim_of(request: Claiming, now: datetime) -> Claim:

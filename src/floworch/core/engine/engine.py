@@ -24,6 +24,7 @@ from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Commanding, Started, Starting
+from floworch.core.engine.reruns import Reruns
 from floworch.core.engine.retention import Retention
 from floworch.core.engine.retries import Retries
 from floworch.core.engine.runs import Runs
@@ -111,6 +112,7 @@ class Engine:
         )
         self._children = Children(store, self._runs, self.submit, settings, self._chance)
         self.retries = Retries(store, clock, self.submit)
+        self.reruns = Reruns(store, self.plans, self._new_runs, clock, self.start_run, self._require_startable)
         self._timers = Timers(
             *(store, clock, settings, self.submit, self._worklist.look, self._leases.is_held),
             *(self._children.tell_parent_of, self._availability, self._chance),
@@ -198,13 +200,17 @@ class Engine:
             scheduled_at=scheduled_at,
         )
         deadline = self._new_runs.deadline(plan, now, time_limit)
+        starting = Starting(facts, plan, deadline, body, headers, None, Reply())
         if connection is not None:
-            return await self._direct.start(connection, Starting(facts, plan, deadline, body, headers, None, Reply()))
-        has_slot = self._works and self._runtime.reserve()
-        offer = self._offer if has_slot else None
-        reply = Reply[Started](self._use_reserved if has_slot else None)
-        self._committer.put(Starting(facts, plan, deadline, body, headers, offer, reply))
-        return await reply.get()  # the caller may go away: a run that starts all the same is run
+            return await self._direct.start(connection, starting)
+        return await self.start_run(starting)
+
+    async def start_run(self, starting: Starting) -> Started:
+        """Start a run. Its first step runs in this process, if that has a slot for it."""
+        if self._works and self._runtime.reserve():
+            starting.offer, starting.reply = self._offer, Reply[Started](self._use_reserved)
+        self._committer.put(starting)
+        return await starting.reply.get()  # the caller may go away: a run that starts all the same is run
 
     def _use_reserved(self, started: Started | None) -> None:
         """Run the step that was started with the run."""
@@ -246,6 +252,11 @@ class Engine:
         return await self._retention.sweep(ended_before, deleted)
 
     # -- inside
+
+    def _require_startable(self, flow_id: UUID) -> None:
+        """Raises FlowNotFound, FlowDisabled."""
+        self.plans.current_of(flow_id)
+        self.scheduler.require_enabled(flow_id)
 
     def _request(
         self,

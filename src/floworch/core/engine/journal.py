@@ -33,6 +33,7 @@ _LEVELS = {
     "step.lost": "warning",
     "step.failed": "error",
     "step.ready": "debug",
+    "step.reused": "debug",
     "step.reset": "debug",
     "step.suspended": "debug",
     "step.run_now": "info",

@@ -24,6 +24,10 @@ class Plans:
         self.current = {flow.id: self._compile(flow.id, flow.name, flow.version, flow.manifest) for flow in flows}
         self._by_hash = {(plan.flow_id, plan.manifest_hash): plan for plan in self.current.values()}
 
+    def with_manifest(self, plan: FlowPlan, manifest: FlowManifest) -> FlowPlan:
+        """The plan of another manifest for the same flow and version."""
+        return self._compile(plan.flow_id, plan.flow_name, plan.version, manifest)
+
     def current_of(self, flow_id: UUID) -> FlowPlan:
         """Plan that new runs of the flow start with. Raises FlowNotFound."""
         try:

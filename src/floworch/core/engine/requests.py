@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -11,10 +11,11 @@ from uuid import UUID
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.engine.reply import Reply
 from floworch.core.machine.commands import ClaimOffer, Command
+from floworch.core.machine.forks import Inheritance
 from floworch.core.machine.state import RunFacts
 from floworch.core.machine.transition import Transition
 from floworch.core.model.limits import Quota
-from floworch.core.model.payload import Payload, PayloadRef
+from floworch.core.model.payload import Json, Payload, PayloadRef
 from floworch.core.ports.storage import ReadyStep
 
 __all__ = ["Claiming", "Commanding", "Request", "Started", "Starting"]
@@ -40,6 +41,10 @@ class Starting:
     headers: Payload | None
     offer: ClaimOffer | None
     reply: Reply[Started]
+    told: Mapping[str, Json] = field(default_factory=dict)
+    """How the run came to be, for its history."""
+    inherited: Inheritance | None = None
+    """What a forked run takes over from its source."""
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     alone: bool = False
     patient_until: datetime | None = None

@@ -45,6 +45,8 @@ def fold(facts: Iterable[Fact]) -> Folded:
         kind = fact["type"]
         if kind in _STEP_STATUS:
             steps[fact["step"]] = (_STEP_STATUS[kind], fact["attempt"])
+        elif kind == "step.reused":
+            steps[fact["step"]] = (StepStatus(fact["status"]), fact["attempt"])
         elif kind == "step.reset":
             steps.pop(fact["step"], None)
         elif kind in ("signal.received", "signal.taken"):

@@ -8,6 +8,7 @@ payloads that were not given, :class:`Fenced` for a report of an attempt that is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -45,13 +46,14 @@ from floworch.core.machine.overrides import override
 from floworch.core.machine.planning import continue_from, enter_scope, follow
 from floworch.core.machine.polls import after_poll, poll_facts, with_clock
 from floworch.core.machine.retry import retry
+from floworch.core.machine.starting import tell_start
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, WaitKind
 from floworch.core.machine.steps import make_ready, skip
 from floworch.core.machine.suspension import lift_suspension, resume_run, suspend_run
 from floworch.core.machine.transition import Transition
 from floworch.core.machine.waits.signals import deliver, receive
 from floworch.core.machine.waking import wake
-from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus, StopKind
 from floworch.errors import InvalidTransition, SignalNotExpected
@@ -78,12 +80,14 @@ def start_run(
     now: datetime,
     payloads: Payloads,
     offer: ClaimOffer | None = None,
+    told: Mapping[str, Json] | None = None,
 ) -> tuple[RunState, Transition]:
-    """A new run: its empty state and the transition that starts it. The state has to be applied the transition."""
+    """A new run: its empty state and the transition that starts it. The state has to be applied the transition.
+
+    ``told`` is for the history: how the run came to be."""
     state = RunState(facts=facts, plan=plan, deadline=deadline)
     draft = Draft(state, now, payloads, offer)
-    parent = {} if facts.parent is None else {"parent": str(facts.parent.run_id), "parent_step": facts.parent.step_key}
-    draft.fact("run.started", trigger=facts.trigger_key, version=plan.version, **parent)
+    tell_start(draft, told)
     continue_from(draft, enter_scope(draft, ""))
     return state, draft.transition
 

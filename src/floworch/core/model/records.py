@@ -108,6 +108,8 @@ class StepRecord:
     output: Json = None
     error: Mapping[str, Json] | None = None
     trace: Sequence[Mapping[str, Json]] | None = None
+    reused_from: UUID | None = None
+    """The run in which the step has really run, for one that a forked run has taken over."""
     progress: Mapping[str, Any] | None = None
     """What the engine remembers of a step that is under way for longer than one attempt: its ``kind``, and the fields
     of that kind."""

@@ -117,6 +117,10 @@ class Storage(ScheduleStorage, LimitStorage, NoticeStorage, ABC):
         """Every manifest that these flows were ever saved with; by flow, and the one that was saved last comes last."""
 
     @abstractmethod
+    async def save_manifests(self, manifests: Mapping[str, str]) -> None:
+        """Keep manifests, by their hashes, for ever; those that are known stay as they are."""
+
+    @abstractmethod
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
         """Manifest JSON by hash; unknown ones are left out."""
 

@@ -120,6 +120,9 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
     async def list_versions(self, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
         return self._versions.list(flow_ids, (run.facts for run in self._active.values()))
 
+    async def save_manifests(self, manifests: Mapping[str, str]) -> None:
+        self._manifests |= manifests
+
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
         return {key: self._manifests[key] for key in hashes if key in self._manifests}
 

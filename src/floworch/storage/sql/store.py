@@ -227,6 +227,9 @@ class SqlStorage(Storage):
     async def list_versions(self, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
         return await self._read(lambda c: catalog.list_versions(c, self._tables, flow_ids))
 
+    async def save_manifests(self, manifests: Mapping[str, str]) -> None:
+        await self._write(lambda c: self._statements.insert_manifest.apply(c, sorted(manifests.items())))
+
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
         return await self._read(lambda c: catalog.load_manifests(c, self._tables, hashes))
 
