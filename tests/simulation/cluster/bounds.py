@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.limits import Limit, Rate, flow_limit, key_limit, type_limit
+from floworch.core.ports.storage import LeaseKey
 from floworch.storage.memory import MemoryStorage
 from floworch.storage.memory.rows import RunRow, StepRow
 
@@ -23,35 +25,41 @@ class Bounds:
     """``of_types`` are what the processes are started with. The numbers of the limits may change, but what is limited
     stays so: a process may start what it does not know to be limited."""
 
-    def __init__(self, store: MemoryStorage, now: Callable[[], datetime], chance: Random) -> None:
+    def __init__(self, store: MemoryStorage, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._chance = chance
         self.of_types: dict[str, Limit] = {}
         self.in_force: dict[str, Limit] = {}
         self._largest: Counter[str] = Counter()
         self._starts: defaultdict[Share, list[datetime]] = defaultdict(list)
-        if chance.random() < 0.3:
-            self.of_types["Work"] = self._limit(type_limit("work"))
 
-    def bind(self, flow: FlowDefinition) -> None:
-        """Limit the flow, perhaps."""
-        kind = self._chance.choice(["nothing", "nothing", "flow", "key", "both"])
+    def draw(self, chance: Random, flows: Sequence[FlowDefinition]) -> None:
+        """Limit some of it; in half of the histories nothing."""
+        if chance.random() < 0.5:
+            return
+        if chance.random() < 0.3:
+            self.of_types["Work"] = self._limit(type_limit("work"), chance)
+        for flow in flows:
+            self._bind(flow, chance.choice(["nothing", "flow", "key", "both"]), chance)
+
+    async def meddle(self, chance: Random, seconds: float) -> None:
+        """Let somebody set other limits at any time."""
+        for _ in range(chance.choice([0, 1, 4]) if self.in_force else 0):
+            await asyncio.sleep(chance.uniform(0.0, seconds / 2))
+            name, limit = chance.choice(sorted(self.in_force)), Limit(concurrency=chance.choice([1, 2, 5]))
+            self._hold(name, limit)
+            await self._store.override_limit(name, limit)
+
+    def _bind(self, flow: FlowDefinition, kind: str, chance: Random) -> None:
         added: dict[str, object] = {}
         if kind in ("flow", "both"):
-            added["limit"] = self._limit(flow_limit(flow.id))
+            added["limit"] = self._limit(flow_limit(flow.id), chance)
         if kind in ("key", "both"):
-            added["concurrency_key"] = self._chance.choice(["@trigger().key", "@length(run().id)"])
-            added["key_limit"] = self._limit(key_limit(flow.id))
+            added["concurrency_key"] = chance.choice(["@trigger().key", "@length(run().id)"])
+            added["key_limit"] = self._limit(key_limit(flow.id), chance)
         flow.manifest = flow.manifest.model_copy(update=added)
 
-    def another(self) -> tuple[str, Limit] | None:
-        """A change that somebody may make now; to be told of with :meth:`changed`."""
-        if not self.in_force:
-            return None
-        return self._chance.choice(sorted(self.in_force)), Limit(concurrency=self._chance.choice([1, 2, 5]))
-
-    def changed(self, name: str, limit: Limit) -> None:
+    def _hold(self, name: str, limit: Limit) -> None:
         self.in_force[name] = limit
         self._largest[name] = max(self._largest[name], limit.concurrency or 0)
 
@@ -70,13 +78,14 @@ class Bounds:
         shares = list(self._shares(run, run.steps[step_key]))
         assert not shares, f"{step_key} was started beside {shares}"
 
-    def check_at_work(self, at_work: Iterable[tuple[UUID, str]]) -> None:
-        """Handlers whose leases have never run out."""
+    def check_at_work(self, at_work: Iterable[LeaseKey]) -> None:
+        """Handlers that are at work on attempts which are not over."""
         working: Counter[Share] = Counter()
-        for run_id, step_key in at_work:
+        for run_id, step_key, attempt in at_work:
             run = self._store._runs[run_id]
-            if step_key in run.steps:
-                working.update(self._shares(run, run.steps[step_key]))
+            row = run.steps.get(step_key)
+            if row is not None and row.lease_until is not None and row.state.attempt == attempt:
+                working.update(self._shares(run, row))
         for share, count in working.items():
             most = self._largest[share[0]]
             assert not most or count <= most, f"{count} handlers of {share} are at work"
@@ -90,13 +99,13 @@ class Bounds:
         within = [at for at in starts if at > now - timedelta(seconds=rate.per_seconds)]
         assert len(within) < rate.count + rate.burst, f"{len(within)} of {share} started in {rate.per_seconds} s"
 
-    def _limit(self, name: str) -> Limit:
+    def _limit(self, name: str, chance: Random) -> Limit:
         rate = None
-        if self._chance.random() < 0.3:
-            count = self._chance.choice([1, 3])
-            rate = Rate(count=count, per_seconds=self._chance.choice([0.5, 3.0]), burst=self._chance.choice([1, 2]))
-        limit = Limit(concurrency=self._chance.choice([1, 1, 2, 3]), rate=rate)
-        self.changed(name, limit)
+        if chance.random() < 0.3:
+            count, seconds = chance.choice([1, 3]), chance.choice([0.5, 3.0])
+            rate = Rate(count=count, per_seconds=seconds, burst=chance.choice([1, 2]))
+        limit = Limit(concurrency=chance.choice([1, 1, 2, 3]), rate=rate)
+        self._hold(name, limit)
         return limit
 
     def _leased(self) -> Iterator[tuple[RunRow, StepRow]]:

@@ -28,7 +28,7 @@ from tests.simulation.cluster.witness import Witness
 
 __all__ = ["HistoryFailed", "Summary", "play"]
 
-_LONGEST_AFTER_STORM_SECONDS = 3_600.0
+_LONGEST_AFTER_STORM_SECONDS = 14_400.0
 _LONGEST_LEFTOVER_SECONDS = 60
 """A handler that has lost its lease may still be at work when its run has ended."""
 
@@ -98,6 +98,7 @@ class _History:
         self._fleet = chance.choice([1, 2, 2, 3])
         self._flows: list[FlowDefinition] = []
         self._draw_flows(chance.randint(1, 2), chance.choice([0, 0, 1, 2]))
+        self._witness.bounds.draw(chance, self._flows)
         loop.set_exception_handler(self._exception)
 
     def _draw_flows(self, flows: int, children: int) -> None:
@@ -137,6 +138,7 @@ class _History:
         background = [
             self._task(self._clients.start_runs([flow.id for flow in self._flows], seconds)),
             self._task(self._clients.make_trouble(seconds)),
+            self._task(self._witness.bounds.meddle(self._chance, seconds)),
             self._task(self._clients.meddle_with_schedules(seconds)),
         ]
         post = self._task(self._clients.send_signals())

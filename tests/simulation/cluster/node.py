@@ -94,6 +94,7 @@ class Node:
             clock=self._clock,
             settings=EngineSettings(worker_id=name, **settings),
             chance=chance,
+            limits=witness.bounds.of_types,
         )
         self._starting = self.spawn(self._start())
 

@@ -14,6 +14,7 @@ from floworch.core.ports.schedules import ScheduleChange
 from floworch.core.ports.storage import Batch, BatchResult, Creation, LeaseKey, LeaseState, Outcome, RunWrite
 from floworch.storage.memory import MemoryStorage
 from tests.simulation.cluster.account import RunAccount
+from tests.simulation.cluster.bounds import Bounds
 from tests.simulation.cluster.almanac import Almanac
 from tests.simulation.manifests import plan_of
 from tests.simulation.strategies import Story
@@ -49,6 +50,7 @@ class Witness:
         self.runs: dict[UUID, RunAccount] = {}
         self.almanac = Almanac(self.runs, grace_seconds)
         self.keys: dict[tuple[UUID, str], UUID] = {}
+        self.bounds = Bounds(store, now)
         self.failure: BaseException | None = None
         self.commits = 0
         self._plans: dict[UUID, FlowPlan] = {}
@@ -81,9 +83,11 @@ class Witness:
     # -- what the database does
 
     def before_commit(self, who: str, batch: Batch) -> None:
-        advanced = [write.run_id for write in (*batch.creations, *batch.advances)]
-        assert len(advanced) == len(set(advanced)), "a batch changes a run twice"
-        assert not set(advanced) & {claim.run_id for claim in batch.claims}, "a batch claims a step of a run it changes"
+        changed = [write.run_id for write in (*batch.creations, *batch.advances)]
+        assert len(changed) == len(set(changed)), "a batch changes a run twice"
+        written = {(write.run_id, key) for write in (*batch.creations, *batch.advances) for key in write.steps}
+        claimed = {(claim.run_id, claim.step_key) for claim in batch.claims}
+        assert not written & claimed, "a batch claims a step that it changes"
 
     def committed(self, who: str, batch: Batch, result: BatchResult) -> None:
         self.commits += 1
@@ -106,6 +110,7 @@ class Witness:
                 self.runs[claim.run_id].claim(claim.step_key, claim.owner, row.state)
                 lease = LeaseKey(claim.run_id, claim.step_key, row.state.attempt)
                 self._leases[lease] = self._now() + timedelta(seconds=claim.lease_seconds)
+                self.bounds.started(claim.run_id, claim.step_key)
 
     def before_changes(self, changes: Sequence[ScheduleChange]) -> None:
         for change in changes:
@@ -149,6 +154,7 @@ class Witness:
             if change.lease_seconds is not None:
                 lease = LeaseKey(write.run_id, key, change.state.attempt)
                 self._leases[lease] = self._now() + timedelta(seconds=change.lease_seconds)
+                self.bounds.started_without_asking(write.run_id, key)
 
     def _was_lost(self, lease: LeaseKey) -> bool:
         """Whether the lease has run out at any time, be it only for a moment."""
@@ -183,6 +189,7 @@ class Witness:
             if (other.run_id, other.step_key) == (run_id, step_key):
                 assert self._was_lost(execution.lease) or self._was_lost(other.lease), f"{execution} overlaps {other}"
         self._at_work.append(execution)
+        self.bounds.check_at_work(each.lease for each in self._at_work)
         return execution
 
     def end(self, execution: Execution) -> None:
