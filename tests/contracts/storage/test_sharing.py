@@ -24,6 +24,7 @@ from tests.contracts.storage.builders import (
     overwrite,
     run_id,
     state,
+    stop,
 )
 
 BODY = PayloadRef(PayloadKind.BODY)
@@ -170,3 +171,24 @@ async def test_a_call_for_help_wakes_the_others_and_not_the_caller(storage: Stor
         assert not caller.is_set()
         await storage.commit(Batch(creations=[creation(2)], caller="worker-3"))
         await caller.wait()
+
+
+_ROUNDS = 20
+
+
+async def test_a_stop_and_a_claim_of_neighbours_never_both_have_the_step(storage: Storage, neighbour: Storage) -> None:
+    numbers = range(1, _ROUNDS + 1)
+    await create(storage, *map(creation, numbers))
+    skipped = {"a": overwrite((StepStatus.READY, 0), state(StepStatus.SKIPPED))}
+    stopped = [advance(number, 1, skipped, stop=stop()) for number in numbers]
+    outcomes = await asyncio.gather(
+        *(commit_advance(storage, change) for change in stopped),
+        *(commit_claim(neighbour, claim(number)) for number in numbers),
+    )
+    runs = await storage.load([run_id(number) for number in numbers])
+    for number, stops, claims in zip(numbers, outcomes[:_ROUNDS], outcomes[_ROUNDS:], strict=True):
+        assert {stops, claims} == {Outcome.DONE, Outcome.CONFLICT}
+        run = runs[run_id(number)]
+        is_stopped = stops is Outcome.DONE
+        assert (run.stop is not None, run.revision) == ((True, 2) if is_stopped else (False, 1))
+        assert run.steps["a"].status is (StepStatus.SKIPPED if is_stopped else StepStatus.RUNNING)
