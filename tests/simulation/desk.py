@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.apply import apply, claim_step, rebuild
 from floworch.core.machine.commands import ClaimOffer, Command
 from floworch.core.machine.environment import PayloadsNeeded
+from floworch.core.machine.forks import Inheritance, start_fork
 from floworch.core.machine.reduce import Fenced, reduce, start_run
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest
 from floworch.core.machine.transition import Transition
@@ -66,6 +67,18 @@ class Desk:
             return transition
 
         return self._commit(self._decided(decide), offer)
+
+    def begin_fork(self, inherited: Inheritance) -> set[str]:
+        """Start the run from what it takes over; returns the keys of the steps that have got a row of their own."""
+        facts = RunFacts(UUID(int=2), self.plan.flow_id, self.plan.manifest_hash, "manual", self.now)
+
+        def decide(payloads: _Payloads) -> Transition:
+            self.state, transition = start_fork(facts, self.plan, None, self.now, payloads, inherited)
+            return transition
+
+        transition = self._decided(decide)
+        reused = {key for key in inherited.rows if transition.steps[key] is inherited.rows[key]}
+        return self._commit(transition, None, reused) - reused
 
     def send(self, command: Command, offer: ClaimOffer | None) -> set[str]:
         """Decide and commit like an engine: on a conflict, or when the cache does not know of the attempt, reload.
@@ -140,7 +153,7 @@ class Desk:
                 payloads |= self.ledger.payloads(missing)
         raise AssertionError("the decision asks for payloads without end")
 
-    def _commit(self, transition: Transition, offer: ClaimOffer | None) -> set[str]:
+    def _commit(self, transition: Transition, offer: ClaimOffer | None, reused: Collection[str] = ()) -> set[str]:
         before = dict(self.ledger.rows)
         self.ledger.write(transition)
         self.row = (transition.status, transition.deadline, transition.stop, transition.ended_at)
@@ -152,7 +165,8 @@ class Desk:
         self.transitions.append(plain(transition))
         self._check_lists(transition, before, offer)
         begun = transition.steps.keys() - (before.keys() - _reset_in(transition))
-        check_beginnings(self.ledger, begun, SkipKind.RUN_STOPPED if transition.stop is not None else None)
+        stopping = SkipKind.RUN_STOPPED if transition.stop is not None else None
+        check_beginnings(self.ledger, begun.difference(reused), stopping)
         knows_all = self.state.steps == self.ledger.planner_rows()
         check_state(self.state if knows_all else self.loaded(), self.ledger)
         if len(self.ledger.facts) < _SHORT_HISTORY:

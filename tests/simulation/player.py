@@ -28,6 +28,7 @@ from floworch.core.machine.commands import (
     StopRun,
     TimerFired,
 )
+from floworch.core.machine.forks import Inheritance
 from floworch.core.machine.progress import GroupProgress, UntilProgress
 from floworch.core.machine.state import RunState, SkipKind, StepState
 from floworch.core.model.payload import Json, Payload, PayloadRef
@@ -35,6 +36,7 @@ from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from tests.simulation.child_runs import ChildRuns, waits_for_child
 from tests.simulation.desk import START, Desk
+from tests.simulation.forks import fork_and_play, forkable_keys
 from tests.simulation.laws import check_history
 from tests.simulation.ledger import Ledger
 from tests.simulation.manifests import plan_of
@@ -55,6 +57,7 @@ class Trouble:
 
     stop: bool = False
     retry: bool = False
+    fork: bool = False
 
 
 def play(story: Story, choices: Sequence[int], trouble: Trouble) -> Player:
@@ -110,6 +113,9 @@ class Player:
     def start(self) -> None:
         deadline = START + timedelta(seconds=self._pick(60)) if self.trouble.stop and self._pick(2) else None
         self._note_begun(self.desk.begin(deadline, self._offer()))
+
+    def begin_fork(self, inherited: Inheritance) -> None:
+        self._note_begun(self.desk.begin_fork(inherited))
 
     def turn(self) -> None:
         """Let something happen."""
@@ -185,6 +191,8 @@ class Player:
             yield self._on_one_of(failed, self.retry)
             yield self._on_one_of(failed, self.retry)
             yield self.retry_failed
+        if self.trouble.fork:
+            yield self._on_one_of(forkable_keys(self), self.fork)
         waiting = self._waiting_for_children()
         yield self._on_one_of(waiting, self._end_child)
         yield self._on_one_of([key for key in waiting if self.ledger.rows[key].due_at is not None], self._ask_again)
@@ -341,6 +349,10 @@ class Player:
         self._retry(keys, command)
         retried = [fact["step"] for fact in self.desk.last.facts if fact["type"] == "step.retried"]
         assert sorted(retried) == sorted(keys)
+
+    def fork(self, key: str) -> None:
+        """Start another run from the step, and play it to its end. This run does not notice."""
+        fork_and_play(self, key, Player(self.story, Trouble()))
 
     def _refuses_retry(self, key: str) -> bool:
         is_late = self._is_behind(key) or is_refused(self.ledger, key)

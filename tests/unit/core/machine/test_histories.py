@@ -46,6 +46,11 @@ def test_scopes_undo_what_was_done_whatever_happens(story: Story, chosen: bytes)
     play(story, chosen, Trouble(stop=True, retry=True))
 
 
+@searched(100, story=stories(max_steps=6), chosen=choices(80))
+def test_forks_from_any_step_at_any_moment_keep_what_came_before_and_end(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(stop=True, retry=True, fork=True))
+
+
 @searched(40, story=stories(max_steps=6), chosen=choices(40))
 def test_same_choices_give_the_same_transitions(story: Story, chosen: bytes) -> None:
     trouble = Trouble(stop=True, retry=True)
