@@ -16,6 +16,7 @@ FloworchError
 ├── InvalidTransition          the run or step is not in a state that allows the request
 │   ├── MigrationRefused       what the run has begun does not fit the other version (all problems at once)
 │   └── SignalNotExpected      the run has ended, so nothing will wait for the signal
+├── ManifestNotUnderstood      a run goes by a version of its flow that only a newer floworch can read
 ├── IdempotencyConflict
 ├── WaitTimeout                the run has not ended in the time the caller gave
 ├── StorageError
@@ -46,6 +47,7 @@ __all__ = [
     "InvalidPayload",
     "InvalidTags",
     "InvalidTransition",
+    "ManifestNotUnderstood",
     "MigrationRefused",
     "NonRetryable",
     "NotFound",
@@ -156,7 +158,7 @@ class InvalidTransition(FloworchError):
 
 
 class MigrationRefused(InvalidTransition):
-    """What the run has begun does not fit the other version of its flow; ``problems`` holds everything that does not."""
+    """What the run has begun does not fit the other version of its flow; ``problems`` holds all that does not."""
 
     def __init__(self, message: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -165,6 +167,10 @@ class MigrationRefused(InvalidTransition):
 
 class SignalNotExpected(InvalidTransition):
     """The run has ended, so no step will wait for the signal."""
+
+
+class ManifestNotUnderstood(FloworchError):
+    """A run goes by a version of its flow that this version of floworch cannot read. Newer processes can."""
 
 
 class IdempotencyConflict(FloworchError):

@@ -35,6 +35,7 @@ from floworch.limits import Limits
 from floworch.results import RunResult, add_steps, read_run, result_keys
 from floworch.schedules import Schedules
 from floworch.sync import SyncOrchestrator
+from floworch.versions import Versions
 
 __all__ = ["FlowOrchestrator", "FlowReference"]
 
@@ -63,6 +64,8 @@ class FlowOrchestrator(RunCopies):
         """What the clock starts: questions about it, changes, backfills."""
         self.limits = Limits(self, engine, store)
         """How many steps may run at once, and how often they may start."""
+        self.versions = Versions(self, engine, store)
+        """The versions of flows: which there are, what differs, and moving runs from one to another."""
         self._is_started = False
         self._sync: SyncOrchestrator | None = None
 

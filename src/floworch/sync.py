@@ -22,6 +22,7 @@ from floworch.errors import ConfigurationError
 from floworch.results import RunResult
 from floworch.sync_limits import SyncLimits
 from floworch.sync_schedules import SyncSchedules
+from floworch.sync_versions import SyncVersions
 
 if TYPE_CHECKING:
     from floworch.handle import RunHandle
@@ -155,6 +156,11 @@ class SyncOrchestrator:
     def schedules(self) -> SyncSchedules:
         """See :class:`floworch.schedules.Schedules`."""
         return SyncSchedules(self._call, self.handle, self._orchestrator.schedules)
+
+    @property
+    def versions(self) -> SyncVersions:
+        """See :class:`floworch.versions.Versions`."""
+        return SyncVersions(self._call, self._orchestrator.versions)
 
     def disable_flow(self, flow: Any) -> None:
         self._call(self._orchestrator.disable_flow(flow))

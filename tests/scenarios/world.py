@@ -50,6 +50,9 @@ class World:
     def open_gate(self, key: str) -> None:
         self._gates[key].set()
 
+    def close_gate(self, key: str) -> None:
+        self._gates[key].clear()
+
 
 @step_handler("Echo")
 async def echo(ctx: StepContext, value: Any = None) -> Any:

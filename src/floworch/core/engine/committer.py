@@ -32,7 +32,7 @@ from floworch.core.model.payload import PayloadRef
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.storage import BatchResult, Storage
-from floworch.errors import CommitUnclear, FloworchError, StorageUnavailable
+from floworch.errors import CommitUnclear, FloworchError, ManifestNotUnderstood, StorageUnavailable
 from floworch.observability.logging import get_library_logger
 
 __all__ = ["Committer"]
@@ -156,14 +156,17 @@ class Committer:
 
     async def _decide(self, batch: Sequence[Request]) -> Decisions:
         requests = [request for request in dict.fromkeys(batch) if not request.reply.is_over]
-        works = await self._works_for(requests)
-        decided = Decisions(self._clock.now(), works)
+        unreadable: dict[RunKey, ManifestNotUnderstood] = {}
+        works = await self._works_for(requests, unreadable)
+        decided = Decisions(self._clock.now(), works, unreadable)
         decided.decide(
             request for request in requests if not (request.is_unclear and self._has_happened(request, works))
         )
         return decided
 
-    async def _works_for(self, requests: Sequence[Request]) -> dict[RunKey, RunWork]:
+    async def _works_for(
+        self, requests: Sequence[Request], unreadable: dict[RunKey, ManifestNotUnderstood]
+    ) -> dict[RunKey, RunWork]:
         """The runs that commands are about. Held here while the batch is built: the cache may lose any of them."""
         works: dict[RunKey, RunWork] = {}
         missing: list[UUID] = []
@@ -178,7 +181,7 @@ class Committer:
                 else:
                     works[run_id.int] = RunWork(run)
         if missing:
-            loaded = await self._runs.load(dict.fromkeys(missing))
+            loaded = await self._runs.load(dict.fromkeys(missing), unreadable)
             works.update((run_id.int, RunWork(run, is_fresh=True)) for run_id, run in loaded.items())
         return works
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import PayloadRef
 from floworch.core.ports.storage import Batch
-from floworch.errors import FloworchError, InvalidTransition, RunNotFound, StepNotFound
+from floworch.errors import FloworchError, InvalidTransition, ManifestNotUnderstood, RunNotFound, StepNotFound
 
 __all__ = ["Decisions"]
 
@@ -28,6 +28,8 @@ class Decisions:
 
     now: datetime
     works: dict[RunKey, RunWork]
+    unreadable: Mapping[RunKey, ManifestNotUnderstood] = field(default_factory=dict)
+    """Runs that are left to newer processes."""
     creations: list[RunWork] = field(default_factory=list)
     advances: list[RunWork] = field(default_factory=list)
     children: list[RunWork] = field(default_factory=list)
@@ -77,7 +79,8 @@ class Decisions:
     def _command(self, request: Commanding) -> None:
         work = self.works.get(request.run_id.int)
         if work is None:
-            fail(request, RunNotFound(f"there is no run {request.run_id}"))
+            unreadable = self.unreadable.get(request.run_id.int)
+            fail(request, unreadable or RunNotFound(f"there is no run {request.run_id}"))
         elif not work.takes(request.command) or self._has_key_of(request.command):
             self.postponed.append(request)
         else:

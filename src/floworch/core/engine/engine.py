@@ -19,6 +19,7 @@ from floworch.core.engine.explaining import Explaining
 from floworch.core.engine.journal import log_facts
 from floworch.core.engine.leases import Leases, why_interrupted
 from floworch.core.engine.limits import Limits
+from floworch.core.engine.migrations import Migrations
 from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
@@ -113,6 +114,7 @@ class Engine:
         self._children = Children(store, self._runs, self.submit, settings, self._chance)
         self.retries = Retries(store, clock, self.submit)
         self.reruns = Reruns(store, self.plans, self._new_runs, clock, self.start_run, self._require_startable)
+        self.migrations = Migrations(store, self._runs, self.plans, self.submit)
         self._timers = Timers(
             *(store, clock, settings, self.submit, self._worklist.look, self._leases.is_held),
             *(self._children.tell_parent_of, self._availability, self._chance),

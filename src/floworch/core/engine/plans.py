@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from floworch.core.dag.compile import compile_manifest
@@ -10,7 +11,8 @@ from floworch.core.machine.state import RunFacts
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import FlowManifest
 from floworch.core.ports.storage import Storage
-from floworch.errors import FlowNotFound, StorageError
+from floworch.errors import FlowNotFound, FloworchError, ManifestNotUnderstood, StorageError
+from floworch.observability.logging import get_library_logger
 
 __all__ = ["Plans"]
 
@@ -21,6 +23,8 @@ class Plans:
     def __init__(self, store: Storage, flows: list[FlowDefinition], polling_types: frozenset[str]) -> None:
         self._store = store
         self._polling_types = polling_types
+        self._log = get_library_logger("floworch.engine")
+        self._not_understood: dict[tuple[UUID, str], str] = {}
         self.current = {flow.id: self._compile(flow.id, flow.name, flow.version, flow.manifest) for flow in flows}
         self._by_hash = {(plan.flow_id, plan.manifest_hash): plan for plan in self.current.values()}
 
@@ -46,20 +50,53 @@ class Plans:
             return None
 
     async def of(self, facts: RunFacts) -> FlowPlan:
-        """Plan that the run is pinned to, whether or not its flow is still registered."""
+        """Plan that the run is pinned to, whether or not its flow is still registered. Raises ManifestNotUnderstood."""
         key = (facts.flow_id, facts.manifest_hash)
         plan = self._by_hash.get(key)
         if plan is None:
-            plan = self._by_hash[key] = await self._load(facts)
+            plan = self._by_hash[key] = await self._load(*key)
         return plan
 
-    async def _load(self, facts: RunFacts) -> FlowPlan:
-        found = await self._store.load_manifests([facts.manifest_hash])
-        if facts.manifest_hash not in found:
-            raise StorageError(f"the store has lost the manifest {facts.manifest_hash} of run {facts.run_id}")
-        current = self.current.get(facts.flow_id)
-        name = current.flow_name if current else str(facts.flow_id)
-        return self._compile(facts.flow_id, name, "", FlowManifest.from_json(found[facts.manifest_hash]))
+    async def version(self, flow_id: UUID, manifest_hash: str, label: str) -> FlowPlan:
+        """Plan of any version of a flow that the store has. Raises ManifestNotUnderstood."""
+        current = self.current.get(flow_id)
+        if current is not None and current.manifest_hash == manifest_hash:
+            return current
+        key = (flow_id, manifest_hash)
+        return replace(self._by_hash.get(key) or await self._load(*key), version=label)
+
+    def why_not_understood(self, flow_id: UUID, manifest_hash: str) -> str | None:
+        """Why this process leaves the runs of a version alone, if it has met one and cannot read its manifest."""
+        return self._not_understood.get((flow_id, manifest_hash))
+
+    @property
+    def not_understood(self) -> frozenset[str]:
+        """Hashes of the manifests that this process has met and cannot read."""
+        return frozenset(manifest_hash for _, manifest_hash in self._not_understood)
+
+    async def _load(self, flow_id: UUID, manifest_hash: str) -> FlowPlan:
+        known = self._not_understood.get((flow_id, manifest_hash))
+        if known is not None:
+            raise ManifestNotUnderstood(known)
+        found = await self._store.load_manifests([manifest_hash])
+        if manifest_hash not in found:
+            raise StorageError(f"the store has lost the manifest {manifest_hash} of the flow {flow_id}")
+        current = self.current.get(flow_id)
+        name = current.flow_name if current else str(flow_id)
+        try:
+            return self._compile(flow_id, name, "", FlowManifest.from_json(found[manifest_hash]))
+        except (FloworchError, LookupError, TypeError, ValueError) as error:
+            raise self._cannot_read(flow_id, manifest_hash, error) from error
+
+    def _cannot_read(self, flow_id: UUID, manifest_hash: str, error: Exception) -> ManifestNotUnderstood:
+        """Note it: such runs are left to newer processes, and one line in the log is enough."""
+        why = (
+            f"the version {manifest_hash:.12} of the flow {flow_id} was made for another floworch, and this one cannot "
+            f"read it: {error}"
+        )
+        self._not_understood[flow_id, manifest_hash] = why
+        self._log.warning("manifest_not_understood", flow_id=str(flow_id), manifest_hash=manifest_hash, error=str(error))
+        return ManifestNotUnderstood(why)
 
     def _compile(self, flow_id: UUID, name: str, version: str, manifest: FlowManifest) -> FlowPlan:
         return compile_manifest(flow_id, name, version, manifest, self._polling_types)

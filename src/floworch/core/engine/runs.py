@@ -17,6 +17,7 @@ from floworch.core.machine.state import RunState
 from floworch.core.model.ids import RunKey
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
 from floworch.core.ports.storage import Storage, StoredRun
+from floworch.errors import ManifestNotUnderstood
 
 __all__ = ["CachedRun", "Runs"]
 
@@ -63,12 +64,23 @@ class Runs:
     def drop(self, run_id: UUID) -> None:
         self._cached.pop(run_id.int, None)
 
-    async def load(self, run_ids: Iterable[UUID]) -> dict[UUID, CachedRun]:
-        """The runs that exist, fresh from the store, and cached from now on."""
-        stored = await self._store.load(list(run_ids))
-        loaded = {run_id: CachedRun(await self.state_of(run)) for run_id, run in stored.items()}
-        for run in loaded.values():
-            self.put(run)
+    async def load(
+        self, run_ids: Iterable[UUID], unreadable: dict[RunKey, ManifestNotUnderstood] | None = None
+    ) -> dict[UUID, CachedRun]:
+        """The runs that exist, fresh from the store, and cached from now on.
+
+        Those that go by versions which this process cannot read are noted as ``unreadable``; without it, one of them
+        raises ManifestNotUnderstood."""
+        loaded: dict[UUID, CachedRun] = {}
+        for run_id, stored in (await self._store.load(list(run_ids))).items():
+            try:
+                loaded[run_id] = CachedRun(await self.state_of(stored))
+            except ManifestNotUnderstood as error:
+                if unreadable is None:
+                    raise
+                unreadable[run_id.int] = error
+            else:
+                self.put(loaded[run_id])
         return loaded
 
     async def rebuilt(self, stored: StoredRun) -> CachedRun:

@@ -20,15 +20,15 @@ from floworch.core.machine.reduce import Fenced
 from floworch.core.model.status import StopKind
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import DueWork, LostLease, Storage
-from floworch.errors import InvalidTransition, StorageError, StorageUnavailable
+from floworch.errors import InvalidTransition, ManifestNotUnderstood, StorageError, StorageUnavailable
 from floworch.observability.logging import get_library_logger
 
 __all__ = ["Timers"]
 
 _MOST_AT_ONCE = 500
 _SHORTEST_PAUSE_SECONDS = 0.01
-_HARMLESS = (Fenced, InvalidTransition, StorageUnavailable)
-"""It is over already, or it will be found again."""
+_HARMLESS = (Fenced, InvalidTransition, ManifestNotUnderstood, StorageUnavailable)
+"""It is over already, or it will be found again, or it is for newer processes."""
 
 
 class Timers:

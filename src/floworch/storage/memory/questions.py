@@ -49,24 +49,26 @@ def run_record(run: RunRow) -> RunRecord:
 
 
 def run_page(runs: Iterable[RunRow], where: RunFilter, limit: int, cursor: str | None) -> RunPage:
-    before = None if cursor is None else _run_of(cursor)
-    matching = sorted(
-        (run for run in runs if _matches(run, where)),
-        key=lambda run: (run.facts.started_at, run.facts.run_id),
-        reverse=True,
-    )
-    if before is not None:
-        position = next((n for n, run in enumerate(matching) if run.facts.run_id == before), None)
-        if position is None:
-            raise ValueError(_unknown(cursor))
-        matching = matching[position + 1 :]
+    before = None if cursor is None else _place_of(cursor)
+    found = (run for run in runs if _matches(run, where) and (before is None or _place(run) < before))
+    matching = sorted(found, key=_place, reverse=True)
     page = [run_record(run) for run in matching[:limit]]
-    return RunPage(page, str(page[-1].id) if len(matching) > limit else None)
+    return RunPage(page, _cursor(matching[limit - 1]) if page and len(matching) > limit else None)
 
 
-def _run_of(cursor: str) -> UUID:
+def _place(run: RunRow) -> tuple[datetime, UUID]:
+    return run.facts.started_at, run.facts.run_id
+
+
+def _cursor(run: RunRow) -> str:
+    return f"{run.facts.started_at.isoformat()}_{run.facts.run_id}"
+
+
+def _place_of(cursor: str) -> tuple[datetime, UUID]:
+    """Not the run's id alone: the run may be gone when the next page is asked for, or be no longer one of these."""
+    at, _, run_id = cursor.rpartition("_")
     try:
-        return UUID(cursor)
+        return datetime.fromisoformat(at), UUID(run_id)
     except ValueError:
         raise ValueError(_unknown(cursor)) from None
 

@@ -23,7 +23,7 @@ from floworch.errors import InvalidTransition, MigrationRefused
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 FLOW = UUID(int=7)
-OFFER = ClaimOffer("worker", 50, 30.0, lambda step_type: True)
+OFFER = ClaimOffer("worker", 50, 30.0, lambda step_type, facts: True)
 
 
 def plan_of(**steps: Any) -> FlowPlan:
