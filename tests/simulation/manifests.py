@@ -22,6 +22,7 @@ from tests.simulation.specs import (
     Negation,
     Read,
     ScopeSpec,
+    SignalSpec,
     StepSpec,
     UntilSpec,
 )
@@ -67,8 +68,7 @@ def _step(spec: StepSpec) -> Json:
     if spec.polls:
         written |= {"type": "Ask", "inputs": {"pollCondition": True, "pollTimeoutSeconds": _ENDLESS_SECONDS}}
     if spec.signal is not None:
-        inputs = {"signalName": spec.signal.name, "quorum": spec.signal.quorum}
-        written |= {"type": "WaitForSignal", "inputs": inputs}
+        written |= {"type": "WaitForSignal", "inputs": _signal(spec.signal)}
     if spec.child is not None:
         written |= {"type": "RunFlow", "inputs": _child(spec.child)}
     if guards:
@@ -85,6 +85,13 @@ def _step(spec: StepSpec) -> Json:
     if spec.loop is not None:
         return written | _loop(spec.loop)
     return written if spec.until is None else written | _until(spec.until)
+
+
+def _signal(signal: SignalSpec) -> dict[str, Json]:
+    one: dict[str, Json] = {"signalName": signal.names[0]}
+    inputs = one if signal.mode == "one" else {"signalNames": [*signal.names], "mode": signal.mode}
+    inputs |= {"quorum": signal.quorum, "timeoutSeconds": signal.timeout_seconds}
+    return inputs | ({"schema": {"type": "string"}} if signal.only_text else {})
 
 
 def _child(child: ChildSpec) -> dict[str, Json]:

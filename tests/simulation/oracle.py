@@ -71,6 +71,7 @@ class _Judge:
     gone_on: Mapping[str, str]
     entered: Mapping[str, int]
     counted_from: Mapping[str, int]
+    waited: Mapping[str, Result]
     results: dict[str, Result]
 
 
@@ -108,6 +109,7 @@ def expected(
     gone_on: Mapping[str, str] | None = None,
     entered: Mapping[str, int] | None = None,
     counted_from: Mapping[str, int] | None = None,
+    waited: Mapping[str, Result] | None = None,
 ) -> Verdict:
     """How the run and all its steps end when nobody stops it.
 
@@ -117,6 +119,7 @@ def expected(
     are scopes that had acted upon how their steps had ended, which stays as it was. ``entered`` says how many
     iterations a loop has begun that begins none after a failure, because that depends on the order of things.
     ``counted_from`` are the iterations that a loop retried by hand had behind it.
+    ``waited`` is what waits for signals have come to, which is for those who send them to say.
     """
     judge = _Judge(
         flow=flow,
@@ -127,6 +130,7 @@ def expected(
         gone_on=gone_on or {},
         entered=entered or {},
         counted_from=counted_from or {},
+        waited=waited or {},
         results=dict(pinned or {}),
     )
     status = _judge_scope(judge, _Scope(flow.steps))
@@ -220,7 +224,7 @@ def _run(judge: _Judge, scope: _Scope, spec: StepSpec, items: Sequence[Json] | N
     if spec.until is not None:
         return _until(judge, scope, spec, spec.until)
     if spec.signal is not None:
-        return Result(StepStatus.SUCCEEDED, spec.signal.output, shown=True)
+        return judge.waited[scope.prefix + spec.key]
     if spec.loop is None:
         return _play(judge, scope, spec)
     return Result(StepStatus.FAILED, why="source") if items is None else _loop(judge, scope, spec, spec.loop, items)

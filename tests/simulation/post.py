@@ -3,64 +3,99 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
-from floworch.core.machine.progress import SignalWait
-from floworch.core.machine.state import StepState, WaitKind
+from floworch.core.machine.state import WaitKind
+from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
+from tests.simulation.ledger import Ledger
+from tests.simulation.oracle import Result
+from tests.simulation.specs import SignalSpec, spec_of
 
 __all__ = ["Post"]
 
 
 @dataclass(slots=True)
 class Post:
+    ledger: Ledger
     names: dict[UUID, str] = field(default_factory=dict)
     """Every signal that was received."""
+    payloads: dict[UUID, Json] = field(default_factory=dict)
     taken: dict[UUID, TakenBy] = field(default_factory=dict)
     deduplication_ids: set[str] = field(default_factory=set)
 
-    def write(
-        self, signals: Iterable[ReceivedSignal], taken: Mapping[UUID, TakenBy], rows: Mapping[str, StepState]
-    ) -> None:
-        """Take over one commit; ``rows`` are those of the run after it."""
+    def write(self, signals: Iterable[ReceivedSignal], taken: Mapping[UUID, TakenBy]) -> None:
+        """Take over one commit that is in the ledger."""
         for signal in signals:
             letter = signal.letter
             assert letter.id not in self.names, f"{letter} was received twice"
             assert letter.deduplication_id not in self.deduplication_ids, f"{letter} was received before"
             assert letter.number == len(self.names) + 1
             self.names[letter.id] = letter.name
+            self.payloads[letter.id] = signal.payload.value
             if letter.deduplication_id is not None:
                 self.deduplication_ids.add(letter.deduplication_id)
         for signal_id, by in taken.items():
             assert signal_id in self.names
             assert signal_id not in self.taken, f"{self.taken[signal_id]} and {by} have taken one signal"
             self.taken[signal_id] = by
-        self._check_takers(taken.values(), rows)
-        self._check_waiters(rows)
+        for key in {by.step_key for by in taken.values()}:
+            self._check_taker(key)
+        self._check_waiters()
 
-    def _check_takers(self, takers: Iterable[TakenBy], rows: Mapping[str, StepState]) -> None:
+    def waited(self) -> dict[str, Result]:
+        """What the waits have come to."""
+        ends = self.ledger.results()
+        return {key: end for key, end in ends.items() if spec_of(self.ledger.flow, key).signal is not None}
+
+    def check_timeout(self, key: str, at: datetime) -> None:
+        """A wait has come to nothing. Its time is up, and it is not because of signals that it does not want."""
+        row, spec = self.ledger.rows[key], self._spec(key)
+        assert spec.timeout_seconds is not None
+        assert row.started_at is not None
+        assert at >= row.started_at + timedelta(seconds=spec.timeout_seconds), f"{key} has given up too early"
+
+    def _check_taker(self, key: str) -> None:
         """Only a step takes signals that has all it needs, and that is completed by them."""
-        for by, count in Counter(takers).items():
-            row = rows[by.step_key]
-            assert (row.status, row.attempt) == (StepStatus.SUCCEEDED, by.attempt)
-            assert isinstance(row.progress, SignalWait)
-            names = len(row.progress.names) if row.progress.mode == "all" else 1
-            assert count == row.progress.quorum * names
+        row, spec = self.ledger.rows[key], self._spec(key)
+        letters = [letter for letter in self.names if self.taken.get(letter) == TakenBy(key, row.attempt)]
+        assert row.status is StepStatus.SUCCEEDED
+        assert all(spec.takes(self.payloads[letter]) for letter in letters)
+        assert self.ledger.outputs[key].value == self._output(spec, letters)
 
-    def _check_waiters(self, rows: Mapping[str, StepState]) -> None:
+    def _output(self, spec: SignalSpec, letters: Sequence[UUID]) -> Json:
+        """In the order in which the signals came."""
+        if spec.mode == "all":
+            of_each = {name: [self.payloads[it] for it in letters if self.names[it] == name] for name in spec.names}
+            return {name: _only(spec, found) for name, found in of_each.items()}
+        assert {self.names[letter] for letter in letters} <= set(spec.names)
+        if spec.mode == "one":
+            return _only(spec, [self.payloads[letter] for letter in letters])
+        return _only(spec, [{"name": self.names[letter], "payload": self.payloads[letter]} for letter in letters])
+
+    def _check_waiters(self) -> None:
         """No step waits for what lies there and nobody else who waits wants."""
-        kept = Counter(name for signal_id, name in self.names.items() if signal_id not in self.taken)
-        waiting = [row.progress for row in rows.values() if row.wait is WaitKind.SIGNAL]
-        for wait in waiting:
-            assert isinstance(wait, SignalWait)
-            rivals = [other for other in waiting if other is not wait and _share(wait, other)]
-            counts = [kept[name] for name in wait.names]
-            enough = min(counts) >= wait.quorum if wait.mode == "all" else sum(counts) >= wait.quorum
-            assert rivals or not enough, f"{wait} is left waiting for what is there: {kept}"
+        kept = [letter for letter in self.names if letter not in self.taken]
+        waiting = [key for key, row in self.ledger.rows.items() if row.wait is WaitKind.SIGNAL]
+        wanted = Counter(name for key in waiting for name in self._spec(key).names)
+        for key in waiting:
+            spec = self._spec(key)
+            fits = Counter(self.names[letter] for letter in kept if spec.takes(self.payloads[letter]))
+            counts = [fits[name] for name in spec.names]
+            enough = min(counts) >= spec.quorum if spec.mode == "all" else sum(counts) >= spec.quorum
+            has_rivals = any(wanted[name] > 1 for name in spec.names)
+            assert has_rivals or not enough, f"{key} is left waiting for what is there: {fits}"
+
+    def _spec(self, key: str) -> SignalSpec:
+        signal = spec_of(self.ledger.flow, key).signal
+        assert signal is not None, f"{key} does not wait for signals"
+        return signal
 
 
-def _share(wait: SignalWait, other: object) -> bool:
-    return isinstance(other, SignalWait) and not set(wait.names).isdisjoint(other.names)
+def _only(spec: SignalSpec, values: Sequence[Json]) -> Json:
+    assert len(values) == spec.quorum
+    return values[0] if spec.quorum == 1 else [*values]

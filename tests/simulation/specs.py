@@ -123,15 +123,17 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class SignalSpec:
-    """A step that waits for that many signals. The payload of each is its name, so that it does not matter which one
-    goes to which step."""
+    """A step that waits for that many signals: of one name, of any of them, or of each of them."""
 
-    name: str
+    names: tuple[str, ...]
+    mode: Literal["one", "any", "all"] = "one"
     quorum: int = 1
+    timeout_seconds: float | None = None
+    only_text: bool = False
+    """Whether a schema refuses payloads of other types."""
 
-    @property
-    def output(self) -> Json:
-        return self.name if self.quorum == 1 else [self.name] * self.quorum
+    def takes(self, payload: Json) -> bool:
+        return isinstance(payload, str) or not self.only_text
 
 
 @dataclass(frozen=True, slots=True)

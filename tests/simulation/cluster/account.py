@@ -60,7 +60,7 @@ class RunAccount:
     gone_on: dict[str, str] = field(default_factory=dict)
     attempts: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that were started."""
-    post: Post = field(default_factory=Post)
+    post: Post = field(init=False)
     counted_from: dict[str, int] = field(default_factory=dict)
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     retries: int = 0
@@ -73,6 +73,7 @@ class RunAccount:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.story.flow)
+        self.post = Post(self.ledger)
         self.family = Family(self.ledger, self.story.script)
 
     def write(self, write: RunWrite) -> None:
@@ -85,11 +86,13 @@ class RunAccount:
                 self._retried(fact["step"])
         before = dict(self.ledger.rows)
         self.ledger.write(_as_transition(write))
-        self.post.write(write.signals, write.taken, self.ledger.rows)
+        self.post.write(write.signals, write.taken)
         self._note_starts(write, before)
         self.family.wrote({key: change.state for key, change in write.steps.items()})
         for fact in write.facts:
             self._note_report(fact)
+            if fact.get("error", {}).get("type") == "SignalTimeout":
+                self.post.check_timeout(fact["step"], write.at)
         begun = write.steps.keys() - before.keys() | {f["step"] for f in write.facts if f["type"] == "step.reset"}
         begun &= write.steps.keys()
         for key in begun:

@@ -19,6 +19,7 @@ from floworch.errors import (
     InvalidTransition,
     NotFound,
     SignalNotExpected,
+    SignalRefused,
     StepNotFound,
     StorageUnavailable,
     WaitTimeout,
@@ -80,8 +81,13 @@ class Clients:
 
     async def _signal(self, run_id: UUID, name: str, key: str | None) -> None:
         node = await self._some_node()
+        payload = self._chance.choice([name, name, "text", 3, {"n": 1}])
         try:
-            sent = await self._ask(node, lambda: node.engine.signal(run_id, name, Payload.of(name), key))
+            sent = await self._ask(node, lambda: node.engine.signal(run_id, name, Payload.of(payload), key))
+        except SignalRefused:
+            if isinstance(payload, str):
+                self._witness.broken(AssertionError(f"{payload!r} was refused, and everybody takes texts"))
+            return
         except (StorageUnavailable, _NoAnswer, SignalNotExpected):
             return
         self.acknowledged[sent.signal_id] = run_id

@@ -74,6 +74,7 @@ def _check_outcome(run: RunAccount) -> None:
         lost=frozenset(run.lost_for_good),
         entered={key: row.loop.started for key, row in run.ledger.rows.items() if row.loop is not None},
         counted_from=run.counted_from,
+        waited=run.post.waited(),
     )
     results = run.ledger.results()
     wrong = {

@@ -42,7 +42,7 @@ from tests.simulation.strategies import Story
 
 __all__ = ["SIGNALS", "flow_of", "random_story"]
 
-SIGNALS = ("s", "t")
+SIGNALS = ("s", "t", "u")
 """Names of the signals that steps wait for."""
 
 _KEYS = "abcdefghijklmnop"
@@ -144,8 +144,8 @@ class _Scope:
             outer = {name: loop for name, loop in self._outer.items() if name not in keys}
             readable = outer | {name: is_loop[name] for name in sorted(final[key])}
             if self._chance.random() < 0.08:
-                signal = SignalSpec(self._chance.choice(SIGNALS), self._chance.choice([1, 1, 2]))
-                steps.append(StepSpec(key, run_after, self._guards(readable), signal=signal))
+                attempts, guards = self._chance.choice([1, 1, 2]), self._guards(readable)
+                steps.append(StepSpec(key, run_after, guards, attempts, signal=self._signal()))
             elif loops and self._chance.random() < 0.2:
                 loops -= 1
                 guards = self._guards(readable)
@@ -203,6 +203,13 @@ class _Scope:
             self._chance.randint(1, 4),
             self._chance.choice(["fail", "fail", "continue", "stopNew"]),
         )
+
+    def _signal(self) -> SignalSpec:
+        mode = self._chance.choice(["one", "one", "any", "all"])
+        names = self._chance.sample(SIGNALS, 1 if mode == "one" else self._chance.randint(1, len(SIGNALS)))
+        timeout_seconds = self._chance.choice([None, None, 0.5, 6.0])
+        quorum = self._chance.choice([1, 1, 2])
+        return SignalSpec(tuple(names), mode, quorum, timeout_seconds, self._chance.random() < 0.25)  # type: ignore[arg-type]
 
     def _child(self) -> ChildSpec:
         return ChildSpec(
