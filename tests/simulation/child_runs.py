@@ -16,7 +16,7 @@ from floworch.core.policy.retry import RetryPolicy
 from tests.simulation.ledger import Ledger
 from tests.simulation.specs import Outcome, cleans_up
 
-__all__ = ["ChildRuns", "waits_for_child"]
+__all__ = ["ChildRuns", "child_of", "waits_for_child"]
 
 INPUT = Payload('{"flow":"Child"}')
 _STATUS = {"succeed": RunStatus.SUCCEEDED, "fail": RunStatus.FAILED, "skip": RunStatus.SKIPPED}
@@ -34,6 +34,8 @@ class ChildRuns:
     started: list[UUID] = field(default_factory=list)
     asked_to_stop: set[UUID] = field(default_factory=set)
     heard_of: list[UUID] = field(default_factory=list)
+    let_go: set[UUID] = field(default_factory=set)
+    """Children whose steps somebody has ended by hand: asked to stop, and waited for by nobody."""
 
     def start(self, key: str, row: StepState, parent_id: UUID) -> StartChild:
         run_id = UUID(int=1_000 + len(self.started))
@@ -56,7 +58,8 @@ class ChildRuns:
             self.asked_to_stop |= set(rarities.children_to_stop)
             self.heard_of += rarities.heard_of
         waiting = {key: row for key, row in ledger.rows.items() if waits_for_child(row)}
-        assert {child_of(row) for row in waiting.values()} == set(self.started) - set(self.heard_of)
+        assert {child_of(row) for row in waiting.values()} == set(self.started) - set(self.heard_of) - self.let_go
+        assert self.let_go <= self.asked_to_stop
         assert all(ledger.inputs.get(key) == INPUT for key in waiting), "the inputs of a step that waits were lost"
         if transition.stop is not None:
             unwanted = [row for key, row in waiting.items() if not cleans_up(key)]

@@ -15,7 +15,7 @@ from floworch.core.machine.commands import ClaimOffer, Command
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.forks import Inheritance, start_fork
 from floworch.core.machine.reduce import Fenced, reduce, start_run
-from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest
+from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, Suspension
 from floworch.core.machine.transition import Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.status import RunStatus, StepStatus
@@ -34,8 +34,8 @@ _EXPLAINED = 3
 """Every third moment: explaining every step costs more than all that is decided."""
 
 _Payloads: TypeAlias = dict[PayloadRef, Payload | None]
-_RunRow: TypeAlias = tuple[RunStatus, datetime | None, StopRequest | None, datetime | None]
-"""Status, deadline, request to stop, and end, as the store has them."""
+_RunRow: TypeAlias = tuple[RunStatus, datetime | None, StopRequest | None, datetime | None, Suspension | None]
+"""Status, deadline, request to stop, end, and suspension, as the store has them."""
 _Decide: TypeAlias = Callable[[_Payloads], Transition]
 
 
@@ -47,7 +47,7 @@ class Desk:
     ledger: Ledger
     now: datetime = START
     state: RunState = field(init=False)
-    row: _RunRow = (RunStatus.RUNNING, None, None, None)
+    row: _RunRow = (RunStatus.RUNNING, None, None, None, None)
     cache: _Payloads = field(default_factory=dict)
     """Payloads that the engine has read or written."""
     attempts: set[tuple[str, int]] = field(default_factory=set)
@@ -119,7 +119,7 @@ class Desk:
 
     def loaded(self) -> RunState:
         """The run as a process loads it that knows nothing of it."""
-        status, deadline, stop, ended_at = self.row
+        status, deadline, stop, ended_at, suspension = self.row
         return rebuild(
             self.state.facts,
             self.plan,
@@ -129,6 +129,7 @@ class Desk:
             stop=stop,
             ended_at=ended_at,
             steps=self.ledger.planner_rows(),
+            suspension=suspension,
         )
 
     def _reduced(self, command: Command, offer: ClaimOffer | None) -> Transition:
@@ -156,9 +157,10 @@ class Desk:
     def _commit(self, transition: Transition, offer: ClaimOffer | None, reused: Collection[str] = ()) -> set[str]:
         before = dict(self.ledger.rows)
         self.ledger.write(transition)
-        self.row = (transition.status, transition.deadline, transition.stop, transition.ended_at)
+        self._write_row(transition)
         apply(self.state, transition)
-        assert self.row == (self.state.status, self.state.deadline, self.state.stop, self.state.ended_at)
+        state = self.state
+        assert self.row == (state.status, state.deadline, state.stop, state.ended_at, state.suspension)
         self.cache |= transition.payloads
         self.interrupted = sorted(transition.interrupted)
         self.last = transition
@@ -174,6 +176,13 @@ class Desk:
             if len(self.transitions) % _EXPLAINED == 0 or transition.ended:
                 check_explanations(self.loaded(), self.ledger, self.now)
         return begun
+
+    def _write_row(self, transition: Transition) -> None:
+        """A store writes the suspension only where the transition says so."""
+        rarities = transition.rarities
+        changes = rarities is not None and rarities.changes_suspension
+        suspension = transition.suspension if changes else self.row[4]
+        self.row = (transition.status, transition.deadline, transition.stop, transition.ended_at, suspension)
 
     def _check_lists(self, transition: Transition, before: dict[str, StepState], offer: ClaimOffer | None) -> None:
         """What the transition says beside the rows is what the rows say."""

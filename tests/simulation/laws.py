@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from floworch.core.machine.history import fold
 from floworch.core.machine.progress import GroupProgress, LoopProgress, UntilProgress
-from floworch.core.machine.state import RunState, SkipKind, StepState
+from floworch.core.machine.state import RunState, SkipKind, StepState, WaitKind
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus, StepStatus
 from tests.simulation.ledger import Ledger
+from tests.simulation.operators import check_suspensions
 from tests.simulation.polls import check_polls
 from tests.simulation.scopes import check_scopes
 from tests.simulation.specs import StepSpec, cleans_up, spec_of, steps_of_scope
@@ -58,6 +59,8 @@ def check_history(state: RunState, ledger: Ledger) -> None:
     """Folding the history gives the present, and every end of the run but the last was undone by a retry."""
     folded = fold(ledger.facts)
     assert folded.status is state.status
+    assert folded.is_suspended == (state.suspension is not None)
+    check_suspensions(ledger, ledger.facts, is_suspended=folded.is_suspended)
     assert folded.steps == {key: (row.status, row.attempt) for key, row in ledger.rows.items()}
     kinds = Counter(fact["type"] for fact in ledger.facts)
     assert kinds["run.completed"] == kinds["run.reopened"] + (1 if state.status.is_final else 0)
@@ -121,7 +124,7 @@ def _matches(decision: str, row: StepState, error: str | None) -> bool:
         case "wait":
             return row.status in (StepStatus.PENDING, StepStatus.SUCCEEDED)
         case "start":
-            return row.status in (StepStatus.READY, StepStatus.RUNNING)
+            return row.status in (StepStatus.READY, StepStatus.RUNNING) or row.wait is WaitKind.SUSPENDED
         case "loop":
             return row.loop is not None
         case "until":

@@ -21,6 +21,7 @@ _WHY_SKIPPED = {
     "prerequisites_unmet": "prerequisites",
     "when_false": "when",
     "handler": "handler",
+    "operator": "operator",
     "run_stopped": "stopped",
     None: "iterations",
 }

@@ -30,7 +30,7 @@ from floworch.core.machine.commands import (
 )
 from floworch.core.machine.forks import Inheritance
 from floworch.core.machine.progress import GroupProgress, UntilProgress
-from floworch.core.machine.state import RunState, SkipKind, StepState
+from floworch.core.machine.state import RunState, SkipKind, StepState, WaitKind
 from floworch.core.model.payload import Json, Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
@@ -40,6 +40,7 @@ from tests.simulation.forks import fork_and_play, forkable_keys
 from tests.simulation.laws import check_history
 from tests.simulation.ledger import Ledger
 from tests.simulation.manifests import plan_of
+from tests.simulation.operators import moves_of_operators, resume
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
 from tests.simulation.retries import first_of
 from tests.simulation.scopes import failed_compensations, gone_on, is_refused
@@ -57,6 +58,7 @@ class Trouble:
 
     stop: bool = False
     retry: bool = False
+    operators: bool = False
     fork: bool = False
 
 
@@ -94,6 +96,8 @@ class Player:
     """Scopes that had gone on when a step was retried, and how their steps had ended."""
     counted_from: dict[str, int] = field(default_factory=dict)
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
+    overridden: dict[str, Result] = field(default_factory=dict)
+    """Steps that somebody has ended by hand, and that no retry has begun anew."""
     children: ChildRuns = field(init=False)
     reports: list[Command] = field(default_factory=list)
     """Everything that workers have reported."""
@@ -142,7 +146,7 @@ class Player:
             self.story.flow,
             self.story.script,
             executions=self.first_executions,
-            pinned=self.pinned,
+            pinned={**self.pinned, **self.overridden},
             lost=frozenset(self.lost),
             begun=self.begun,
             gone_on=self.gone_on,
@@ -193,6 +197,8 @@ class Player:
             yield self.retry_failed
         if self.trouble.fork:
             yield self._on_one_of(forkable_keys(self), self.fork)
+        if self.trouble.operators:
+            yield from moves_of_operators(self)
         waiting = self._waiting_for_children()
         yield self._on_one_of(waiting, self._end_child)
         yield self._on_one_of([key for key in waiting if self.ledger.rows[key].due_at is not None], self._ask_again)
@@ -201,6 +207,9 @@ class Player:
         return (lambda: act(keys[self._pick(len(keys))])) if keys else None
 
     def _go_on(self) -> None:
+        if self.state.suspension is not None:
+            resume(self)
+            return
         if waiting := self._waiting_for_children():
             self._end_child(waiting[0])
             return
@@ -216,11 +225,13 @@ class Player:
 
     def _keys(self, status: StepStatus) -> list[str]:
         """Keys of the steps with this status, as the store has them; no blocks that run, and no steps that wait for
-        a child: they are nobody's work."""
+        a child or for the end of a suspension: they are nobody's work."""
         return [
             key
             for key, row in self.ledger.rows.items()
-            if row.status is status and not (row.is_block and status is StepStatus.RUNNING) and not waits_for_child(row)
+            if row.status is status
+            and not (row.is_block and status is StepStatus.RUNNING)
+            and row.wait not in (WaitKind.CHILD, WaitKind.SUSPENDED)
         ]
 
     def _waiting_for_children(self) -> list[str]:
@@ -312,7 +323,8 @@ class Player:
         if row.due_at > self.desk.now:
             self.desk.expect_refusal(command)
             self.desk.now = row.due_at
-        self.reports.append(command)
+        if not row.is_block:  # every pause of a loop is named alike
+            self.reports.append(command)
         self.send(command)
 
     def _repeat_report(self) -> None:
@@ -365,6 +377,7 @@ class Player:
         if self.state.status.is_final and self.state.stop is not None:
             again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
+        self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
         for name, begun in self.ledger.rows.items():
             if begun.is_block if name in again else not begun.is_final:
                 self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None

@@ -13,7 +13,7 @@ from tests.simulation.specs import ScopeSpec, cleans_up, spec_of
 
 __all__ = ["check_scopes", "failed_compensations", "gone_on", "is_refused"]
 
-_BEGINS = ("step.ready", "step.started")
+_BEGINS = ("step.ready", "step.started", "step.suspended")
 _ENDS = ("step.completed", "step.failed", "step.skipped")
 
 

@@ -19,6 +19,7 @@ _SKIPS = {
     SkipKind.WHEN_FALSE: ReasonCode.SKIPPED_BY_CONDITION,
     SkipKind.RUN_STOPPED: ReasonCode.SKIPPED_BY_STOP,
     SkipKind.HANDLER: ReasonCode.SKIPPED_BY_HANDLER,
+    SkipKind.OPERATOR: ReasonCode.SKIPPED_BY_HAND,
     None: ReasonCode.SKIPPED_INSIDE,
 }
 

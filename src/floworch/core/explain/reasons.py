@@ -73,6 +73,8 @@ class ReasonCode(StrEnum):
     """The run was being stopped."""
     SKIPPED_BY_HANDLER = "skipped_by_handler"
     """Its handler had nothing to do."""
+    SKIPPED_BY_HAND = "skipped_by_hand"
+    """Somebody has decided that it need not be done."""
     SKIPPED_INSIDE = "skipped_inside"
     """It is a block, or the run itself, and all that counts inside was skipped."""
     NEVER_BEGUN = "never_begun"
@@ -110,6 +112,7 @@ _PAST = frozenset(
         ReasonCode.SKIPPED_BY_CONDITION,
         ReasonCode.SKIPPED_BY_STOP,
         ReasonCode.SKIPPED_BY_HANDLER,
+        ReasonCode.SKIPPED_BY_HAND,
         ReasonCode.SKIPPED_INSIDE,
         ReasonCode.NEVER_BEGUN,
         ReasonCode.SUCCEEDED,

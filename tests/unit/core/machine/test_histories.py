@@ -51,6 +51,16 @@ def test_forks_from_any_step_at_any_moment_keep_what_came_before_and_end(story: 
     play(story, chosen, Trouble(stop=True, retry=True, fork=True))
 
 
+@searched(150, story=stories(max_steps=5), chosen=choices(60))
+def test_run_about_which_people_decide_ends_as_the_oracle_says(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(operators=True))
+
+
+@searched(150, story=stories(max_steps=4), chosen=choices(60))
+def test_people_may_do_anything_at_any_moment(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(stop=True, retry=True, operators=True))
+
+
 @searched(40, story=stories(max_steps=6), chosen=choices(40))
 def test_same_choices_give_the_same_transitions(story: Story, chosen: bytes) -> None:
     trouble = Trouble(stop=True, retry=True)
