@@ -22,6 +22,7 @@ from floworch.builder import FlowOrchestratorBuilder
 from floworch.copies import RunCopies
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
+from floworch.core.explain.health import Health
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, HistoryEvent
@@ -302,6 +303,13 @@ class FlowOrchestrator(RunCopies):
     def is_healthy(self) -> bool:
         """Whether the store was there when it was last needed. For readiness probes."""
         return self._engine.is_healthy
+
+    async def health(self, *, timeout: float = 5.0) -> Health:
+        """Whether this process can work, and whether anything is later than it should be: steps that no worker takes,
+        timers, leases and deadlines that nobody acts on, schedules. Never raises; a store that does not answer within
+        ``timeout`` seconds makes it unhealthy. Cheap enough to be asked every few seconds.
+        """
+        return await self._engine.checkup.health(timeout)
 
     def flow(self, reference: FlowReference) -> FlowDefinition:
         """The registered flow with that class, id or name. Raises FlowNotFound."""

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from floworch.core.engine.retries import RetriedSteps
 from floworch.core.explain import Explanation
+from floworch.core.explain.health import Health
 from floworch.core.handlers.transactions import Transaction
 from floworch.core.model.records import HistoryEvent
 from floworch.core.model.signals import SignalRecord, SignalResult
@@ -119,6 +120,9 @@ class SyncOrchestrator:
 
     def retry(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
         self._call(self._orchestrator.retry(run_id, step_key, by=by))
+
+    def health(self, *, timeout: float = 5.0) -> Health:
+        return self._call(self._orchestrator.health(timeout=timeout))
 
     def explain(self, run_id: UUID | str, step_key: str | None = None) -> Explanation:
         return self._call(self._orchestrator.explain(run_id, step_key))

@@ -36,6 +36,7 @@ COMMANDS = {
     "migrate": "Bring the database to the schema of this version.",
     "mermaid": "Draw a flow as a Mermaid diagram.",
     "schema": "Print the JSON Schema of manifests, for editors.",
+    "health": "Say whether anything is later than it should be.",
     "doctor": "Look for what is wrong with the installation, the target and its storage.",
 }
 """Command → its summary. Each is a module of :mod:`floworch.cli.commands`; ``--help`` loads none of them."""

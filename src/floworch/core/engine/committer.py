@@ -83,6 +83,16 @@ class Committer:
         if self._loop_task is not None:
             await self._loop_task
 
+    @property
+    def is_running(self) -> bool:
+        """Whether requests are taken."""
+        return self._loop_task is not None and not self._loop_task.done()
+
+    @property
+    def backlog(self) -> int:
+        """Number of requests that wait."""
+        return len(self._queue)
+
     def forget_claim(self, step: StartedStep) -> None:
         """The attempt is over, for this process."""
         self._aftermath.forget_claim(step)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from floworch.core.engine.attempts import Attempts, started_by
 from floworch.core.engine.availability import Availability
+from floworch.core.engine.checkup import Checkup
 from floworch.core.engine.child_starts import ChildStarts
 from floworch.core.engine.children import Children
 from floworch.core.engine.committer import Committer
@@ -118,6 +119,9 @@ class Engine:
         self._timers = Timers(
             *(store, clock, settings, self.submit, self._worklist.look, self._leases.is_held),
             *(self._children.tell_parent_of, self._availability, self._chance),
+        )
+        self.checkup = Checkup(
+            store, self.plans, self._committer, clock, settings, self._availability, self._worklist.used_types
         )
         self.explaining = Explaining(store, self._runs, self.plans, handlers, clock, settings)
         self._endings = Endings()

@@ -56,7 +56,9 @@ class Worklist:
         self._clock = clock
         self._look_soon = look_soon
         self._look_at = look_at
-        self.step_types = _step_types(plans, handlers)
+        self.used_types = frozenset(word for plan in plans.current.values() for word in _types_in(plan.root))
+        """Step types of the flows of this process, in every spelling."""
+        self.step_types = _step_types(self.used_types, handlers)
         self._is_open = False
         self._has_backlog = False
 
@@ -156,9 +158,8 @@ class Worklist:
         )
 
 
-def _step_types(plans: Plans, handlers: Handlers) -> frozenset[str]:
+def _step_types(used: frozenset[str], handlers: Handlers) -> frozenset[str]:
     """Step types that this process can run, in every spelling that its flows use."""
-    used = {word for plan in plans.current.values() for word in _types_in(plan.root)}
     return frozenset(word for word in used | handlers.types if word in handlers)
 
 

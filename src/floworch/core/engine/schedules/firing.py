@@ -33,6 +33,8 @@ class Firing:
     """A schedule that is due, as it will be, with its ticks and the runs that they start."""
 
     schedule: ScheduleRecord
+    due_at: datetime | None = None
+    """When it should have been dealt with; None for one that has waited for a run."""
     ticks: list[TickRecord] = field(default_factory=list)
     works: list[RunWork] = field(default_factory=list)
 
@@ -46,7 +48,7 @@ class Firing:
             replace(tick, outcome=TickOutcome.FAILED, run_id=None, why=why) if tick.outcome.has_run else tick
             for tick in self.ticks
         ]
-        return Firing(self.schedule, ticks)
+        return Firing(self.schedule, self.due_at, ticks)
 
 
 class Firings:
@@ -98,7 +100,7 @@ class Firings:
         active: Sequence[RunRecord],
         now: datetime,
     ) -> Firing:
-        firing = Firing(compiled.with_next(record, decision.next_fire_at))
+        firing = Firing(compiled.with_next(record, decision.next_fire_at), record.due_at)
         for tick in decision.ticks:
             self._add(firing, record, tick, compiled, now)
         changes: dict[str, Any] = {"updated_at": now, "last_tick_at": _last(decision.ticks) or record.last_tick_at}

@@ -184,6 +184,7 @@ class Scheduler:
         answers = await self._store.change_schedules(changes, self._settings.worker_id)
         written = [firing for firing, is_written in zip(firings, answers, strict=True) if is_written]
         for firing in written:
+            self._note_lateness(firing, now)
             self._note(firing)
             self._runs.committed(firing.works)
         # Somebody else was quicker with the others; when those are due next, the next look tells.
@@ -197,6 +198,12 @@ class Scheduler:
             while await self._store.delete_ticks(before, _MOST_FORGOTTEN) == _MOST_FORGOTTEN:
                 self._log.debug("ticks_forgotten", before=before.isoformat())
             self._forgets_at = now + timedelta(seconds=self._settings.retention_interval_seconds)
+
+    def _note_lateness(self, firing: Firing, now: datetime) -> None:
+        """Once, by whoever has dealt with it: what is late and not dealt with is told by health."""
+        lag = timedelta(0) if firing.due_at is None else now - firing.due_at
+        if lag > timedelta(seconds=self._settings.schedule_grace_seconds):
+            self._log.warning("schedule_late", lag_seconds=round(lag.total_seconds(), 3), **_names(firing.schedule))
 
     def _note(self, firing: Firing) -> None:
         missed = sum(tick.outcome is TickOutcome.MISSED for tick in firing.ticks)
