@@ -23,10 +23,13 @@ from floworch import (
     step_handler,
 )
 from floworch.core.explain import Explanation, ReasonCode
+from floworch.core.model.records import FlowRecord
 from floworch.core.model.schedules import TickOutcome
+from floworch.core.ports.storage import Batch
 from tests.contracts.storage.backends import Backend
+from tests.contracts.storage.builders import creation, insert, state
 from tests.scenarios.conftest import Start
-from tests.scenarios.world import HANDLERS, World, flow_of
+from tests.scenarios.world import FLOW_ID, HANDLERS, World, flow_of
 
 SLOW_RETRY = RetryPolicy(max_attempts=3, backoff="fixed", initial=600, jitter=False)
 
@@ -125,6 +128,19 @@ async def test_a_type_that_this_process_cannot_run(backend: Backend) -> None:
 
         assert reason.code is ReasonCode.NO_HANDLER
         assert (await handle.explain()).codes <= {ReasonCode.WORKER, ReasonCode.NO_WORKER}
+
+
+async def test_a_version_that_this_process_cannot_read(backend: Backend) -> None:
+    async with asking(backend, FlowManifest(steps={"a": Step(type="Echo")})) as orchestrator:
+        future = FlowRecord(FLOW_ID, "Scenario", "9.9", "hash-1", '{"steps":{"a":{"type":"Echo","inFuture":true}}}')
+        await orchestrator.storage.save_flows([future])
+        strange = creation(1, flow_id=FLOW_ID, steps={"a": insert(state(), type="Echo")})
+        await orchestrator.storage.commit(Batch(creations=[strange]))
+
+        [reason] = (await orchestrator.explain(strange.run_id, "a")).reasons
+
+    assert reason.code is ReasonCode.UNREADABLE
+    assert "made for another floworch" in reason.sentence
 
 
 async def test_a_store_where_nobody_works(backend: Backend) -> None:

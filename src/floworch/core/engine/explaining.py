@@ -32,7 +32,7 @@ from floworch.core.policy.limits import Tally
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.limits import LimitUse
 from floworch.core.ports.storage import Storage, StoredRun
-from floworch.errors import FloworchError, RunNotFound, StepNotFound, StorageError
+from floworch.errors import ManifestNotUnderstood, RunNotFound, StepNotFound
 
 __all__ = ["Explaining"]
 
@@ -65,9 +65,7 @@ class Explaining:
             raise RunNotFound(f"there is no run {run_id}")
         try:
             state = await self._runs.state_of(stored)
-        except StorageError:
-            raise
-        except FloworchError as error:
+        except ManifestNotUnderstood as error:
             return _unreadable(stored, step_key, error)
         if step_key is not None and not has_step(state.plan, step_key):
             hint = did_you_mean(step_key, [*state.steps, *state.plan.root.steps])
@@ -166,9 +164,9 @@ def _iterations_of_interest(state: RunState, step_key: str | None) -> list[str]:
     return [scope for scope in found if scope is not None][:_MOST_ITERATIONS]
 
 
-def _unreadable(stored: StoredRun, step_key: str | None, error: FloworchError) -> Explanation:
+def _unreadable(stored: StoredRun, step_key: str | None, error: ManifestNotUnderstood) -> Explanation:
     run_id = str(stored.facts.run_id)
-    sentence = f"This version of floworch cannot read the manifest {stored.facts.manifest_hash} of the run: {error}"
+    sentence = f"The run is left alone by this process: {error}"
     about = {"runId": run_id} if step_key is None else {"runId": run_id, "stepKey": step_key}
     details = {"manifestHash": stored.facts.manifest_hash, "error": str(error)}
     reason = Reason(ReasonCode.UNREADABLE, None, sentence, details=details)
