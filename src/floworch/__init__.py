@@ -28,6 +28,7 @@ from floworch.core.model.manifest import (
     Until,
     WebhookTrigger,
 )
+from floworch.core.model.notices import FailureNotice, Throttle
 from floworch.core.model.records import HistoryEvent, RunRecord, StepError, StepRecord
 from floworch.core.model.signals import SignalRecord, SignalResult, SignalStatus
 from floworch.core.model.status import RunStatus, StepStatus
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from floworch.core.engine.reruns import KEEP
     from floworch.core.engine.retries import RetriedSteps
     from floworch.handle import RunHandle
+    from floworch.notifiers import WebhookNotifier
     from floworch.orchestrator import FlowOrchestrator
     from floworch.results import RunResult
 
@@ -70,6 +72,7 @@ __all__ = [
     "ConfigurationError",
     "CronTrigger",
     "ExpressionError",
+    "FailureNotice",
     "FlowDefinition",
     "FlowManifest",
     "FlowNotFound",
@@ -112,9 +115,11 @@ __all__ = [
     "StepResult",
     "StepStatus",
     "StorageUnavailable",
+    "Throttle",
     "Until",
     "Verdict",
     "WaitTimeout",
+    "WebhookNotifier",
     "WebhookTrigger",
     "expr",
     "polling_handler",
@@ -130,6 +135,7 @@ if not TYPE_CHECKING:
         "RetriedSteps": "floworch.core.engine.retries",
         "RunHandle": "floworch.handle",
         "RunResult": "floworch.results",
+        "WebhookNotifier": "floworch.notifiers",
     }
 
     def __getattr__(name: str) -> object:

@@ -16,17 +16,20 @@ from floworch.core.handlers.registry import HandlerRegistry
 from floworch.core.handlers.services import Services
 from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow, manifest_of
 from floworch.core.model.limits import Limit, Rate, make_limit
+from floworch.core.model.notices import Notifier, Throttle
 from floworch.core.model.spelling import did_you_mean
+from floworch.core.model.status import RunStatus
 from floworch.core.model.steps import FOR_EACH, SCOPE, UNTIL
 from floworch.core.ports.clock import Clock, SystemClock
 from floworch.core.ports.runtime import Runtime
 from floworch.core.ports.storage import Storage
 from floworch.errors import ConfigurationError, FlowProblem, FlowValidationError
+from floworch.notifier_choice import NotifierChoice
 from floworch.runtimes.asyncio import AsyncioRuntime
 from floworch.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
-    from floworch.orchestrator import FlowOrchestrator
+    from floworch.orchestrator import FlowOrchestrator, FlowReference
 
 __all__ = ["FlowOrchestratorBuilder"]
 
@@ -44,6 +47,7 @@ class FlowOrchestratorBuilder:
         self._services = Services()
         self._clock: Clock = SystemClock()
         self._settings: dict[str, Any] = {}
+        self._notifiers: list[NotifierChoice] = []
         self._limits: dict[str, Limit] = {}
 
     # -- storage
@@ -139,6 +143,26 @@ class FlowOrchestratorBuilder:
         self._limits[step_type] = make_limit(concurrency, rate)
         return self
 
+    def on_failure(
+        self,
+        notifier: Notifier,
+        *,
+        flows: Sequence[FlowReference] | None = None,
+        statuses: Sequence[RunStatus] = (RunStatus.FAILED, RunStatus.TIMED_OUT),
+        throttle: Throttle | None = None,
+        link: str | None = None,
+    ) -> FlowOrchestratorBuilder:
+        """Tell somebody of runs that have ended badly: a function, async or not, or another callable that takes a
+        :class:`~floworch.core.model.notices.FailureNotice`, such as a :class:`~floworch.notifiers.WebhookNotifier`.
+
+        Each end is told at least once, by one of the processes that have notifiers; a notifier that raises or takes
+        longer than ``notice_timeout_seconds`` is called again later. ``flows`` are those whose runs it is told of, by
+        default all. ``link`` is a template such as ``https://ops.example/runs/{run_id}``, which may also hold
+        ``{flow_id}``, ``{flow}`` and ``{status}``. May be called several times. Raises ConfigurationError.
+        """
+        self._notifiers.append(NotifierChoice.checked(notifier, flows, statuses, throttle, link))
+        return self
+
     def configure(self, **settings: Any) -> FlowOrchestratorBuilder:
         """Set fields of :class:`~floworch.core.engine.settings.EngineSettings`, such as ``lease_seconds=60``."""
         self._settings.update(settings)
@@ -189,6 +213,7 @@ class FlowOrchestratorBuilder:
             clock=self._clock,
             settings=settings,
             limits=self._limits,
+            notifiers=[choice.registration(flows) for choice in self._notifiers],
         )
         return self._make(engine=engine, store=store, flows=flows, clock=self._clock)
 

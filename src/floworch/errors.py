@@ -23,6 +23,7 @@ FloworchError
 │   └── StorageUnavailable     the store cannot be reached or used, with the reason
 │       ├── CommitUnclear      the connection broke during a commit, which may have happened or not
 │       └── StorageTimeout     the store is there, but this took it too long
+├── NotificationFailed         a failure notice was not accepted
 ├── NonRetryable               raised by handlers: fail the step without another attempt
 └── RetryLater                 raised by handlers: fail the attempt, and do not begin the next one before some time
 """
@@ -51,6 +52,7 @@ __all__ = [
     "MigrationRefused",
     "NonRetryable",
     "NotFound",
+    "NotificationFailed",
     "PayloadTooLarge",
     "RetryLater",
     "RunNotFound",
@@ -195,6 +197,10 @@ class CommitUnclear(StorageUnavailable):
 
 class StorageTimeout(StorageUnavailable):
     """The store is there, but this took too long and was undone; something else may hold a lock on it."""
+
+
+class NotificationFailed(FloworchError):
+    """A notice of a failed run was not accepted by whom it was sent to."""
 
 
 class NonRetryable(FloworchError):

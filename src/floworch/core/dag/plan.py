@@ -14,7 +14,7 @@ from floworch.core.dag.keys import STEPS
 from floworch.core.dag.waits import WaitPlan
 from floworch.core.dag.waits.poll import PollPlan
 from floworch.core.expressions import Condition, Template
-from floworch.core.model.status import StepStatus
+from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.model.steps import OnItemFailure
 from floworch.core.policy.retry import RetryPolicy
 
@@ -144,5 +144,7 @@ class FlowPlan:
     """Every step that waits for signals, wherever it is."""
     tags: Mapping[str, Template] = field(default_factory=dict)
     """Tag of its runs → value, over what starts them."""
+    told_ends: frozenset[RunStatus] = frozenset()
+    """Ends of its runs that this process tells somebody of."""
     concurrency_key: Template | None = None
     """Key by which its runs are limited, over what starts them."""

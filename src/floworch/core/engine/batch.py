@@ -183,6 +183,7 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
         "facts": last.facts,
         "at": now,
         "owner": owner,
+        "tells_end": _tells_end(work.run.state, last),
     }
     if len(work.done) > 1:
         transitions = [transition for _, transition in work.done]
@@ -190,6 +191,13 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
         write["facts"] = [fact for transition in transitions for fact in transition.facts]
     rarities = [transition.rarities for _, transition in work.done if transition.rarities is not None]
     return {**write, **_rare_writes(rarities), "suspension": last.suspension} if rarities else write
+
+
+def _tells_end(before: RunState, last: Transition) -> bool | None:
+    """Whether the mark of an end is set, or taken away by what lets the run go on again; None where neither is."""
+    if before.status.is_final:
+        return None if last.status.is_final else False
+    return last.status in before.plan.told_ends or None
 
 
 def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from floworch.core.engine.leases import Leases, why_interrupted
 from floworch.core.engine.limits import Limits
 from floworch.core.engine.migrations import Migrations
 from floworch.core.engine.new_runs import NewRuns
+from floworch.core.engine.notices import Notices
+from floworch.core.engine.notifiers import Registration, told_ends
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
 from floworch.core.engine.reply import Reply
@@ -75,11 +77,12 @@ class Engine:
         settings: EngineSettings,
         chance: Random | None = None,
         limits: Mapping[str, Limit] | None = None,
+        notifiers: Sequence[Registration] = (),
     ) -> None:
         self.settings = settings
         self._flows = flows
         self._type_limits = limits or {}
-        self.plans = Plans(store, list(flows), handlers.polling_types)
+        self.plans = Plans(store, list(flows), handlers.polling_types, told_ends(notifiers))
         self._log = get_library_logger("floworch.engine")
         self._tells_info = tells_info(self._log)
         self._store = store
@@ -128,6 +131,7 @@ class Engine:
         self._waiters = Waiters(
             store, clock, lambda run_id: self._runs.get(run_id) is not None, settings.storage_patience_seconds
         )
+        self._notices = Notices(store, notifiers, clock, settings, self._availability, self._chance)
         self._retention = Retention(store, clock, settings, self._chance)
         self.scheduler = Scheduler(
             *(store, flows, self.plans, self._runs, clock, settings, self._availability, self._chance),
@@ -153,6 +157,7 @@ class Engine:
             self._leases.start()
             self._timers.start(is_woken=is_woken)
             self._retention.start()
+            self._notices.start()
         self.scheduler.start()
 
     async def stop(self) -> None:
@@ -164,6 +169,7 @@ class Engine:
             await self._runtime.stop(drain_seconds=self.settings.drain_seconds)
             await self._leases.stop()
         await self._retention.stop()
+        await self._notices.stop()
         await self._children.close()
         await self._committer.stop()
         self._waiters.close()
@@ -292,6 +298,7 @@ class Engine:
         self._children.committed(state, transition)
         self._endings.note(state, transition)
         if transition.ended:
+            self._notices.committed(state, transition)
             self.scheduler.run_ended(facts)
             steps = self._endings.take(state)
             if self._waiters.expects(facts.run_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.state import RunFacts
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import FlowManifest
+from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import Storage
 from floworch.errors import FlowNotFound, FloworchError, ManifestNotUnderstood, StorageError
 from floworch.observability.logging import get_library_logger
@@ -18,10 +20,20 @@ __all__ = ["Plans"]
 
 
 class Plans:
-    """``current`` maps flow ids to the plans of the flows as they are registered in this process."""
+    """``current`` maps flow ids to the plans of the flows as they are registered in this process.
 
-    def __init__(self, store: Storage, flows: list[FlowDefinition], polling_types: frozenset[str]) -> None:
+    ``told_ends`` are the ends of runs that somebody is told of, by flow.
+    """
+
+    def __init__(
+        self,
+        store: Storage,
+        flows: list[FlowDefinition],
+        polling_types: frozenset[str],
+        told_ends: Mapping[UUID, frozenset[RunStatus]] | None = None,
+    ) -> None:
         self._store = store
+        self._told_ends = told_ends or {}
         self._polling_types = polling_types
         self._log = get_library_logger("floworch.engine")
         self._not_understood: dict[tuple[UUID, str], str] = {}
@@ -99,4 +111,6 @@ class Plans:
         return ManifestNotUnderstood(why)
 
     def _compile(self, flow_id: UUID, name: str, version: str, manifest: FlowManifest) -> FlowPlan:
-        return compile_manifest(flow_id, name, version, manifest, self._polling_types)
+        plan = compile_manifest(flow_id, name, version, manifest, self._polling_types)
+        told_ends = self._told_ends.get(flow_id)
+        return replace(plan, told_ends=told_ends) if told_ends else plan

@@ -74,6 +74,10 @@ class EngineSettings:
     """What became of ticks is remembered for so long."""
     retention_batch: int = 200
     """Most runs that one transaction deletes."""
+    notice_timeout_seconds: float = 10.0
+    """How long a notifier of ``on_failure`` may take."""
+    max_notice_tries: int = 10
+    """So often is tried to tell of the end of a run. The pauses begin with five seconds and double up to an hour."""
 
     @classmethod
     def from_fields(cls, given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> EngineSettings:
@@ -109,6 +113,8 @@ class EngineSettings:
         ):
             _positive(name, getattr(self, name))
         for name in ("ready_grace_seconds", "schedule_grace_seconds", "keep_ticks_days"):
+            _positive(name, getattr(self, name))
+        for name in ("notice_timeout_seconds", "max_notice_tries"):
             _positive(name, getattr(self, name))
         for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
             _positive(name, getattr(self, name))
