@@ -102,8 +102,24 @@ async def test_a_run_past_its_deadline_ends(start: Start, world: World) -> None:
     result = await (await orchestrator.trigger("Scenario")).wait(timeout=30)
 
     assert result.status is RunStatus.TIMED_OUT
+    assert result.error == "the time limit of the flow, 0.1 seconds, is over"
     assert result.steps["b"].status is StepStatus.SKIPPED
     assert world.calls["b"] == 0
+
+
+async def test_a_trigger_and_the_settings_limit_runs_as_well(start: Start) -> None:
+    delay = Step(type="Delay", inputs={"seconds": 3600})
+    orchestrator = await start(one(delay), default_run_timeout_seconds=0.2)
+
+    by_default = await (await orchestrator.trigger("Scenario")).wait(timeout=30)
+    asked = await orchestrator.trigger("Scenario", timeout=1000)
+
+    assert by_default.status is RunStatus.TIMED_OUT
+    assert by_default.error is not None
+    assert by_default.error.startswith("the deadline that the run was given, ")
+    deadline = (await asked.result()).run.deadline
+    assert deadline is not None
+    assert deadline - (await asked.result()).started_at == timedelta(seconds=1000)
 
 
 async def test_a_cancelled_run_ends_when_its_handlers_have(start: Start, world: World) -> None:

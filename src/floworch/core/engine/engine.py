@@ -93,7 +93,7 @@ class Engine:
         self._chance = chance or SystemRandom()
         self._runs = Runs(store, self.plans, settings.cached_runs)
         self._availability = Availability(clock)
-        self._new_runs = NewRuns(self._chance)
+        self._new_runs = NewRuns(self._chance, settings.default_run_timeout_seconds)
         self.limits = Limits(store, clock, settings)
         self._offer = ClaimOffer(
             owner=settings.worker_id, limit=1, lease_seconds=settings.lease_seconds, accepts=self._may_start

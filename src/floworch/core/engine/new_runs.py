@@ -18,10 +18,11 @@ __all__ = ["NewRuns"]
 
 
 class NewRuns:
-    """``chance`` makes the ids."""
+    """``chance`` makes the ids; ``default_seconds`` limit runs for which nobody has said anything else."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, default_seconds: float | None) -> None:
         self._chance = chance
+        self._default_seconds = default_seconds
 
     def facts(
         self,
@@ -48,7 +49,8 @@ class NewRuns:
     def deadline(
         self, plan: FlowPlan, now: datetime, asked: timedelta | None = None, latest: datetime | None = None
     ) -> datetime | None:
-        """``asked`` wins over the limit of the manifest; never after ``latest``."""
-        limit = asked or (timedelta(seconds=plan.timeout_seconds) if plan.timeout_seconds else None)
+        """``asked`` wins over the limit of the manifest, and that over the default; never after ``latest``."""
+        seconds = plan.timeout_seconds or self._default_seconds
+        limit = asked or (timedelta(seconds=seconds) if seconds else None)
         own = now + limit if limit else None
         return min((moment for moment in (own, latest) if moment is not None), default=None)

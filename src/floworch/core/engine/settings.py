@@ -44,6 +44,8 @@ class EngineSettings:
     """For steps whose manifest and handler say nothing; None means no retry."""
     default_timeout_seconds: float | None = None
     """For steps whose manifest and handler say nothing; None means no limit."""
+    default_run_timeout_seconds: float | None = None
+    """For runs of flows whose manifest says nothing, when the trigger says nothing either; None means no limit."""
     cancel_grace_seconds: float = 10.0
     """How long a handler may take to end after its run was stopped or its time was up."""
     drain_seconds: float = 30.0
@@ -120,6 +122,8 @@ class EngineSettings:
             _positive(name, getattr(self, name))
         if self.keep_runs_days is not None:
             _positive("keep_runs_days", self.keep_runs_days)
+        if self.default_run_timeout_seconds is not None:
+            _positive("default_run_timeout_seconds", self.default_run_timeout_seconds)
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds "
