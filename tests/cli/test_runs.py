@@ -226,6 +226,31 @@ def test_runs_in_memory_cannot_be_seen_from_another_process(arguments: tuple[str
     assert "keeps its runs in memory: each process has its own" in answer.err
 
 
+def test_a_rerun_is_found_by_its_source() -> None:
+    run_id = _run("Orders")
+
+    answer = call("rerun", SHARED, run_id, "--body", '{"customer": "Ann"}', "--by", "Ann")
+
+    assert answer.code == 0
+    [found] = call("runs", SHARED, "--source", run_id, "--json").document["runs"]
+    assert f"run {found['id']} is a rerun of {run_id}" in answer.out
+    shown = call("show", SHARED, found["id"], "--history").out
+    assert f"a rerun of run {run_id}" in shown
+    assert "(by Ann)" in shown
+
+
+def test_a_fork_shows_which_steps_it_has_taken_over() -> None:
+    run_id = _run("Fails")
+
+    answer = call("fork", SHARED, run_id, "price", "--json")
+
+    assert answer.code == 0
+    assert answer.document["sourceRunId"] == run_id
+    assert call("fork", SHARED, run_id, "nowhere").code == 3
+    assert call("fork", SHARED, run_id, "price", "--input", "oops").code == 2
+    assert f"run {run_id}" in call("show", SHARED, answer.document["id"]).out
+
+
 def test_all_failed_steps_are_retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = _run("Fails")
 

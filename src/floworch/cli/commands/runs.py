@@ -50,6 +50,9 @@ def runs(
         str | None,
         typer.Option("--parent", "-p", metavar="RUN", help="Only runs that steps of this run have started."),
     ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="RUN", help="Only reruns and forks of this run.")
+    ] = None,
     suspended: Annotated[bool, typer.Option("--suspended", help="Only suspended runs.")] = False,
     tag: TagOptions = None,
     error: Annotated[
@@ -74,6 +77,7 @@ def runs(
             flow=flow,
             status=status or None,
             parent=parent,
+            source=source,
             suspended=True if suspended else None,
             tags=read_tags(tag),
             error=error,

@@ -67,7 +67,7 @@ def _optional_facts(run: RunRecord, error: str | None) -> Iterator[tuple[str, st
     if run.parent_run_id:
         yield "started by", f"{run.parent_run_id}, step {run.parent_step_key}"
     if run.source_run_id:
-        yield "rerun of", str(run.source_run_id)
+        yield "made of", f"run {run.source_run_id}"
     if run.stop_kind and not run.status.is_final:
         yield "stopping", f"{run.stop_kind} {run.stop_reason or ''}".strip()
     if run.suspended_at:
@@ -93,6 +93,8 @@ def _optional_step_facts(step: StepRecord) -> Iterator[tuple[str, str | Text]]:
         yield "reason", step.reason
     if step.loop:
         yield "iterations", ", ".join(f"{name} {value}" for name, value in step.loop.items() if name != "kind")
+    if step.reused_from:
+        yield "taken over", f"from run {step.reused_from}"
     if step.child_run_id:
         yield "child run", str(step.child_run_id)
     if step.progress and step.progress["kind"] == "until":

@@ -101,6 +101,8 @@ def _progress(step: StepRecord) -> StepProgress:
 
 def _under_way(step: StepRecord) -> str | None:
     """What the step has come to, where that is not its attempts: a run, or iterations whose total nobody knows."""
+    if step.reused_from:
+        return "taken over"
     if step.child_run_id:
         return f"run {step.child_run_id}"
     progress = step.progress or {}
