@@ -56,6 +56,8 @@ from floworch.errors import (
 if TYPE_CHECKING:
     from floworch.core.engine.reruns import KEEP
     from floworch.core.engine.retries import RetriedSteps
+    from floworch.core.explain.health import Health, HealthCode, HealthStatus
+    from floworch.core.explain.reasons import Explanation, Reason, ReasonCode
     from floworch.handle import RunHandle
     from floworch.notifiers import WebhookNotifier
     from floworch.orchestrator import FlowOrchestrator
@@ -71,6 +73,7 @@ __all__ = [
     "Compensation",
     "ConfigurationError",
     "CronTrigger",
+    "Explanation",
     "ExpressionError",
     "FailureNotice",
     "FlowDefinition",
@@ -80,6 +83,9 @@ __all__ = [
     "FlowValidationError",
     "FloworchError",
     "ForEach",
+    "Health",
+    "HealthCode",
+    "HealthStatus",
     "HistoryEvent",
     "IntervalTrigger",
     "InvalidPayload",
@@ -91,6 +97,8 @@ __all__ = [
     "MigrationRefused",
     "NonRetryable",
     "Rate",
+    "Reason",
+    "ReasonCode",
     "RetriedSteps",
     "RetryLater",
     "RetryPolicy",
@@ -131,7 +139,13 @@ if not TYPE_CHECKING:
     # first of these names. Type checkers do not see this, or they would take any name for one of ours.
     _LOADED_WHEN_USED = {
         "KEEP": "floworch.core.engine.reruns",
+        "Explanation": "floworch.core.explain.reasons",
         "FlowOrchestrator": "floworch.orchestrator",
+        "Health": "floworch.core.explain.health",
+        "HealthCode": "floworch.core.explain.health",
+        "HealthStatus": "floworch.core.explain.health",
+        "Reason": "floworch.core.explain.reasons",
+        "ReasonCode": "floworch.core.explain.reasons",
         "RetriedSteps": "floworch.core.engine.retries",
         "RunHandle": "floworch.handle",
         "RunResult": "floworch.results",
