@@ -18,7 +18,7 @@ from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import RunRecord, StepRecord
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.core.ports.storage import Storage
-from floworch.errors import RunNotFound
+from floworch.errors import ManifestNotUnderstood, RunNotFound
 
 __all__ = ["RunResult", "add_steps", "read_run", "result_keys"]
 
@@ -123,7 +123,10 @@ async def add_steps(store: Storage, plans: Plans, run: RunRecord, *, payloads: b
             steps[key] = replace(steps[key], reused_from=origin)
     if not payloads:
         return RunResult(run, steps)
-    plan = await plans.of(_facts(run))
+    try:
+        plan = await plans.of(_facts(run))
+    except ManifestNotUnderstood:  # what the store has of the steps can be told all the same
+        return RunResult(run, steps)
     if any(step.progress is not None for step in steps.values()):
         await _add_block_outputs(store, plan, run.id, steps)
     return RunResult(run, steps, result_keys(plan))

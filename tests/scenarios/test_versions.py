@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from floworch import FlowDefinition, FlowManifest, FlowOrchestrator, ForEach, RunStatus, Step
+from floworch import FlowDefinition, FlowManifest, FlowOrchestrator, ForEach, RunStatus, Step, StepStatus
+from floworch.core.model.records import FlowRecord
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.storage import Storage
-from floworch.errors import ConfigurationError, NotFound
+from floworch.core.ports.storage import Batch, Capabilities, Storage
+from floworch.errors import ConfigurationError, ManifestNotUnderstood, NotFound
+from floworch.storage.memory import MemoryStorage
 from tests.contracts.storage.backends import Backend
+from tests.contracts.storage.builders import creation, insert, state
 from tests.scenarios.world import FLOW_ID, HANDLERS, World
 
 Deploy = Callable[..., Any]
+
+
+class _SharedMemory(MemoryStorage):
+    """For several processes of one event loop."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, shared_between_processes=True)
 
 
 @pytest.fixture
@@ -27,17 +39,20 @@ async def deploy(backend: Backend, world: World) -> AsyncIterator[Deploy]:
     def storage(clock: Clock) -> Storage:
         if backend.name != "memory":
             return backend.make(clock)
-        memory[:] = memory or [backend.make(clock)]
+        memory[:] = memory or [_SharedMemory(clock)]
         return memory[0]
 
     async with AsyncExitStack() as stack:
 
-        async def deploy_one(label: str, steps: dict[str, Any]) -> FlowOrchestrator:
+        async def deploy_one(label: str, steps: dict[str, Any], *, work: bool = True) -> FlowOrchestrator:
             flow = FlowDefinition(id=FLOW_ID, name="Scenario", version=label, manifest=FlowManifest(steps=steps))
             builder = FlowOrchestrator.builder().use_storage(storage).use_asyncio_runtime(concurrency=4)
             builder.add_flow(flow).add_handlers(*HANDLERS).add_service(world)
             settings = {"poll_interval_seconds": 0.05, "cancel_grace_seconds": 0.05, "drain_seconds": 0.1}
-            return await stack.enter_async_context(builder.configure(**settings).build())
+            process = builder.configure(**settings).build()
+            await process.start(work=work)
+            stack.push_async_callback(process.stop)
+            return process
 
         yield deploy_one
 
@@ -187,3 +202,29 @@ async def test_migrate_wants_runs_or_a_flow(deploy: Deploy) -> None:
     for wrong in ({}, {"runs": UUID(int=1), "flow": "Scenario"}):
         with pytest.raises(ConfigurationError, match="runs or a flow"):
             await process.versions.migrate(**wrong)
+
+
+async def test_a_run_of_a_version_that_cannot_be_read_is_left_to_newer_processes(deploy: Deploy) -> None:
+    asker = await deploy("1.0", {"tell": echo("here")}, work=False)
+    future = FlowRecord(FLOW_ID, "Scenario", "9.9", "hash-1", '{"steps":{"a":{"type":"Echo","inFuture":true}}}')
+    await asker.storage.save_flows([future])
+    strange = creation(1, flow_id=FLOW_ID, steps={"a": insert(state(), type="Echo")})
+    await asker.storage.commit(Batch(creations=[strange]))
+    usual = await asker.trigger("Scenario")
+
+    worker = await deploy("1.0", {"tell": echo("here")})  # finds the steps of both, that of the strange run first
+
+    assert (await usual.wait(20)).steps["tell"].output == "here"
+    found = await worker.get_run(strange.run_id)
+    assert (found.status, found.steps["a"].status, found.steps["a"].attempt) == (RunStatus.RUNNING, StepStatus.READY, 0)
+    with pytest.raises(ManifestNotUnderstood, match="this one cannot read it"):
+        await worker.cancel(strange.run_id)
+    with pytest.raises(ManifestNotUnderstood):
+        await worker.cancel(strange.run_id)
+
+
+async def test_steps_of_older_versions_are_found_whatever_their_types_are_called_now(deploy: Deploy) -> None:
+    asker = await deploy("1.0", {"tell": Step(type="ECHO", inputs={"value": "shouted"})}, work=False)
+    run = await asker.trigger("Scenario")
+    await deploy("2.0", {"tell": echo("spoken")})
+    assert (await run.wait(20)).steps["tell"].output == "shouted"

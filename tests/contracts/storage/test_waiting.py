@@ -194,3 +194,16 @@ async def test_a_claimed_step_is_not_ready_any_more(storage: Storage) -> None:
     await create(storage)
     await commit_claim(storage, claim())
     assert await storage.ready(10, WORK, FLOWS) == []
+
+
+async def test_ready_steps_tell_which_version_their_run_goes_by(storage: Storage) -> None:
+    await create(storage)
+    [found] = await storage.ready(10, WORK, FLOWS)
+    assert found.manifest_hash == "hash-1"
+
+
+async def test_ready_steps_of_versions_that_cannot_be_read_are_left_out(storage: Storage) -> None:
+    await create(storage, creation(1), creation(2))
+    await commit_advance(storage, advance(2, 1, moved_to=("hash-2", "2.0")))
+    found = await storage.ready(10, WORK, FLOWS, unreadable=frozenset({"hash-1", "hash-3"}))
+    assert [(step.run_id, step.manifest_hash) for step in found] == [(run_id(2), "hash-2")]

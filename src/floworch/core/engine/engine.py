@@ -152,7 +152,7 @@ class Engine:
         self._committer.start()
         self._works = work
         if work:
-            self._worklist.open()
+            await self._worklist.open()
             await self._runtime.start(self._attempts)
             self._leases.start()
             self._timers.start(is_woken=is_woken)

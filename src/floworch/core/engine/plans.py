@@ -63,19 +63,22 @@ class Plans:
 
     async def of(self, facts: RunFacts) -> FlowPlan:
         """Plan that the run is pinned to, whether or not its flow is still registered. Raises ManifestNotUnderstood."""
-        key = (facts.flow_id, facts.manifest_hash)
-        plan = self._by_hash.get(key)
-        if plan is None:
-            plan = self._by_hash[key] = await self._load(*key)
-        return plan
+        return await self._plan((facts.flow_id, facts.manifest_hash))
 
     async def version(self, flow_id: UUID, manifest_hash: str, label: str) -> FlowPlan:
         """Plan of any version of a flow that the store has. Raises ManifestNotUnderstood."""
         current = self.current.get(flow_id)
         if current is not None and current.manifest_hash == manifest_hash:
             return current
-        key = (flow_id, manifest_hash)
-        return replace(self._by_hash.get(key) or await self._load(*key), version=label)
+        return replace(await self._plan((flow_id, manifest_hash)), version=label)
+
+    async def understands(self, flow_id: UUID, manifest_hash: str) -> bool:
+        """Whether this process can read the version."""
+        try:
+            await self._plan((flow_id, manifest_hash))
+        except ManifestNotUnderstood:
+            return False
+        return True
 
     def why_not_understood(self, flow_id: UUID, manifest_hash: str) -> str | None:
         """Why this process leaves the runs of a version alone, if it has met one and cannot read its manifest."""
@@ -85,6 +88,12 @@ class Plans:
     def not_understood(self) -> frozenset[str]:
         """Hashes of the manifests that this process has met and cannot read."""
         return frozenset(manifest_hash for _, manifest_hash in self._not_understood)
+
+    async def _plan(self, key: tuple[UUID, str]) -> FlowPlan:
+        plan = self._by_hash.get(key)
+        if plan is None:
+            plan = self._by_hash[key] = await self._load(*key)
+        return plan
 
     async def _load(self, flow_id: UUID, manifest_hash: str) -> FlowPlan:
         known = self._not_understood.get((flow_id, manifest_hash))

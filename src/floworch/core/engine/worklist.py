@@ -62,8 +62,13 @@ class Worklist:
         self._is_open = False
         self._has_backlog = False
 
-    def open(self) -> None:
-        """From now on this process works."""
+    async def open(self) -> None:
+        """From now on this process works, also on runs of other versions of its flows that go on."""
+        for version in await self._store.list_versions(frozenset(self._plans.current)):
+            key = version.flow_id, version.manifest_hash
+            if version.live_runs and await self._plans.understands(*key):
+                plan = await self._plans.version(*key, version.version)
+                self.step_types |= {word for word in _types_in(plan.root) if word in self._handlers}
         self._is_open = True
 
     def hand_out(self, state: RunState, step_keys: Iterable[str]) -> None:
@@ -100,16 +105,19 @@ class Worklist:
         wanted = min(free * _FETCHED_PER_SLOT, _MOST_FETCHED)
         if use is not None:
             return await self._look_within(use, wanted)
-        found = await self._store.ready(wanted, self.step_types, frozenset(self._plans.current))
+        found = await self._store.ready(
+            wanted, self.step_types, frozenset(self._plans.current), unreadable=self._plans.not_understood
+        )
         self._has_backlog = len(found) == wanted
-        self._runtime.dispatch(found)
+        self._runtime.dispatch(await self._readable(found))
         return bool(found)
 
     async def _look_within(self, use: LimitUse, wanted: int) -> bool:
         """The same where something is limited: leave out what would be refused."""
         tally = use.tally()
         open_ = without_exhausted(tally.exhausted, self.step_types, self._plans.current)
-        found = await self._store.ready(wanted, *open_)
+        found = await self._store.ready(wanted, *open_, unreadable=self._plans.not_understood)
+        found = await self._readable(found)
         quotas = [self._limits.quotas_of(task) for task in found]
         granted = tally.grant(quotas)
         self._has_backlog = len(found) == wanted
@@ -120,6 +128,13 @@ class Worklist:
         if (resumes_at := tally.resumes_at) is not None:
             self._look_at(self._clock.now() + (resumes_at - use.at))
         return bool(found or tally.exhausted)
+
+    async def _readable(self, found: Sequence[ReadyStep]) -> list[ReadyStep]:
+        """Those of runs whose versions this process can read. The others are left to newer ones, and not even claimed:
+        what is claimed and then given up is a lost attempt."""
+        versions = {(task.flow_id, task.manifest_hash) for task in found}
+        known = {version for version in versions if await self._plans.understands(*version)}
+        return [task for task in found if (task.flow_id, task.manifest_hash) in known]
 
     def has_room(self) -> None:
         """Slots are free, and nothing is queued for them."""

@@ -100,6 +100,8 @@ class ReadyStep:
     flow_id: UUID
     priority: int = 0
     concurrency_key: str | None = None
+    manifest_hash: str = field(default="", compare=False)
+    """The version that the run goes by, where the store has told of the step."""
 
 
 @dataclass(slots=True)

@@ -206,10 +206,12 @@ class Storage(ScheduleStorage, LimitStorage, NoticeStorage, ABC):
         step_types: frozenset[str],
         flow_ids: frozenset[UUID],
         passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+        unreadable: frozenset[str] = frozenset(),
     ) -> list[ReadyStep]:
         """Ready steps of active runs of these flows whose type is one of these. Reads only.
 
-        ``passed_over`` are the concurrency keys of runs of a flow whose steps are left out.
+        ``passed_over`` are the concurrency keys of runs of a flow whose steps are left out, ``unreadable`` the hashes
+        of manifests whose runs are.
 
         Highest priority first; among equals the flows take turns, each with the step that has been ready longest. So a
         flow with many ready steps does not keep another one waiting.

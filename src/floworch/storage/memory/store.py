@@ -334,17 +334,21 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         step_types: frozenset[str],
         flow_ids: frozenset[UUID],
         passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+        unreadable: frozenset[str] = frozenset(),
     ) -> list[ReadyStep]:
         found: list[tuple[datetime, ReadyStep]] = []
         for run_id, run in self._active.items():
             facts = run.facts
             if facts.flow_id not in flow_ids or facts.concurrency_key in passed_over.get(facts.flow_id, ()):
                 continue
+            if facts.manifest_hash in unreadable:
+                continue
             for key, row in run.steps.items():
                 if row.state.status is StepStatus.READY and row.type in step_types:
                     task = ReadyStep(
                         *(run_id, key, row.state.attempt, row.type, facts.flow_id, facts.priority),
                         concurrency_key=facts.concurrency_key,
+                        manifest_hash=facts.manifest_hash,
                     )
                     found.append((row.state.ready_at or facts.started_at, task))
         return fair_order(found)[:limit]

@@ -296,8 +296,10 @@ class SqlStorage(Storage):
         step_types: frozenset[str],
         flow_ids: frozenset[UUID],
         passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+        unreadable: frozenset[str] = frozenset(),
     ) -> list[ReadyStep]:
-        return await self._ask(lambda c: waiting.find_ready(c, self._tables, limit, step_types, flow_ids, passed_over))
+        question = (limit, step_types, flow_ids, passed_over, unreadable)
+        return await self._ask(lambda c: waiting.find_ready(c, self._tables, *question))
 
     async def is_any_lease_held(self) -> bool:
         lease_now = self._dialect.lease_clock(self._clock)

@@ -47,11 +47,12 @@ def find_ready(
     step_types: frozenset[str],
     flow_ids: frozenset[UUID],
     passed_over: Mapping[UUID, Collection[str]],
+    unreadable: frozenset[str],
 ) -> list[ReadyStep]:
     """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
     found: list[tuple[datetime, ReadyStep]] = []
     for flows in chunks(sorted(flow_ids), _FLOWS_PER_QUERY):
-        rows = connection.execute(ready_question(tables, limit, step_types, flows, passed_over))
+        rows = connection.execute(ready_question(tables, limit, step_types, flows, passed_over, unreadable))
         found.extend((row.ready_at, ReadyStep(*row[:-1])) for row in rows)
     return fair_order(found)[:limit]
 
@@ -62,20 +63,30 @@ def ready_question(
     step_types: frozenset[str],
     flow_ids: Sequence[UUID],
     passed_over: Mapping[UUID, Collection[str]] = _NOTHING,
+    unreadable: frozenset[str] = frozenset(),
 ) -> CompoundSelect[*tuple[Any, ...]]:
     """Asks for the first ready steps of each flow: one short range of the index that holds nothing else."""
     each = ((flow_id, sorted(passed_over.get(flow_id, ()))[:_MOST_PASSED_OVER]) for flow_id in flow_ids)
-    return union_all(*(_ready_of_flow(tables, limit, step_types, flow_id, keys) for flow_id, keys in each))
+    questions = (_ready_of_flow(tables, limit, step_types, flow_id, keys, unreadable) for flow_id, keys in each)
+    return union_all(*questions)
 
 
 def _ready_of_flow(
-    tables: Tables, limit: int, step_types: frozenset[str], flow_id: UUID, passed_over: Sequence[str]
+    tables: Tables,
+    limit: int,
+    step_types: frozenset[str],
+    flow_id: UUID,
+    passed_over: Sequence[str],
+    unreadable: frozenset[str],
 ) -> Select[*tuple[Any, ...]]:
     step, run = tables.step.c, tables.run.c
     # Not a join: SQLite would begin it with all the active runs of the flow.
     is_active = exists().where(run.id == step.run_id, run.status.not_in(ENDED))
+    if unreadable:
+        is_active = is_active.where(run.manifest_hash.not_in(sorted(unreadable)))
+    version = select(run.manifest_hash).where(run.id == step.run_id).scalar_subquery().label("manifest_hash")
     first = (
-        select(*(step[name] for name in (*_READY, "ready_at")))
+        select(*(step[name] for name in _READY), version, step.ready_at)
         .where(_is(step.status, "Ready"), step.flow_id == flow_id, step.type.in_(sorted(step_types)), is_active)
         .order_by(step.priority.desc(), step.ready_at)
         .limit(limit)

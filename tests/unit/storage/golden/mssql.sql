@@ -305,8 +305,10 @@ FROM floworch.run
 WHERE floworch.run.notice_at IS NOT NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]) ORDER BY floworch.run.notice_at;
 
 -- ready
-SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
-FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, floworch.step.ready_at AS ready_at
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.manifest_hash, anon_1.ready_at
+FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, (SELECT floworch.run.manifest_hash
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id) AS manifest_hash, floworch.step.ready_at AS ready_at
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run

@@ -279,8 +279,10 @@ WHERE floworch_run.notice_at IS NOT NULL AND floworch_run.flow_id IN (__[POSTCOM
  LIMIT ? OFFSET ?;
 
 -- ready
-SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.ready_at
-FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.concurrency_key AS concurrency_key, floworch_step.ready_at AS ready_at
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.manifest_hash, anon_1.ready_at
+FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.concurrency_key AS concurrency_key, (SELECT floworch_run.manifest_hash
+FROM floworch_run
+WHERE floworch_run.id = floworch_step.run_id) AS manifest_hash, floworch_step.ready_at AS ready_at
 FROM floworch_step
 WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch_run
