@@ -34,6 +34,8 @@ COMMANDS = {
     "schedules": "List schedules.",
     "schedule": "Show one schedule, pause it, change it, trigger it.",
     "backfill": "Start runs for ticks of the past.",
+    "limits": "List limits, and how much of them is used.",
+    "limit": "Show one limit, or set another one in place of what the code says.",
     "prune": "Delete runs that ended long ago.",
     "migrate": "Bring the database to the schema of this version.",
     "mermaid": "Draw a flow as a Mermaid diagram.",

@@ -77,7 +77,8 @@ def step_handler(
 
     ``timeout`` is in seconds and counts per attempt. ``auto`` runs async handlers on the event loop and sync ones on
     a thread; ``loop`` is for sync functions that never block, ``process`` for sync functions that keep a processor
-    busy. ``limit`` holds in all processes together. May be applied several times, for several types. Raises :class:`~floworch.errors.ConfigurationError`.
+    busy. ``limit`` holds in all processes together. May be applied several times, for several types. Raises
+    :class:`~floworch.errors.ConfigurationError`.
     """
     return marked(replace(_spec("step_handler", type, retry, timeout, executor, description), limit=limit))
 
