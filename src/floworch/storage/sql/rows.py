@@ -50,12 +50,25 @@ class Rows:
     insert_event: list[Row] = field(default_factory=list)
 
 
+class _Instants(dict[datetime | None, Any]):
+    """Instants as values of bulk rows. A batch has few, and each of them in many columns."""
+
+    def __init__(self, dialect: SqlDialect) -> None:
+        super().__init__({None: None})
+        self._dialect = dialect
+
+    def __missing__(self, at: datetime | None) -> Any:
+        assert at is not None
+        value = self[at] = self._dialect.instant(at)
+        return value
+
+
 class RowWriter:
     """Adds changes to ``rows``. ``now`` is the application's time at which leases begin."""
 
     def __init__(self, dialect: SqlDialect, now: datetime, *, inline_chars: int) -> None:
         self.rows = Rows()
-        self._instants: dict[datetime | None, Any] = {None: None}
+        self._instants = _Instants(dialect)
         self._dialect = dialect
         self._now = now
         self._inline_chars = inline_chars
@@ -70,7 +83,7 @@ class RowWriter:
                 creation.flow_version,
                 facts.manifest_hash,
                 facts.trigger_key,
-                self._instant(facts.started_at),
+                self._instants[facts.started_at],
                 facts.idempotency_key,
                 None if facts.source_run_id is None else str(facts.source_run_id),
                 facts.priority,
@@ -79,12 +92,12 @@ class RowWriter:
                 self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
                 _json(facts.tags) if facts.tags else None,
                 *_parent(facts.parent),
-                *(() if facts.scheduled_at is None else (self._instant(facts.scheduled_at),)),
+                *(() if facts.scheduled_at is None else (self._instants[facts.scheduled_at],)),
                 *self._run_change(creation, 1),
             )
         )
         for name, value in facts.tags.items():
-            self.rows.insert_tag.append((run_id, name, value, self._instant(facts.started_at)))
+            self.rows.insert_tag.append((run_id, name, value, self._instants[facts.started_at]))
         self._write(run_id, creation)
 
     def _rows_of(self, facts: RunFacts) -> list[Row]:
@@ -101,7 +114,7 @@ class RowWriter:
         """The row of ``claim_step``."""
         return (
             claim.owner,
-            self._instant(claim.at),
+            self._instants[claim.at],
             self._dialect.lease(claim.lease_seconds, self._now),
             str(claim.run_id),
             claim.step_key,
@@ -116,12 +129,20 @@ class RowWriter:
             "attempt": claim.attempt + 1,
             "worker": claim.owner,
         }
-        self.rows.insert_event.append((str(claim.run_id), self._instant(claim.at), fact_row([fact])))
+        self.rows.insert_event.append((str(claim.run_id), self._instants[claim.at], fact_row([fact])))
 
     def _run_change(self, write: RunWrite, revision: int) -> Row:
         stop = write.stop
-        stopped = (None, None, None) if stop is None else (stop.kind.value, _words(stop.reason), self._instant(stop.at))
-        return (write.status.value, self._instant(write.deadline), *stopped, self._instant(write.ended_at), revision)
+        stopped = (
+            (None, None, None) if stop is None else (stop.kind.value, _words(stop.reason), self._instants[stop.at])
+        )
+        return (
+            write.status._value_,
+            self._instants[write.deadline],
+            *stopped,
+            self._instants[write.ended_at],
+            revision,
+        )
 
     def _write(self, run_id: str, write: RunWrite) -> None:
         rows = self.rows
@@ -133,12 +154,15 @@ class RowWriter:
                 rows.insert_step.append((*identity, place, *values))
             else:
                 status, attempt = change.before
-                rows.change_step.append((*values, run_id, key, status.value, attempt))
+                rows.change_step.append((*values, run_id, key, status._value_, attempt))
         for key, items in write.loop_items.items():
             rows.payload.append((run_id, key, PayloadKind.ITEMS.value, items.text))
-        rows.remove_step.extend((run_id, key) for key in write.removed if key not in write.steps)
-        rows.settle_scope.extend(_scope_rows(run_id, write.settled))
-        rows.revive_scope.extend(_scope_rows(run_id, write.revived))
+        if write.removed:
+            rows.remove_step += [(run_id, key) for key in write.removed if key not in write.steps]
+        if write.settled:
+            rows.settle_scope += _scope_rows(run_id, write.settled)
+        if write.revived:
+            rows.revive_scope += _scope_rows(run_id, write.revived)
         if write.tells_parent:
             rows.tell_parent.append((run_id,))
         if write.changes_suspension:
@@ -146,20 +170,21 @@ class RowWriter:
         if write.moved_to is not None:
             rows.move_run.append((*write.moved_to, run_id))
         if write.tells_end is not None:
-            rows.mark_end.append((self._instant(write.at) if write.tells_end else None, run_id))
-        rows.hear_of.extend((str(child_id),) for child_id in write.heard_of)
+            rows.mark_end.append((self._instants[write.at] if write.tells_end else None, run_id))
+        if write.heard_of:
+            rows.hear_of += [(str(child_id),) for child_id in write.heard_of]
         if write.signals or write.taken:
             self._deliver(run_id, write)
         if write.facts:
-            rows.insert_event.append((run_id, self._instant(write.at), fact_row(write.facts)))
+            rows.insert_event.append((run_id, self._instants[write.at], fact_row(write.facts)))
 
     def _suspension(self, suspension: Suspension | None) -> Row:
         if suspension is None:
             return (None, None, None)
-        return (self._instant(suspension.at), suspension.by, _words(suspension.reason))
+        return (self._instants[suspension.at], suspension.by, _words(suspension.reason))
 
     def _deliver(self, run_id: str, write: RunWrite) -> None:
-        at = self._instant(write.at)
+        at = self._instants[write.at]
         for signal in write.signals:
             letter = signal.letter
             self.rows.insert_signal.append(
@@ -178,37 +203,30 @@ class RowWriter:
         return (
             *self._state(state, owner if lease_seconds is not None else state.owner),
             lease,
-            self._payload(run_id, key, "input", change.input),
-            self._payload(run_id, key, PayloadKind.OUTPUT.value, change.output),
-            self._payload(run_id, key, PayloadKind.ERROR.value, error),
-            self._payload(run_id, key, "trace", trace),
+            change.input and self._payload(run_id, key, "input", change.input),
+            change.output and self._payload(run_id, key, PayloadKind.OUTPUT.value, change.output),
+            error and self._payload(run_id, key, PayloadKind.ERROR.value, error),
+            trace and self._payload(run_id, key, "trace", trace),
         )
 
     def _state(self, state: StepState, owner: str | None) -> Row:
-        when = self._instant
+        when = self._instants
         return (
-            state.status.value,
+            state.status._value_,  # as ``value``, which is a function in Python
             state.attempt,
             state.failures,
             state.lost,
-            when(state.due_at),
+            when[state.due_at],
             None if state.wait is None else state.wait.value,
-            when(state.waiting_since),
+            when[state.waiting_since],
             None if state.skip is None else state.skip.value,
             _words(state.reason),
             owner,
-            when(state.ready_at),
-            when(state.started_at),
-            when(state.ended_at),
+            when[state.ready_at],
+            when[state.started_at],
+            when[state.ended_at],
             None if state.progress is None else _json(progress_to_json(state.progress)),
         )
-
-    def _instant(self, at: datetime | None) -> Any:
-        # A batch has few instants, and each of them in many columns.
-        if at not in self._instants:
-            assert at is not None
-            self._instants[at] = self._dialect.instant(at)
-        return self._instants[at]
 
     def _payload(self, run_id: str, key: str, kind: str, payload: Payload | None) -> str | None:
         if payload is None:
@@ -228,7 +246,10 @@ def _parent(parent: ParentStep | None) -> Row:
 def fact_row(facts: Sequence[Fact]) -> str:
     """Facts of one commit as the event table keeps them."""
     # Only a condition's trace can hold user values, for which the fast encoder has other rules.
-    return encode(facts) if any("when" in fact for fact in facts) else _json(facts)
+    for fact in facts:
+        if "when" in fact:
+            return encode(facts)
+    return _json(facts)
 
 
 def in_order(rows: list[Row], *places: int) -> list[Row]:

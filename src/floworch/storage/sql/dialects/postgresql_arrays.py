@@ -26,7 +26,13 @@ def array_writer(column: Column[Any]) -> Callable[[Sequence[Any]], str]:
 
 
 def _array_of_texts(values: Sequence[str | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    # Three passes over the text of all cost a fourth of two passes over each.
+    together = "\0".join(values)  # type: ignore[arg-type]
+    if together.count("\0") != len(values) - 1:  # one that no server takes: let it say so
+        return "{" + ",".join(map(_quoted, values)) + "}"  # type: ignore[arg-type]
+    return "{" + _quoted(together).replace("\0", '","') + "}"
 
 
 def _quoted(text: str) -> str:
