@@ -14,7 +14,7 @@ HEAVY = frozenset(
     {"alembic", "apscheduler", "croniter", "fastapi", "httpx", "rich", "sqlalchemy", "starlette", "typer", "yaml"}
 )
 MOST_MODULES_TO_DEFINE_FLOWS = 345
-MOST_MODULES_TO_RUN_FLOWS = 520
+MOST_MODULES_TO_RUN_FLOWS = 600
 """Python's own included. That is what the time is spent on, and it does not depend on what else the machine does."""
 
 PROBE = """
