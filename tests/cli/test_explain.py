@@ -151,3 +151,34 @@ def _fact_types() -> Iterator[str]:
                 assert first, f"{path}:{node.lineno}: a fact without a type"
                 assert isinstance(first[0], ast.Constant), f"{path}:{node.lineno}: the type of a fact is written out"
                 yield str(first[0].value)
+
+
+# -- health
+
+
+def test_a_store_with_nothing_late_is_healthy_and_exits_with_0() -> None:
+    _start("Orders")
+
+    answer = call("health", SHARED)
+
+    assert (answer.code, answer.out) == (0, "healthy\n")
+    assert call("health", SHARED, "--json").document["status"] == "healthy"
+
+
+def test_steps_that_nobody_takes_make_it_exit_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = _start("Orders")
+    monkeypatch.setenv("FLOWORCH_READY_GRACE_SECONDS", "0.001")
+
+    answer = call("health", SHARED)
+    document = call("health", SHARED, "--json").document
+
+    assert answer.code == 1
+    assert answer.out.startswith("degraded\nsteps")
+    [reason] = document["reasons"]
+    assert reason["details"]["first"] == [{"runId": run_id, "stepKey": "hello", "type": "LogMessage"}]
+
+
+def test_a_store_that_is_not_there_exits_with_5(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ORDERS_DB", str(tmp_path / "no-such-folder" / "orders.db"))
+
+    assert call("health", SHARED).code == 5

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from floworch import (
     AtTrigger,
@@ -130,6 +131,32 @@ async def test_what_was_due_while_no_process_ran_is_caught_up_with(catch_up: Any
     async with of(hourly(catch_up=catch_up), store=store) as flows:
         await until(5)
         assert await ticks(flows) == expected
+
+
+async def test_a_late_schedule_is_logged_once() -> None:
+    store = OneStore()
+    async with of(hourly(catch_up="all"), store=store):
+        await until(1)
+    await until(4.5)
+    with capture_logs() as logs:
+        async with of(hourly(catch_up="all"), store=store):
+            await until(6)
+
+    [late] = [line for line in logs if line["event"] == "schedule_late"]
+    assert (late["log_level"], late["trigger"], late["lag_seconds"]) == (
+        "warning",
+        "timed",
+        pytest.approx(9000, abs=60),
+    )
+
+
+async def test_what_waits_for_an_earlier_run_is_not_late() -> None:
+    with capture_logs() as logs:
+        async with of(hourly(overlap="queue"), Work(seconds=3 * 3600)) as flows:
+            await until(5)
+            assert (await flows.schedules.explain("Tested", "timed")).status == "Waiting"
+
+    assert [line for line in logs if line["event"] == "schedule_late"] == []
 
 
 async def test_a_schedule_that_has_changed_in_the_code_begins_anew() -> None:

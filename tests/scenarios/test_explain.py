@@ -216,6 +216,20 @@ async def test_why_a_condition_was_false(start: Start) -> None:
     assert reason.details["conditions"][0]["result"] is False
 
 
+async def test_a_step_that_was_taken_over_from_another_run(start: Start) -> None:
+    steps = {"a": Step(type="Echo"), "b": Step(type="Echo", run_after=["a"])}
+    orchestrator = await start(FlowManifest(steps=steps))
+    first = await orchestrator.trigger("Scenario")
+    await first.wait(timeout=30)
+    fork = await first.fork("b")
+    await fork.wait(timeout=30)
+
+    [reason] = (await fork.explain("a")).reasons
+
+    assert (reason.code, reason.details["reusedFrom"]) == (ReasonCode.SUCCEEDED, str(first.run_id))
+    assert f"in the run {first.run_id}, from which it was taken over" in reason.sentence
+
+
 async def test_what_is_not_there_is_refused(start: Start) -> None:
     orchestrator: FlowOrchestrator = await start(
         FlowManifest(steps={"first": ForEach(for_each=[1], steps={"x": Step(type="Echo")})})

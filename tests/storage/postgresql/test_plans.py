@@ -166,6 +166,7 @@ VERBS: dict[str, Verb] = {
     "claim": _claim,
     "renew": _renew,
     "due": lambda store, turn: store.due(NOW, 100),
+    "is any lease held": lambda store, turn: store.is_any_lease_held(),
     "ready": lambda store, turn: store.ready(10, frozenset({"Work"}), frozenset({FLOW, FLOW_OF_MIDDLE})),
     "load": lambda store, turn: store.load([million.past_run(MIDDLE + turn)[0], run_id(turn)]),
     "load the steps of an iteration": lambda store, turn: store.load_iteration_steps(run_id(turn), "a.0."),
@@ -174,6 +175,9 @@ VERBS: dict[str, Verb] = {
     "get a run": lambda store, turn: store.get_run(million.past_run(MIDDLE + turn)[0]),
     "find a key": lambda store, turn: store.find_run_by_key(million.past_flow(turn), f"key-{turn}"),
     "list steps": lambda store, turn: store.list_steps(million.past_run(MIDDLE + turn)[0], payloads=True),
+    "list some steps": lambda store, turn: store.list_steps(
+        million.past_run(MIDDLE + turn)[0], keys=frozenset({"a", "b"})
+    ),
     "list events": lambda store, turn: store.list_events(million.past_run(MIDDLE + turn)[0]),
     "first page": page(RunFilter()),
     "deep page": page(RunFilter(), MIDDLE),

@@ -22,7 +22,7 @@ from floworch.storage.sql.migrations.files import load_migrations
 from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.runs import runs_page
 from floworch.storage.sql.statements import bulk_statements
-from floworch.storage.sql.waiting import due_question, ready_question
+from floworch.storage.sql.waiting import due_question, held_lease_question, ready_question
 
 DIALECT = SqliteDialect()
 TABLES = DIALECT.tables()
@@ -89,6 +89,12 @@ def test_schedules_are_found_among_those_that_there_is_something_to_do_for(
 
 def test_ready_steps_are_found_among_what_is_ready(database: sqlite3.Connection) -> None:
     assert uses(database, ready_question(TABLES, 10, frozenset({"Work"}), [ID]), "floworch_step_ready")
+
+
+def test_a_held_lease_is_found_among_what_is_leased(database: sqlite3.Connection) -> None:
+    question = held_lease_question(TABLES, DIALECT.lease_clock(SystemClock()))
+    assert uses(database, question, "floworch_step_leased")
+    assert not any("TEMP B-TREE" in step for step in explain(database, question))
 
 
 def test_notices_are_found_among_the_ends_that_somebody_is_told_of(database: sqlite3.Connection) -> None:

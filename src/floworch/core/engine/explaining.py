@@ -10,6 +10,7 @@ from uuid import UUID
 
 from floworch.core.dag.keys import outermost_iteration
 from floworch.core.engine.plans import Plans
+from floworch.core.engine.reuse import reused_from
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.explain import (
@@ -109,8 +110,12 @@ class Explaining:
 
     async def _records(self, situation: Situation, reasons: Iterable[Reason]) -> dict[str, StepRecord]:
         keys = frozenset(reason.step_key for reason in reasons if reason.step_key is not None)
-        found = await self._store.list_steps(situation.state.facts.run_id, keys=keys) if keys else []
-        return {record.key: record for record in found}
+        facts = situation.state.facts
+        found = {record.key: record for record in await self._store.list_steps(facts.run_id, keys=keys)} if keys else {}
+        if facts.source_run_id is not None:
+            origins = await reused_from(self._store, facts.run_id, found)
+            found |= {key: replace(found[key], reused_from=origin) for key, origin in origins.items()}
+        return found
 
     async def _children(self, reasons: Iterable[Reason], depth: int) -> dict[str, Explanation]:
         if depth <= 0:

@@ -86,8 +86,12 @@ def _ending(situation: Situation, key: str, state: StepState) -> Reason:
 
 
 def _succeeded(situation: Situation, key: str, state: StepState) -> Reason:
-    sentence = f"Step {key!r} succeeded{_at(situation, state)}{_attempt(state)}."
-    return Reason(ReasonCode.SUCCEEDED, key, sentence, state.ended_at, None, {"attempt": state.attempt})
+    record = situation.record_of(key)
+    origin = None if record is None else record.reused_from
+    reused = "" if origin is None else f" in the run {origin}, from which it was taken over"
+    sentence = f"Step {key!r} succeeded{_at(situation, state)}{_attempt(state)}{reused}."
+    details = {"attempt": state.attempt, "reusedFrom": None if origin is None else str(origin)}
+    return Reason(ReasonCode.SUCCEEDED, key, sentence, state.ended_at, None, details)
 
 
 def _failed(situation: Situation, key: str, state: StepState) -> Reason:

@@ -31,7 +31,15 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.statements import ENDED
 from floworch.storage.sql.tables import Tables
 
-__all__ = ["due_question", "find_due", "find_ready", "is_any_lease_held", "ready_question", "renew_leases"]
+__all__ = [
+    "due_question",
+    "find_due",
+    "find_ready",
+    "held_lease_question",
+    "is_any_lease_held",
+    "ready_question",
+    "renew_leases",
+]
 
 _RUNS_PER_QUERY = 500
 _FLOWS_PER_QUERY = 50
@@ -160,9 +168,13 @@ def due_question(
 
 def is_any_lease_held(connection: Connection, tables: Tables, lease_now: ColumnElement[Any]) -> bool:
     """See :meth:`Storage.is_any_lease_held <floworch.core.ports.storage.Storage.is_any_lease_held>`."""
+    return connection.execute(held_lease_question(tables, lease_now)).first() is not None
+
+
+def held_lease_question(tables: Tables, lease_now: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Asks for one lease that has not run out."""
     until = tables.step.c.lease_until
-    held = select(until).where(until.is_not(None), until > lease_now).order_by(until).limit(1)
-    return connection.execute(held).first() is not None
+    return select(until).where(until.is_not(None), until > lease_now).order_by(until).limit(1)
 
 
 def renew_leases(
