@@ -24,6 +24,7 @@ from floworch import (
     StepContext,
     step_handler,
 )
+from floworch.core.model.manifest import AnyStep
 from tests.contracts.storage.backends import Backend
 from tests.scenarios.conftest import Start
 from tests.scenarios.world import HANDLERS, World, flow_of
@@ -72,7 +73,7 @@ async def test_each_key_has_a_limit_of_its_own_and_no_key_has_none(start: Start,
     bodies = [{"tenant": "north"}, {"tenant": "north"}, {"tenant": "south"}, {}, {}]
     handles = [await orchestrator.trigger("Scenario", body=body) for body in bodies]
 
-    await reached(world, "a", 4)
+    await world.until_called("a", 4)
     assert world.at_once["a"] == 4
 
     world.open_gate("a")
@@ -87,7 +88,7 @@ async def test_a_tenant_with_many_runs_does_not_keep_others_waiting(start: Start
     for tenant in range(3):
         await orchestrator.trigger("Scenario", body={"tenant": tenant})
 
-    await reached(world, "a", 4)
+    await world.until_called("a", 4)
     assert world.at_once["a"] == 4
 
 
@@ -135,7 +136,7 @@ async def test_a_step_that_backs_off_or_waits_holds_no_slot(start: Start, world:
     orchestrator = await start(FlowManifest(steps=steps, limit=ONE))
     run = await orchestrator.trigger("Scenario")
 
-    await reached(world, "e", 1)
+    await world.until_called("e", 1)
     await run.signal("go")
 
     assert (await run.wait(timeout=30)).succeeded
@@ -153,7 +154,7 @@ async def test_loops_scopes_and_children_do_not_deadlock_under_a_limit_of_one(st
     )
     loop = ForEach(for_each=[1, 2, 3], concurrency_limit=3, steps={"s": scope, "child": child})
     world.broken.add("l.1.s.steps.x")
-    steps = {"l": loop, "last": Step(type="Echo", run_after=["l"])}
+    steps: dict[str, AnyStep] = {"l": loop, "last": Step(type="Echo", run_after=["l"])}
     orchestrator = await start(FlowManifest(steps=steps, limit=ONE))
 
     result = await (await orchestrator.trigger("Scenario", body={})).wait(timeout=60)
@@ -177,7 +178,7 @@ async def test_steps_start_in_the_order_in_which_they_became_ready_and_by_priori
     steps = {"g": Step(type="Gate"), "e": Step(type="Echo", inputs={"value": "@triggerBody()"})}
     orchestrator = await start(FlowManifest(steps=steps, limit=ONE))
     hold = await orchestrator.trigger("Scenario", body="hold", priority=9)
-    await reached(world, "g", 1)
+    await world.until_called("g", 1)
     handles = [await orchestrator.trigger("Scenario", body=n, priority=n // 2) for n in range(4)]
 
     world.open_gate("g")
@@ -192,11 +193,11 @@ async def test_a_limit_that_is_raised_lets_more_start(start: Start, world: World
     orchestrator = await start(gates(limit=ONE))
     for _ in range(3):
         await orchestrator.trigger("Scenario")
-    await reached(world, "a", 1)
+    await world.until_called("a", 1)
 
     await orchestrator.limits.set("flow:Scenario", concurrency=3)
 
-    await reached(world, "a", 3)
+    await world.until_called("a", 3)
 
 
 async def test_a_limit_that_somebody_has_set_survives_a_restart(backend: Backend) -> None:
@@ -228,17 +229,11 @@ async def test_a_key_that_cannot_be_evaluated_refuses_the_trigger(start: Start) 
 async def test_a_cancelled_run_frees_its_slot(start: Start, world: World) -> None:
     orchestrator = await start(gates(limit=ONE))
     first, second = [await orchestrator.trigger("Scenario") for _ in range(2)]
-    await reached(world, "a", 1)
+    await world.until_called("a", 1)
 
     running = first if (await first.result()).steps["a"].status == "Running" else second
     await running.cancel("enough")
 
-    await reached(world, "a", 2)
+    await world.until_called("a", 2)
     world.open_gate("a")
     assert sorted(result.status for result in await all_of(first, second)) == ["Cancelled", "Succeeded"]
-
-
-async def reached(world: World, key: str, times: int) -> None:
-    async with asyncio.timeout(30):
-        while world.calls[key] < times:
-            await asyncio.sleep(0.01)

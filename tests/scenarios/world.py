@@ -26,6 +26,7 @@ class World:
         """Keys of steps that fail."""
         self._gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._reached: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._entered = asyncio.Event()
         self._lock = threading.Lock()
 
     def enter(self, key: str) -> None:
@@ -34,6 +35,14 @@ class World:
             own = key.rpartition(".")[2]
             self.at_once[own] += 1
             self.most_at_once[own] = max(self.most_at_once[own], self.at_once[own])
+        self._entered.set()
+
+    async def until_called(self, key: str, times: int) -> None:
+        """Only of steps whose handlers run on the event loop: threads wake nobody up."""
+        async with asyncio.timeout(30):
+            while self.calls[key] < times:
+                self._entered.clear()
+                await self._entered.wait()
 
     def leave(self, key: str) -> None:
         with self._lock:
