@@ -122,7 +122,7 @@ class Desk:
         status, deadline, stop, ended_at, suspension = self.row
         return rebuild(
             self.state.facts,
-            self.plan,
+            self.state.plan,
             revision=self.state.revision,
             status=status,
             deadline=deadline,

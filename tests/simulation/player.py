@@ -40,6 +40,7 @@ from tests.simulation.forks import fork_and_play, forkable_keys
 from tests.simulation.laws import check_history
 from tests.simulation.ledger import Ledger
 from tests.simulation.manifests import plan_of
+from tests.simulation.migrations import moves_of_versions
 from tests.simulation.operators import moves_of_operators, resume
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
 from tests.simulation.retries import first_of
@@ -60,6 +61,7 @@ class Trouble:
     retry: bool = False
     operators: bool = False
     fork: bool = False
+    versions: bool = False
 
 
 def play(story: Story, choices: Sequence[int], trouble: Trouble) -> Player:
@@ -199,6 +201,8 @@ class Player:
             yield self._on_one_of(forkable_keys(self), self.fork)
         if self.trouble.operators:
             yield from moves_of_operators(self)
+        if self.trouble.versions:
+            yield from moves_of_versions(self)
         waiting = self._waiting_for_children()
         yield self._on_one_of(waiting, self._end_child)
         yield self._on_one_of([key for key in waiting if self.ledger.rows[key].due_at is not None], self._ask_again)

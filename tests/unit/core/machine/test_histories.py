@@ -61,6 +61,16 @@ def test_people_may_do_anything_at_any_moment(story: Story, chosen: bytes) -> No
     play(story, chosen, Trouble(stop=True, retry=True, operators=True))
 
 
+@searched(150, story=stories(max_steps=6), chosen=choices(60))
+def test_run_that_is_moved_to_other_versions_ends_as_the_oracle_says(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(versions=True))
+
+
+@searched(100, story=stories(max_steps=4), chosen=choices(60))
+def test_versions_may_change_whatever_else_happens(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(stop=True, retry=True, operators=True, versions=True))
+
+
 @searched(40, story=stories(max_steps=6), chosen=choices(40))
 def test_same_choices_give_the_same_transitions(story: Story, chosen: bytes) -> None:
     trouble = Trouble(stop=True, retry=True)
