@@ -16,7 +16,7 @@ from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.forks import Inheritance, start_fork
 from floworch.core.machine.reduce import Fenced, reduce, start_run
 from floworch.core.machine.state import RunFacts, RunState, SkipKind, StepState, StopRequest, Suspension
-from floworch.core.machine.transition import Transition
+from floworch.core.machine.transition import Rarities, Transition
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.status import RunStatus, StepStatus
 from floworch.errors import InvalidTransition
@@ -24,6 +24,7 @@ from tests.simulation.explanations import check_explanations
 from tests.simulation.laws import check_beginnings, check_history, check_state
 from tests.simulation.ledger import Conflict, Ledger
 from tests.simulation.plain import frozen, plain
+from tests.simulation.post import Post
 from tests.simulation.specs import cleans_up
 
 __all__ = ["START", "Desk"]
@@ -46,6 +47,7 @@ class Desk:
     plan: FlowPlan
     ledger: Ledger
     now: datetime = START
+    post: Post = field(init=False)
     state: RunState = field(init=False)
     row: _RunRow = (RunStatus.RUNNING, None, None, None, None)
     cache: _Payloads = field(default_factory=dict)
@@ -57,6 +59,9 @@ class Desk:
     last: Transition = field(init=False)
     transitions: list[object] = field(default_factory=list)
     """Every transition, as plain values."""
+
+    def __post_init__(self) -> None:
+        self.post = Post(self.ledger)
 
     def begin(self, deadline: datetime | None, offer: ClaimOffer | None) -> set[str]:
         """Start the run; returns the keys of the steps that have got a row."""
@@ -130,6 +135,7 @@ class Desk:
             ended_at=ended_at,
             steps=self.ledger.planner_rows(),
             suspension=suspension,
+            signals=self.post.letters(),
         )
 
     def _reduced(self, command: Command, offer: ClaimOffer | None) -> Transition:
@@ -157,6 +163,8 @@ class Desk:
     def _commit(self, transition: Transition, offer: ClaimOffer | None, reused: Collection[str] = ()) -> set[str]:
         before = dict(self.ledger.rows)
         self.ledger.write(transition)
+        rarities = transition.rarities or Rarities()
+        self.post.write(rarities.signals, rarities.taken, transition.facts, self.now)
         self._write_row(transition)
         apply(self.state, transition)
         state = self.state

@@ -42,6 +42,7 @@ class Ledger:
     errors: dict[str, StepError] = field(default_factory=dict)
     items: dict[str, Payload] = field(default_factory=dict)
     inputs: dict[str, Payload] = field(default_factory=dict)
+    signals: dict[str, Payload] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     reopened: set[str] = field(default_factory=set)
     """Scopes that a retry has reopened and that have not ended again."""
@@ -59,6 +60,7 @@ class Ledger:
             self._put(key, change)
         for key, items in rarities.loop_items.items():
             self.items[key] = items
+        self.signals |= {str(signal.letter.id): signal.payload for signal in rarities.signals}
         assert not set(rarities.settled) & set(rarities.revived), "settled and revived at once"
         self.settled |= set(rarities.settled)
         self.settled -= set(rarities.revived)
@@ -134,7 +136,9 @@ class Ledger:
                 return None if error is None else Payload.of(error.to_json())
             case PayloadKind.ITEMS:
                 return self.items.get(ref.step_key)
-            case PayloadKind.HEADERS | PayloadKind.SIGNAL:
+            case PayloadKind.SIGNAL:
+                return self.signals.get(ref.step_key)
+            case PayloadKind.HEADERS:
                 return None
             case PayloadKind.INPUT:
                 return self.inputs.get(ref.step_key)

@@ -39,6 +39,7 @@ from tests.simulation.desk import START, Desk
 from tests.simulation.forks import fork_and_play, forkable_keys
 from tests.simulation.laws import check_history
 from tests.simulation.ledger import Ledger
+from tests.simulation.mail import Sender
 from tests.simulation.manifests import plan_of
 from tests.simulation.migrations import moves_of_versions
 from tests.simulation.operators import moves_of_operators, resume
@@ -101,12 +102,14 @@ class Player:
     overridden: dict[str, Result] = field(default_factory=dict)
     """Steps that somebody has ended by hand, and that no retry has begun anew."""
     children: ChildRuns = field(init=False)
+    sender: Sender = field(init=False)
     reports: list[Command] = field(default_factory=list)
     """Everything that workers have reported."""
 
     def __post_init__(self) -> None:
         self.desk = Desk(plan_of(self.story.flow), Ledger(self.story.flow))
         self.children = ChildRuns(self.desk.plan)
+        self.sender = Sender(self)
 
     @property
     def state(self) -> RunState:
@@ -154,6 +157,7 @@ class Player:
             gone_on=self.gone_on,
             entered={key: row.loop.started for key, row in self.ledger.rows.items() if row.loop is not None},
             counted_from=self.counted_from,
+            waited=self.desk.post.waited(),
         )
         found = self.ledger.results()
         wrong = {key: (found.get(key), verdict.steps.get(key)) for key in found.keys() | verdict.steps.keys()}
@@ -203,6 +207,10 @@ class Player:
             yield from moves_of_operators(self)
         if self.trouble.versions:
             yield from moves_of_versions(self)
+        if self.sender.waits and self.state.status is RunStatus.RUNNING:
+            yield self.sender.send
+            yield self.sender.send
+        yield self.sender.repeat if self.sender.sent else None
         waiting = self._waiting_for_children()
         yield self._on_one_of(waiting, self._end_child)
         yield self._on_one_of([key for key in waiting if self.ledger.rows[key].due_at is not None], self._ask_again)
@@ -225,17 +233,21 @@ class Player:
             if keys := self._keys(status):
                 act(keys[0])
                 return
+        if waiting := [key for key, row in self.ledger.rows.items() if row.wait is WaitKind.SIGNAL]:
+            self.sender.answer(waiting[0])
+            return
         raise AssertionError("nothing can happen any more, and the run has not ended")
 
     def _keys(self, status: StepStatus) -> list[str]:
         """Keys of the steps with this status, as the store has them; no blocks that run, and no steps that wait for
-        a child or for the end of a suspension: they are nobody's work."""
+        a child, for the end of a suspension or for signals without a limit: they are nobody's work."""
         return [
             key
             for key, row in self.ledger.rows.items()
             if row.status is status
             and not (row.is_block and status is StepStatus.RUNNING)
             and row.wait not in (WaitKind.CHILD, WaitKind.SUSPENDED)
+            and not (row.wait is WaitKind.SIGNAL and row.due_at is None)
         ]
 
     def _waiting_for_children(self) -> list[str]:
@@ -327,7 +339,7 @@ class Player:
         if row.due_at > self.desk.now:
             self.desk.expect_refusal(command)
             self.desk.now = row.due_at
-        if not row.is_block:  # every pause of a loop is named alike
+        if not row.is_block and row.wait is not WaitKind.SIGNAL:  # every pause of a loop or a wait is named alike
             self.reports.append(command)
         self.send(command)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
+from floworch.core.machine.mailbox import Letter, ReceivedSignal, TakenBy
 from floworch.core.machine.state import WaitKind
+from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
 from tests.simulation.ledger import Ledger
@@ -25,10 +26,17 @@ class Post:
     names: dict[UUID, str] = field(default_factory=dict)
     """Every signal that was received."""
     payloads: dict[UUID, Json] = field(default_factory=dict)
+    known: list[Letter] = field(default_factory=list)
     taken: dict[UUID, TakenBy] = field(default_factory=dict)
     deduplication_ids: set[str] = field(default_factory=set)
 
-    def write(self, signals: Iterable[ReceivedSignal], taken: Mapping[UUID, TakenBy]) -> None:
+    def write(
+        self,
+        signals: Iterable[ReceivedSignal],
+        taken: Mapping[UUID, TakenBy],
+        facts: Iterable[Fact],
+        at: datetime,
+    ) -> None:
         """Take over one commit that is in the ledger."""
         for signal in signals:
             letter = signal.letter
@@ -36,6 +44,7 @@ class Post:
             assert letter.deduplication_id not in self.deduplication_ids, f"{letter} was received before"
             assert letter.number == len(self.names) + 1
             self.names[letter.id] = letter.name
+            self.known.append(letter)
             self.payloads[letter.id] = signal.payload.value
             if letter.deduplication_id is not None:
                 self.deduplication_ids.add(letter.deduplication_id)
@@ -46,13 +55,21 @@ class Post:
         for key in {by.step_key for by in taken.values()}:
             self._check_taker(key)
         self._check_waiters()
+        for fact in facts:
+            if fact.get("error", {}).get("type") == "SignalTimeout":
+                self._check_timeout(fact["step"], at)
+
+    def letters(self) -> list[Letter]:
+        """As the store has them."""
+        takers = {letter: by.step_key for letter, by in self.taken.items()}
+        return [letter._replace(taken_by=takers.get(letter.id)) for letter in self.known]
 
     def waited(self) -> dict[str, Result]:
         """What the waits have come to."""
         ends = self.ledger.results()
         return {key: end for key, end in ends.items() if spec_of(self.ledger.flow, key).signal is not None}
 
-    def check_timeout(self, key: str, at: datetime) -> None:
+    def _check_timeout(self, key: str, at: datetime) -> None:
         """A wait has come to nothing. Its time is up, and it is not because of signals that it does not want."""
         row, spec = self.ledger.rows[key], self._spec(key)
         assert spec.timeout_seconds is not None

@@ -32,6 +32,7 @@ from tests.simulation.specs import (
     Read,
     ScopeSpec,
     Script,
+    SignalSpec,
     Source,
     StepSpec,
     UntilSpec,
@@ -63,6 +64,8 @@ class _Sight:
     """Blocks around, of any kind."""
     is_undone: bool = False
     """Whether the steps are those of a scope, which undoes them when it fails."""
+    has_waits: bool = False
+    """Whether steps may wait for signals."""
     scopes_one_in: int = 5
     """How many steps there are to one scope."""
 
@@ -92,13 +95,27 @@ _STATUSES: st.SearchStrategy[frozenset[StepStatus]] = st.one_of(
 )
 
 
+_NAMES: st.SearchStrategy[tuple[str, ...]] = st.lists(st.sampled_from("stu"), min_size=1, max_size=3, unique=True).map(
+    tuple
+)
+_LIMITS = st.sampled_from([None, None, 5.0])
+_SIGNALS = st.one_of(
+    st.builds(
+        SignalSpec, _NAMES.map(lambda names: names[:1]), st.just("one"), st.integers(1, 2), _LIMITS, st.booleans()
+    ),
+    st.builds(SignalSpec, _NAMES, st.sampled_from(["any", "all"]), st.integers(1, 2), _LIMITS, st.booleans()),
+)
+
+
 @st.composite
-def stories(draw: st.DrawFn, max_steps: int = 12, *, scopes_one_in: int = 5) -> Story:
+def stories(draw: st.DrawFn, max_steps: int = 12, *, scopes_one_in: int = 5, has_waits: bool = False) -> Story:
     """Random flows of up to ``max_steps`` top-level steps with scopes and with loops that nest twice, and random
     outcomes."""
     outcomes: dict[str, tuple[Outcome, ...]] = {}
     size = draw(st.integers(1, max_steps))
-    steps = _draw_scope(draw, _KEYS[:size], _Sight(scopes_one_in=scopes_one_in), "", outcomes, loops=2)
+    steps = _draw_scope(
+        draw, _KEYS[:size], _Sight(scopes_one_in=scopes_one_in, has_waits=has_waits), "", outcomes, loops=2
+    )
     return Story(FlowSpec(steps, draw(_DATA)), Script(outcomes))
 
 
@@ -139,6 +156,8 @@ def _draw_scope(
         guards = _draw_guards(draw, here, 1 + len(run_after))
         attempts = draw(st.integers(1, 3)) if path + key in outcomes else 1
         by_child = not (loop or until or scope or polls) and draw(st.integers(0, 3)) == 3
+        waits = here.has_waits and not (loop or until or scope or polls or by_child) and draw(st.booleans())
+        signal = draw(_SIGNALS) if waits else None
         steps.append(
             StepSpec(
                 key,
@@ -146,6 +165,7 @@ def _draw_scope(
                 guards,
                 attempts,
                 loop,
+                signal=signal,
                 until=until,
                 polls=polls,
                 by_child=by_child,

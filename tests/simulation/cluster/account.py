@@ -86,13 +86,11 @@ class RunAccount:
                 self._retried(fact["step"])
         before = dict(self.ledger.rows)
         self.ledger.write(_as_transition(write))
-        self.post.write(write.signals, write.taken)
+        self.post.write(write.signals, write.taken, write.facts, write.at)
         self._note_starts(write, before)
         self.family.wrote({key: change.state for key, change in write.steps.items()})
         for fact in write.facts:
             self._note_report(fact)
-            if fact.get("error", {}).get("type") == "SignalTimeout":
-                self.post.check_timeout(fact["step"], write.at)
         begun = write.steps.keys() - before.keys() | {f["step"] for f in write.facts if f["type"] == "step.reset"}
         begun &= write.steps.keys()
         for key in begun:

@@ -61,6 +61,11 @@ def test_people_may_do_anything_at_any_moment(story: Story, chosen: bytes) -> No
     play(story, chosen, Trouble(stop=True, retry=True, operators=True))
 
 
+@searched(150, story=stories(max_steps=5, has_waits=True), chosen=choices(60))
+def test_signals_at_every_moment_are_taken_once_or_kept(story: Story, chosen: bytes) -> None:
+    play(story, chosen, Trouble(stop=True, retry=True))
+
+
 @searched(150, story=stories(max_steps=6), chosen=choices(60))
 def test_run_that_is_moved_to_other_versions_ends_as_the_oracle_says(story: Story, chosen: bytes) -> None:
     play(story, chosen, Trouble(versions=True))
