@@ -21,6 +21,7 @@ FloworchError
 ├── WaitTimeout                the run has not ended in the time the caller gave
 ├── StorageError
 │   └── StorageUnavailable     the store cannot be reached or used, with the reason
+│       ├── BulkInterrupted    the same, while something was done to many runs
 │       ├── CommitUnclear      the connection broke during a commit, which may have happened or not
 │       └── StorageTimeout     the store is there, but this took it too long
 ├── NotificationFailed         a failure notice was not accepted
@@ -36,6 +37,7 @@ from datetime import timedelta
 from typing import Any
 
 __all__ = [
+    "BulkInterrupted",
     "CommitUnclear",
     "ConfigurationError",
     "ExpressionError",
@@ -189,6 +191,14 @@ class StorageError(FloworchError):
 
 class StorageUnavailable(StorageError):
     """The store cannot be reached or used; the message says why and what to do."""
+
+
+class BulkInterrupted(StorageUnavailable):
+    """The store failed while something was done to many runs; ``report`` says what was done until then."""
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        self.report = report
+        super().__init__(message)
 
 
 class CommitUnclear(StorageUnavailable):

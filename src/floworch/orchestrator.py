@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from floworch.arguments import (
     unknown,
 )
 from floworch.builder import FlowOrchestratorBuilder
+from floworch.bulk import Selection
 from floworch.copies import RunCopies
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
@@ -213,6 +214,13 @@ class FlowOrchestrator(RunCopies):
             error=error or None,
         )
         return await self._store.list_runs(where, limit, cursor)
+
+    def select(self, ids: Iterable[UUID | str] | None = None, **conditions: Any) -> Selection:
+        """Runs to do the same to: by their ids, or by the conditions of :meth:`list_runs`.
+
+        ``await orchestrator.select(flow="Orders", status=RunStatus.FAILED).retry_failed()``
+        """
+        return Selection(self, self._engine, ids, conditions)
 
     async def count_runs(self) -> dict[RunStatus, int]:
         """Number of runs by status."""

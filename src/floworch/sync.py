@@ -21,6 +21,7 @@ from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
 from floworch.errors import ConfigurationError
 from floworch.results import RunResult
+from floworch.sync_bulk import SyncSelection
 from floworch.sync_limits import SyncLimits
 from floworch.sync_schedules import SyncSchedules
 from floworch.sync_versions import SyncVersions
@@ -160,6 +161,10 @@ class SyncOrchestrator:
     def schedules(self) -> SyncSchedules:
         """See :class:`floworch.schedules.Schedules`."""
         return SyncSchedules(self._call, self.handle, self._orchestrator.schedules)
+
+    def select(self, ids: Any = None, **conditions: Any) -> SyncSelection:
+        """See :class:`floworch.bulk.Selection`."""
+        return SyncSelection(self._call, self._orchestrator.select(ids, **conditions))
 
     @property
     def versions(self) -> SyncVersions:
