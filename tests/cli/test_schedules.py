@@ -57,6 +57,13 @@ def test_schedules_are_listed_in_words() -> None:
     assert document["nextFireAt"].endswith("T02:30:00+00:00")
 
 
+def test_a_schedule_says_why_it_does_not_fire() -> None:
+    assert schedule()["explanation"]["status"] == "Scheduled"
+    text = call("schedule", *NAMES, "--pause", "--reason", "holidays").out
+    assert "The schedule 'night' of flow 'Nightly' (every day at 02:30 (UTC)) is paused since" in text
+    assert schedule()["explanation"]["reasons"][0]["code"] == "paused"
+
+
 def test_a_schedule_can_be_paused_and_resumed() -> None:
     paused = schedule("--pause", "--reason", "moving house", "--until", "2990-01-01")
     assert (paused["isPaused"], paused["pauseReason"]) == (True, "moving house")

@@ -18,6 +18,7 @@ from floworch.cli.parameters import Debug, FlowName, JsonFlag, TargetCommand, Ta
 from floworch.cli.screen import stdout_console
 from floworch.cli.views.schedule_text import schedule_lines, tick_line
 from floworch.cli.words import local_day_and_time
+from floworch.core.explain import Explanation
 from floworch.core.model.schedules import TickRecord
 from floworch.schedules import Schedule, Schedules
 
@@ -65,19 +66,20 @@ def schedule(
     }
     if (until is not None or reason is not None) and not pause:
         raise typer.BadParameter("they belong to --pause.", param_hint="--until, --reason")
-    _show(*asyncio.run(_change_and_ask(target, flow, trigger, changes, count)), as_json=as_json)
+    _print(*asyncio.run(_change_and_ask(target, flow, trigger, changes, count)), as_json=as_json)
 
 
 async def _change_and_ask(
     target: str, flow: str, trigger: str, changes: dict[str, Any], count: int
-) -> tuple[Schedule, str | None, Sequence[datetime], Sequence[TickRecord]]:
-    """The schedule, the run that was started, the next ticks and the last ones."""
+) -> tuple[Schedule, Explanation, str | None, Sequence[datetime], Sequence[TickRecord]]:
+    """The schedule, why it stands so, the run that was started, the next ticks and the last ones."""
     async with opened_for_questions(target) as orchestrator:
         schedules = orchestrator.schedules
         run_id = await _change(schedules, flow, trigger, changes)
         upcoming = await schedules.next_fire_times(flow, trigger, count)
         ticks = await schedules.ticks(flow, trigger, limit=max(count, 1)) if count else ()
-        return await schedules.get(flow, trigger), run_id, upcoming, ticks
+        why = await schedules.explain(flow, trigger)
+        return await schedules.get(flow, trigger), why, run_id, upcoming, ticks
 
 
 async def _change(schedules: Schedules, flow: str, trigger: str, changes: dict[str, Any]) -> str | None:
@@ -93,18 +95,26 @@ async def _change(schedules: Schedules, flow: str, trigger: str, changes: dict[s
     return str((await schedules.trigger_now(flow, trigger)).run_id) if changes["now"] else None
 
 
-def _show(
-    found: Schedule, run_id: str | None, upcoming: Sequence[datetime], ticks: Sequence[TickRecord], *, as_json: bool
+def _print(
+    found: Schedule,
+    why: Explanation,
+    run_id: str | None,
+    upcoming: Sequence[datetime],
+    ticks: Sequence[TickRecord],
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
         shown = {"nextFireTimes": list(upcoming), "ticks": [tick_document(tick) for tick in ticks]}
-        print_json({**schedule_document(found), **shown, "startedRunId": run_id})
+        print_json({**schedule_document(found), **shown, "startedRunId": run_id, "explanation": why.to_json()})
         return
     console = stdout_console()
     if run_id is not None:
         console.print(f"started run {run_id}")
     for line in schedule_lines(found):
         console.print(line)
+    if why.status not in ("Scheduled", "Over"):
+        console.print(why.sentence)
     for at in upcoming[1:]:
         console.print(f"then: {local_day_and_time(at)}")
     for tick in ticks:

@@ -73,7 +73,7 @@ def _under_way(situation: Situation) -> Explanation:
     return Explanation(
         about={"runId": str(state.facts.run_id)},
         status=str(state.status),
-        sentence=f"The run of flow {name!r} goes on. {sentence}".strip(),
+        sentence=f"The run of flow {name!r} is under way. {sentence}".strip(),
         reasons=(*of_run, *found[:_MOST_REASONS]),
         then=_then(state),
         left_off=max(len(found) - _MOST_REASONS, 0),

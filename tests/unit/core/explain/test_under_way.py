@@ -213,7 +213,7 @@ def test_a_run_is_told_by_what_holds_it_up_and_names_what_comes_then() -> None:
     told = run.explain()
     assert run.codes() == [(ReasonCode.SIGNAL, "b"), (ReasonCode.WORKER, "a")]
     assert list(told.then) == ["c", "d"]
-    assert told.sentence.startswith("The run of flow 'Orders' goes on. Step 'b' waits for the signal 'go'")
+    assert told.sentence.startswith("The run of flow 'Orders' is under way. Step 'b' waits for the signal 'go'")
     assert told.sentence.endswith("1 other step holds it up as well.")
     assert told.about == {"runId": str(RUN)}
 
