@@ -20,6 +20,7 @@ from tests.simulation.cluster.almanac import random_schedule
 from tests.simulation.cluster.clients import Clients
 from tests.simulation.cluster.endings import check_ending
 from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
+from tests.simulation.cluster.messenger import Messenger
 from tests.simulation.cluster.node import Node
 from tests.simulation.cluster.storage import Database
 from tests.simulation.cluster.stories import flow_of, random_story
@@ -99,6 +100,7 @@ class _History:
         self._flows: list[FlowDefinition] = []
         self._draw_flows(chance.randint(1, 2), chance.choice([0, 0, 1, 2]))
         self._witness.bounds.draw(chance, self._flows)
+        self._messenger = Messenger(chance, chance.choice([0.0, 0.1, 0.3]))
         loop.set_exception_handler(self._exception)
 
     def _draw_flows(self, flows: int, children: int) -> None:
@@ -158,12 +160,14 @@ class _History:
         post.cancel()
         await self._settle_down()
         check_ending(self._witness, self._store, self._clients.accepted, self._weather, self._clients.acknowledged)
+        self._messenger.check_end(self._store)
         self._witness.almanac.check_end(
             {key: await self._store.list_ticks(*key, 1000) for key in self._witness.almanac.ticks}
         )
 
     def _is_over(self) -> bool:
-        return not self._witness.open_runs and not self._store._untold and self._witness.almanac.is_over
+        is_told = self._messenger.is_over(self._store)
+        return is_told and not self._witness.open_runs and not self._store._untold and self._witness.almanac.is_over
 
     async def _until(self, is_reached: Callable[[], bool], seconds: float) -> None:
         """Let time pass until then; fail when something is broken, or when it takes too long."""
@@ -275,6 +279,7 @@ class _History:
             weather=self._weather,
             chance=self._chance,
             flows=self._flows,
+            notifiers=self._messenger.registrations(self._flows),
             handlers=self._handlers,
             settings=self._settings,
             concurrency=self._concurrency,

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from floworch.core.engine.engine import Engine
+from floworch.core.engine.notifiers import Registration
 from floworch.core.engine.schedules.desk import ScheduleDesk
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.registry import Handlers
@@ -67,6 +68,7 @@ class Node:
         weather: Weather,
         chance: Random,
         flows: Sequence[FlowDefinition],
+        notifiers: Sequence[Registration],
         handlers: Handlers,
         settings: dict[str, Any],
         concurrency: int,
@@ -95,6 +97,7 @@ class Node:
             settings=EngineSettings(worker_id=name, **settings),
             chance=chance,
             limits=witness.bounds.of_types,
+            notifiers=notifiers,
         )
         self._starting = self.spawn(self._start())
 
