@@ -287,3 +287,42 @@ async def test_all_failed_items_are_retried_at_once(start: Start, world: World) 
     await first.retry_failed()
 
     assert (await first.wait(timeout=30)).output == ["p", "q", "r"]
+
+
+async def test_a_fork_starts_no_child_again_and_takes_no_signal_twice(start: Start, world: World) -> None:
+    is_child = "@triggerBody()?.isChild == true"
+    call = {"flow": "Scenario", "body": {"isChild": True}}
+    steps = {
+        "wait": Step(type="WaitForSignal", inputs={"signalName": "go"}, when="@triggerBody()?.isChild != true"),
+        "call": Step(type="RunFlow", run_after=["wait"], inputs=call),
+        "after": echo("@steps('wait').output", "call"),
+        "in_child": echo("done", when=is_child),
+    }
+    orchestrator = await start(FlowManifest(steps=steps))
+    first = await orchestrator.trigger("Scenario", body={})
+    await first.signal("go", "now")
+    source = await first.wait(timeout=30)
+    assert source.succeeded
+
+    result = await (await first.fork("after")).wait(timeout=30)
+
+    assert result.steps["after"].output == "now"
+    assert result.steps["call"].child_run_id == source.steps["call"].child_run_id
+    assert len((await orchestrator.list_runs()).runs) == 3
+    assert await orchestrator.list_signals(result.run_id) == []
+
+
+async def test_a_fork_of_a_cancelled_run_runs_what_was_stopped(start: Start, world: World) -> None:
+    steps = {"a": echo(1), "gate": Step(type="Gate", run_after=["a"]), "b": echo(2, "a"), "c": echo(3, "gate")}
+    orchestrator = await start(FlowManifest(steps=steps))
+    first = await orchestrator.trigger("Scenario")
+    await world.until_reached("gate")
+    await first.cancel()
+    assert (await first.wait(timeout=30)).status is RunStatus.CANCELLED
+    world.open_gate("gate")
+
+    result = await (await first.fork("b")).wait(timeout=30)
+
+    assert result.succeeded
+    assert world.calls["a"] == 1
+    assert result.steps["c"].output == 3

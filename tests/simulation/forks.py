@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from floworch.core.machine.rewind import rewind
 from floworch.core.machine.state import SkipKind
 from floworch.core.model.payload import Json, PayloadKind, PayloadRef
 from floworch.core.model.records import StepRecord
+from floworch.core.model.status import StepStatus
 from floworch.errors import InvalidTransition
 from tests.simulation.ledger import Ledger
 from tests.simulation.specs import FlowSpec, spec_of
@@ -38,11 +40,12 @@ def fork_and_play(player: Player, from_step: str, forked: Player) -> None:
     source, flow = player.ledger, player.story.flow
     if not _is_allowed(source, from_step):
         with pytest.raises(InvalidTransition):
-            rewind(player.desk.plan, source.rows, from_step)
+            rewind(player.desk.plan, source.rows, from_step, _stopped_at(player))
         return
     inherited = _inheritance(player, from_step)
     around = set(_blocks_around(from_step))
-    assert set(inherited.rows) == {key for key in source.rows if _is_kept(flow, source, key, from_step, around)}
+    ended = {key for key in source.rows if _has_ended(source, key, _stopped_at(player))}
+    assert set(inherited.rows) == {key for key in source.rows if _is_kept(flow, ended, source, key, from_step, around)}
     _prepare(forked, source, inherited, around)
     forked.desk.now = player.desk.now
     forked.begin_fork(inherited)
@@ -56,7 +59,7 @@ def fork_and_play(player: Player, from_step: str, forked: Player) -> None:
 
 def _inheritance(player: Player, from_step: str) -> Inheritance:
     source = player.ledger
-    rewound = rewind(player.desk.plan, source.rows, from_step)
+    rewound = rewind(player.desk.plan, source.rows, from_step, _stopped_at(player))
     payloads = source.payloads(PayloadRef(kind, key) for key in rewound.steps for kind in _KINDS)
     records = {key: StepRecord(key, "Work", row.status, row.attempt) for key, row in source.rows.items()}
     settled = set(rewound.settled)
@@ -109,25 +112,32 @@ def _blocks_around(key: str) -> Iterator[str]:
     return (".".join(parts[:end]) for end in range(1, len(parts), 2))
 
 
-def _is_kept(flow: FlowSpec, source: Ledger, key: str, from_step: str, around: set[str]) -> bool:
-    levels = [*_blocks_around(key), key]
-    return not any(level not in around and _begins_anew(flow, source, level, from_step, around) for level in levels)
+def _is_kept(flow: FlowSpec, ended: set[str], source: Ledger, key: str, from_step: str, around: set[str]) -> bool:
+    levels = [level for level in (*_blocks_around(key), key) if level not in around]
+    return not any(_begins_anew(flow, ended, source, level, from_step, around) for level in levels)
 
 
-def _begins_anew(flow: FlowSpec, source: Ledger, key: str, from_step: str, around: set[str]) -> bool:
+def _begins_anew(flow: FlowSpec, ended: set[str], source: Ledger, key: str, from_step: str, around: set[str]) -> bool:
     """The step itself, what has not ended with all that is inside it, and what runs after any of those or the blocks
     around the step."""
     if key == from_step:
         return True
     inside = [name for name in source.rows if name == key or name.startswith(f"{key}.")]
-    if key not in around and not all(_has_ended(source, name) for name in inside):
+    if key not in around and not ended.issuperset(inside):
         return True
     scope = key.rpartition(".")[0]
     before = [f"{scope}.{name}" if scope else name for name, _ in spec_of(flow, key).run_after]
-    return any(name in around or _begins_anew(flow, source, name, from_step, around) for name in before)
+    return any(name in around or _begins_anew(flow, ended, source, name, from_step, around) for name in before)
 
 
-def _has_ended(source: Ledger, key: str) -> bool:
+def _has_ended(source: Ledger, key: str, stopped_at: datetime | None) -> bool:
     row = source.rows[key]
     was_stopped = isinstance(row.progress, GroupProgress) and row.progress.body == "Stopped"
+    if stopped_at is not None and row.status is StepStatus.FAILED and row.ended_at is not None:
+        was_stopped |= row.ended_at >= stopped_at
     return row.is_final and row.skip is not SkipKind.RUN_STOPPED and not was_stopped
+
+
+def _stopped_at(player: Player) -> datetime | None:
+    stop = player.desk.row[2]
+    return None if stop is None else stop.at

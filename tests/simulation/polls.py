@@ -19,7 +19,9 @@ _CAME_TO_NOTHING = ("step.pending", "step.attempt_failed", "step.lost", "step.re
 def check_polls(ledger: Ledger) -> None:
     """Polls are counted since the step began or was retried by hand, and its clock runs from then on."""
     polls, attempts = _counted(ledger)
-    for key, row in ledger.rows.items():
+    taken_over = {fact["step"] for fact in ledger.facts if fact["type"] == "step.reused"}
+    for key in ledger.rows.keys() - taken_over:
+        row = ledger.rows[key]
         if spec_of(ledger.flow, key).polls and row.status is not StepStatus.SKIPPED:
             progress = row.progress
             counted = progress.polls if isinstance(progress, PollProgress) else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,9 @@ _Payloads = Mapping[PayloadRef, Payload | None]
 _KINDS = (PayloadKind.INPUT, PayloadKind.OUTPUT, PayloadKind.ERROR)
 
 
-async def load_inheritance(store: Storage, plan: FlowPlan, run_id: UUID, from_step: str) -> Inheritance:
+async def load_inheritance(
+    store: Storage, plan: FlowPlan, run_id: UUID, from_step: str, stopped_at: datetime | None
+) -> Inheritance:
     """What a run takes over that goes on from the step. The source may be under way: what is final stays so, unless
     somebody has a step run again just now; then all is read once more.
 
@@ -33,7 +36,7 @@ async def load_inheritance(store: Storage, plan: FlowPlan, run_id: UUID, from_st
     """
     while True:
         steps = await store.load_iteration_steps(run_id, "")
-        rewound = rewind(plan, steps, from_step)
+        rewound = rewind(plan, steps, from_step, stopped_at)
         refs = [PayloadRef(kind, key) for key in rewound.steps for kind in _KINDS]
         refs += [PayloadRef(PayloadKind.ITEMS, key) for key, state in rewound.steps.items() if state.loop is not None]
         payloads = await store.load_payloads(run_id, refs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
@@ -56,6 +56,8 @@ class _Source:
     """With the flow's name and version as they were."""
     body: Payload | None
     headers: Payload | None
+    stopped_at: datetime | None
+    """When the run was asked to stop."""
 
     @property
     def time_limit(self) -> timedelta | None:
@@ -112,7 +114,7 @@ class Reruns:
         Raises StepNotFound, InvalidTransition when the step cannot be forked from, FlowValidationError for inputs.
         """
         source = await self._source(run_id)
-        inherited = await load_inheritance(self._store, source.plan, run_id, from_step)
+        inherited = await load_inheritance(self._store, source.plan, run_id, from_step, source.stopped_at)
         plan = source.plan
         if inputs:
             plan = await self._with_inputs(plan, from_step, inputs)
@@ -138,7 +140,8 @@ class Reruns:
         if not plan.version:  # of a manifest that is no more the flow's: only the runs know which version it was
             plan = replace(plan, flow_name=record.flow_name, version=record.flow_version)
         payloads = await self._store.load_payloads(run_id, [_BODY, _HEADERS])
-        return _Source(stored.facts, record, plan, payloads[_BODY], payloads[_HEADERS])
+        stopped_at = None if stored.stop is None else stored.stop.at
+        return _Source(stored.facts, record, plan, payloads[_BODY], payloads[_HEADERS], stopped_at)
 
     def _starting(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from floworch.core.dag.keys import (
@@ -37,16 +38,16 @@ class Rewound(NamedTuple):
     """Scopes with steps that are not kept, and so to be planned anew."""
 
 
-def rewind(plan: FlowPlan, steps: _Steps, from_step: str) -> Rewound:
+def rewind(plan: FlowPlan, steps: _Steps, from_step: str, stopped_at: datetime | None = None) -> Rewound:
     """Take back ``from_step``, what comes after it and after the blocks around it, and all that is not final.
 
-    ``steps`` are those of the run, with the ones of ended iterations. What was skipped by a stop of the run counts as
-    not final, and so does a block with something inside that is not.
+    ``steps`` are those of the run, with the ones of ended iterations. What was skipped by a stop of the run, or has
+    failed since that was asked for, counts as not final, and so does a block with something inside that is not.
     Raises StepNotFound, or InvalidTransition where what came later has changed what the step would rest on.
     """
     _require_rewindable(plan, steps, from_step)
     around = blocks_around(from_step)
-    dropped = _dropped(plan, steps, from_step, around)
+    dropped = _dropped(plan, steps, from_step, around, stopped_at)
     kept = {key: state for key, state in steps.items() if dropped.isdisjoint((key, *blocks_around(key)))}
     open_scopes = [*enclosing_scopes(scope_of(from_step)), *_other_iterations(plan, kept, from_step)]
     for key in around:
@@ -85,20 +86,27 @@ def _require_open(steps: _Steps, scope: str) -> None:
             raise InvalidTransition(f"{scope!r} has not begun in that run; fork from {key!r} instead")
 
 
-def _dropped(plan: FlowPlan, steps: _Steps, from_step: str, around: Collection[str]) -> set[str]:
+def _dropped(
+    plan: FlowPlan, steps: _Steps, from_step: str, around: Collection[str], stopped_at: datetime | None
+) -> set[str]:
     """Keys of the steps that are not kept, without those inside of them."""
     dropped = {from_step}
     for key, state in steps.items():
-        if not _is_kept(state):
+        if not _has_come_to_its_end(state, stopped_at):
             dropped.update(level for level in (key, *blocks_around(key)) if level not in around)
     for key in (*dropped, *around):
         dropped.update(steps_behind(plan, key))
     return dropped.difference(around)
 
 
-def _is_kept(state: StepState) -> bool:
-    was_stopped = isinstance(state.progress, GroupProgress) and state.progress.body == "Stopped"
-    return state.is_final and state.skip is not SkipKind.RUN_STOPPED and not was_stopped
+def _has_come_to_its_end(state: StepState, stopped_at: datetime | None) -> bool:
+    """Whether the step has ended, and not because the run was stopped."""
+    if isinstance(state.progress, GroupProgress) and state.progress.body == "Stopped":
+        return False
+    is_interrupted = stopped_at is not None and state.ended_at is not None and state.ended_at >= stopped_at
+    if state.status is StepStatus.FAILED and is_interrupted:  # handlers that are asked to stop fail
+        return False
+    return state.is_final and state.skip is not SkipKind.RUN_STOPPED
 
 
 def _other_iterations(plan: FlowPlan, kept: _Steps, from_step: str) -> Iterator[str]:
