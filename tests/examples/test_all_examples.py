@@ -16,6 +16,7 @@ from examples.money_transfer.flow import TransferFlow
 from examples.nightly_report.flow import NightlyReport
 from examples.order_fulfillment.flow import OrderFulfillmentFlow
 from examples.report_export.flow import ReportFlow
+from examples.tenant_imports.flow import TenantImport
 from examples.travel_booking.flows import BookingFlow, TripFlow
 from examples.weather_report.flow import WeatherReportFlow
 from floworch import FlowDefinition, FlowManifest
@@ -31,6 +32,7 @@ FLOWS: list[type[FlowDefinition]] = [
     OrderFulfillmentFlow,
     TransferFlow,
     ReportFlow,
+    TenantImport,
     TripFlow,
     BookingFlow,
     WeatherReportFlow,

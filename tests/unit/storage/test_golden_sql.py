@@ -16,7 +16,7 @@ from sqlalchemy.engine import Dialect
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.core.ports.storage import RunFilter
-from floworch.storage.sql import schedules
+from floworch.storage.sql import limits, schedules
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
@@ -64,6 +64,10 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "retention: ticks": schedules.old_ticks(tables, NOW, 10),
         "notices": notices_question(tables, 10, frozenset({ID})),
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
+        "ready: keys passed over": ready_question(tables, 10, frozenset({"Work"}), [ID], {ID: ["full"]}),
+        "limits: rules, locked": limits.locked_rules(tables, ["flow:1"], dialect.lease_clock(SystemClock())),
+        "limits: running": limits.held_question(tables),
+        "limits: waiting": limits.waiting_question(tables),
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)
         ),

@@ -314,6 +314,31 @@ WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND 
 FROM floworch.run
 WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
+-- ready: keys passed over
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.manifest_hash, anon_1.ready_at
+FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.step.run_id AS run_id, floworch.step.step_key AS step_key, floworch.step.attempt AS attempt, floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.priority AS priority, floworch.step.concurrency_key AS concurrency_key, (SELECT floworch.run.manifest_hash
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id) AS manifest_hash, floworch.step.ready_at AS ready_at
+FROM floworch.step
+WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+FROM floworch.run
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch.step.concurrency_key IS NULL OR (floworch.step.concurrency_key NOT IN (__[POSTCOMPILE_concurrency_key_1]))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
+
+-- limits: rules, locked
+SELECT floworch.limit_rule.name, floworch.limit_rule.code, floworch.limit_rule.override, floworch.limit_rule.updated_at, sysdatetimeoffset() AS now
+FROM floworch.limit_rule WITH (UPDLOCK, ROWLOCK)
+WHERE floworch.limit_rule.name IN (__[POSTCOMPILE_name_1]) ORDER BY floworch.limit_rule.name;
+
+-- limits: running
+SELECT floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key, count(*) AS count_1
+FROM floworch.step
+WHERE floworch.step.lease_until IS NOT NULL GROUP BY floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key;
+
+-- limits: waiting
+SELECT floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key, count(*) AS count_1
+FROM floworch.step
+WHERE floworch.step.status = 'Ready' GROUP BY floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key;
+
 -- runs: page
 SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.notice_at, floworch.run.notice_tries, floworch.run.priority, floworch.run.tags
 FROM floworch.run

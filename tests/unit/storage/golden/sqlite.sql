@@ -289,6 +289,32 @@ FROM floworch_run
 WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
  LIMIT ? OFFSET ?) AS anon_1;
 
+-- ready: keys passed over
+SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.manifest_hash, anon_1.ready_at
+FROM (SELECT floworch_step.run_id AS run_id, floworch_step.step_key AS step_key, floworch_step.attempt AS attempt, floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.priority AS priority, floworch_step.concurrency_key AS concurrency_key, (SELECT floworch_run.manifest_hash
+FROM floworch_run
+WHERE floworch_run.id = floworch_step.run_id) AS manifest_hash, floworch_step.ready_at AS ready_at
+FROM floworch_step
+WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
+FROM floworch_run
+WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch_step.concurrency_key IS NULL OR (floworch_step.concurrency_key NOT IN (__[POSTCOMPILE_concurrency_key_1]))) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
+ LIMIT ? OFFSET ?) AS anon_1;
+
+-- limits: rules, locked
+SELECT floworch_limit_rule.name, floworch_limit_rule.code, floworch_limit_rule.override, floworch_limit_rule.updated_at, ? AS now
+FROM floworch_limit_rule
+WHERE floworch_limit_rule.name IN (__[POSTCOMPILE_name_1]) ORDER BY floworch_limit_rule.name;
+
+-- limits: running
+SELECT floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key, count(*) AS count_1
+FROM floworch_step
+WHERE floworch_step.lease_until IS NOT NULL GROUP BY floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key;
+
+-- limits: waiting
+SELECT floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key, count(*) AS count_1
+FROM floworch_step
+WHERE floworch_step.status = 'Ready' GROUP BY floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key;
+
 -- runs: page
 SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.concurrency_key, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.notice_at, floworch_run.notice_tries, floworch_run.priority, floworch_run.tags
 FROM floworch_run
