@@ -150,9 +150,9 @@ class Engine:
         await self.scheduler.register(work=work)
         is_woken = work and await self._store.listen(self.settings.worker_id, self._worklist.called)
         self._committer.start()
-        self._works = work
         if work:
             await self._worklist.open()
+            self._works = True  # and nothing is awaited before the runtime can run what a trigger starts
             await self._runtime.start(self._attempts)
             self._leases.start()
             self._timers.start(is_woken=is_woken)
