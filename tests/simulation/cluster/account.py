@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from floworch.core.machine.progress import UntilProgress
-from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest
+from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest, Suspension
 from floworch.core.machine.transition import Rarities
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunWrite
@@ -50,6 +50,7 @@ class RunAccount:
     stop: StopRequest | None = None
     deadline: datetime | None = None
     ended_at: datetime | None = None
+    suspension: Suspension | None = None
     revision: int = 0
     ledger: Ledger = field(init=False)
     executions: Counter[str] = field(default_factory=Counter)
@@ -57,6 +58,8 @@ class RunAccount:
     first_executions: dict[str, int] = field(default_factory=dict)
     lost_for_good: set[tuple[str, int]] = field(default_factory=set)
     pinned: dict[str, Result] = field(default_factory=dict)
+    overridden: dict[str, Result] = field(default_factory=dict)
+    """Steps that somebody has ended by hand, and that no retry has begun anew."""
     gone_on: dict[str, str] = field(default_factory=dict)
     attempts: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that were started."""
@@ -96,6 +99,8 @@ class RunAccount:
         for key in begun:
             self.first_executions[key] = self.executions[key]
         self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
+        if write.changes_suspension:
+            self.suspension = write.suspension
         self.revision += 1
         if self.status.is_final:
             self.ends.append(end_of(self))
@@ -109,6 +114,7 @@ class RunAccount:
         """Take over a claim."""
         assert self.status is RunStatus.RUNNING, f"{step_key} was claimed although the run had ended"
         assert self.stop is None or cleans_up(step_key), f"{step_key} was claimed although the run was being stopped"
+        assert self.suspension is None, f"{step_key} was claimed although the run was suspended"
         self.ledger.claim(step_key, owner, started)
         self._started(step_key, started.attempt)
 
@@ -137,7 +143,10 @@ class RunAccount:
 
     def _note_report(self, fact: dict[str, Any]) -> None:
         key, kind = fact.get("step", ""), fact["type"]
-        if kind in _REPORTS or (kind == "step.skipped" and fact["kind"] == str(SkipKind.HANDLER)):
+        if fact.get("by_hand"):
+            self.overridden[key] = self.ledger.results()[key]
+            self.family.let_go.add((key, fact["attempt"]))
+        elif kind in _REPORTS or (kind == "step.skipped" and fact["kind"] == str(SkipKind.HANDLER)):
             self._count(key, fact)
         elif kind == "step.failed":
             if fact["error"]["type"] == "WorkerLost":
@@ -160,6 +169,7 @@ class RunAccount:
         if self.status.is_final and self.stop is not None and not cleans_up(key):
             again |= self._stopped_around(key, ends)
         self.pinned = {name: end for name, end in ends.items() if name not in again}
+        self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
         progress = self.ledger.rows[key].progress
         if isinstance(progress, UntilProgress):
             self.counted_from[key] = progress.started

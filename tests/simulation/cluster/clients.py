@@ -28,7 +28,7 @@ from tests.simulation.cluster.node import Node
 from tests.simulation.cluster.stories import SIGNALS
 from tests.simulation.cluster.witness import Witness
 
-__all__ = ["Clients"]
+__all__ = ["Clients", "NoAnswer"]
 
 _T = TypeVar("_T")
 
@@ -80,15 +80,15 @@ class Clients:
                 await asyncio.gather(*(self._signal(run_id, name, key) for _ in range(times)))
 
     async def _signal(self, run_id: UUID, name: str, key: str | None) -> None:
-        node = await self._some_node()
+        node = await self.some_node()
         payload = self._chance.choice([name, name, "text", 3, {"n": 1}])
         try:
-            sent = await self._ask(node, lambda: node.engine.signal(run_id, name, Payload.of(payload), key))
+            sent = await self.ask(node, lambda: node.engine.signal(run_id, name, Payload.of(payload), key))
         except SignalRefused:
             if isinstance(payload, str):
                 self._witness.broken(AssertionError(f"{payload!r} was refused, and everybody takes texts"))
             return
-        except (StorageUnavailable, _NoAnswer, SignalNotExpected):
+        except (StorageUnavailable, NoAnswer, SignalNotExpected):
             return
         self.acknowledged[sent.signal_id] = run_id
 
@@ -110,7 +110,7 @@ class Clients:
 
     async def _meddle(self, flow_id: UUID, what: str, key: str = "") -> bool:
         """Whether there was an answer."""
-        node = await self._some_node()
+        node = await self.some_node()
         until = node.now() + timedelta(seconds=self._chance.uniform(0.1, 8.0))
         does: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
             "disable": lambda: node.schedules.set_enabled(flow_id, False),
@@ -120,20 +120,20 @@ class Clients:
             "resume": lambda: node.schedules.resume(flow_id, key),
         }
         try:
-            await self._ask(node, does[what])
-        except (StorageUnavailable, _NoAnswer, NotFound, ConfigurationError):
+            await self.ask(node, does[what])
+        except (StorageUnavailable, NoAnswer, NotFound, ConfigurationError):
             return False
         return True
 
     async def _start_run(self, flow_id: UUID, key: str | None, limit: timedelta | None, delay: float) -> None:
         await asyncio.sleep(delay)
         while True:
-            node = await self._some_node()
+            node = await self.some_node()
             try:
-                started = await self._ask(node, partial(self._trigger, node, flow_id, key, limit))
+                started = await self.ask(node, partial(self._trigger, node, flow_id, key, limit))
             except FlowDisabled:
                 await asyncio.sleep(1.0)
-            except (StorageUnavailable, _NoAnswer):
+            except (StorageUnavailable, NoAnswer):
                 if key is None:
                     return  # it may have started, and asking again might start another one
                 await asyncio.sleep(1.0)
@@ -155,24 +155,24 @@ class Clients:
 
     async def _wait_for(self, run_id: UUID) -> None:
         patience = self._chance.choice([None, 1.0, 30.0])
-        node = await self._some_node()
+        node = await self.some_node()
         try:
-            record, _ = await self._ask(node, lambda: node.engine.wait(run_id, patience))
-        except (StorageUnavailable, _NoAnswer, WaitTimeout):
+            record, _ = await self.ask(node, lambda: node.engine.wait(run_id, patience))
+        except (StorageUnavailable, NoAnswer, WaitTimeout):
             return
         if not record.status.is_final:
             self._witness.broken(AssertionError(f"wait() came back although {run_id} has not ended"))
 
     async def _stop_some_run(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        node = await self._some_node()
+        node = await self.some_node()
         runs = list(self._witness.runs)
         if not runs:
             return
         run_id = self._chance.choice(runs)
         try:
-            await self._ask(node, lambda: node.engine.stop_run(run_id, "enough"))
-        except (StorageUnavailable, _NoAnswer, InvalidTransition):
+            await self.ask(node, lambda: node.engine.stop_run(run_id, "enough"))
+        except (StorageUnavailable, NoAnswer, InvalidTransition):
             return
         self._check_stopped(run_id)
 
@@ -183,7 +183,7 @@ class Clients:
 
     async def _retry_some_step(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        node = await self._some_node()
+        node = await self.some_node()
         steps = [
             (run_id, key)
             for run_id, run in self._witness.runs.items()
@@ -194,25 +194,26 @@ class Clients:
             return
         run_id, key = self._chance.choice(steps)
         try:
-            await self._ask(node, lambda: node.engine.retries.retry_step(run_id, key))
-        except (StorageUnavailable, _NoAnswer, InvalidTransition, StepNotFound):
+            await self.ask(node, lambda: node.engine.retries.retry_step(run_id, key))
+        except (StorageUnavailable, NoAnswer, InvalidTransition, StepNotFound):
             return
 
-    async def _ask(self, node: Node, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def ask(self, node: Node, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Ask a process; it may die before it answers."""
         task: asyncio.Task[_T] = node.spawn(ask())
         while not task.done():
             await asyncio.wait([task], timeout=5.0)
             if node.gate.is_dead or (node.has_stopped and not task.done()):
-                raise _NoAnswer
+                raise NoAnswer
         return task.result()
 
-    async def _some_node(self) -> Node:
+    async def some_node(self) -> Node:
+        """A process that is up, as soon as there is one."""
         while True:
             if nodes := self._nodes():
                 return self._chance.choice(nodes)
             await asyncio.sleep(0.5)
 
 
-class _NoAnswer(Exception):
+class NoAnswer(Exception):
     """The process died."""

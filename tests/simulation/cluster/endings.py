@@ -69,7 +69,7 @@ def _check_outcome(run: RunAccount) -> None:
         run.story.flow,
         run.family,
         executions=run.first_executions,
-        pinned=run.pinned,
+        pinned={**run.pinned, **run.overridden},
         gone_on=run.gone_on,
         lost=frozenset(run.lost_for_good),
         entered={key: row.loop.started for key, row in run.ledger.rows.items() if row.loop is not None},
@@ -120,4 +120,5 @@ def _state(row: RunRow, plan: FlowPlan) -> RunState:
         stop=row.stop,
         ended_at=row.ended_at,
         steps=steps,
+        suspension=row.suspension,
     )

@@ -36,6 +36,8 @@ class Family:
     children: dict[tuple[str, int], RunAccount] = field(default_factory=dict)
     """Step and attempt → the run that was started by it."""
     told: dict[_Place, Outcome] = field(default_factory=dict)
+    let_go: set[tuple[str, int]] = field(default_factory=set)
+    """Attempts that somebody has ended by hand."""
 
     def members(self, run: RunAccount) -> Iterator[RunAccount]:
         """The run, whose family this is, and all that has come of it."""
@@ -92,8 +94,8 @@ class Family:
 
     def check_end(self) -> None:
         """The run has ended. So has every run that it has waited for, unless somebody has retried it."""
-        for (key, _), child in self.children.items():
-            if self._spec(key).waits and not child.retries:
+        for (key, attempt), child in self.children.items():
+            if self._spec(key).waits and not child.retries and (key, attempt) not in self.let_go:
                 assert child.status.is_final, f"the run has ended before {child.facts.run_id}, the child of {key}"
 
     def _outcome(self, fact: Fact) -> Outcome:

@@ -22,6 +22,7 @@ from tests.simulation.cluster.endings import check_ending
 from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
 from tests.simulation.cluster.messenger import Messenger
 from tests.simulation.cluster.node import Node
+from tests.simulation.cluster.operators import Operators
 from tests.simulation.cluster.storage import Database
 from tests.simulation.cluster.stories import flow_of, random_story
 from tests.simulation.cluster.weather import Weather
@@ -94,6 +95,7 @@ class _History:
         self._nodes: list[Node] = []
         self._stops: list[asyncio.Task[None]] = []
         self._clients = Clients(self._up, self._witness, chance)
+        self._operators = Operators(self._clients, self._witness, chance)
         self._concurrency = chance.choice([1, 2, 4, 16])
         self._skews = chance.choice([0.0, 0.0, 2.0])
         self._fleet = chance.choice([1, 2, 2, 3])
@@ -140,10 +142,14 @@ class _History:
         background = [
             self._task(self._clients.start_runs([flow.id for flow in self._flows], seconds)),
             self._task(self._clients.make_trouble(seconds)),
+            self._task(self._operators.decide(seconds)),
             self._task(self._witness.bounds.meddle(self._chance, seconds)),
             self._task(self._clients.meddle_with_schedules(seconds)),
         ]
-        post = self._task(self._clients.send_signals())
+        lasting = [
+            self._task(self._clients.send_signals()),
+            self._task(self._operators.resume_what_is_suspended()),
+        ]
         storm = [self._task(self._blow()), self._task(self._keep_fleet_up())]
         await self._until(lambda: self._loop.time() >= seconds, seconds + 1.0)
         self._calm_down()
@@ -157,7 +163,8 @@ class _History:
         )
         for task in background + self._stops:
             task.result()
-        post.cancel()
+        for task in lasting:
+            task.cancel()
         await self._settle_down()
         check_ending(self._witness, self._store, self._clients.accepted, self._weather, self._clients.acknowledged)
         self._messenger.check_end(self._store)

@@ -149,6 +149,8 @@ class Witness:
             if fact["type"] == "step.lost":
                 lease = LeaseKey(write.run_id, fact["step"], fact["attempt"])
                 assert self._was_lost(lease), f"{lease} was declared lost while its lease ran"
+            if fact.get("by_hand"):  # whoever is at work on it may not have heard of that
+                self._expired.add(LeaseKey(write.run_id, fact["step"], fact["attempt"]))
         self.runs[write.run_id].write(write)
         for key, change in write.steps.items():
             if change.lease_seconds is not None:
