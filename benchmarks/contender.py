@@ -64,6 +64,10 @@ class Runner(ABC):
         """Start runs that will wait for longer than any benchmark lasts; returns when they wait."""
         raise NotImplementedError
 
+    async def keep_schedules(self, schedules: int) -> None:
+        """Have so many schedules that are not due for months; returns when they are kept."""
+        raise NotImplementedError
+
     async def multiply(self, runs: int) -> None:
         """Add so many finished runs of five steps to the tables, by copying one."""
         raise NotImplementedError

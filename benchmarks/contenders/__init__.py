@@ -29,7 +29,7 @@ def _ours() -> list[Contender]:
             Kind.OURS,
             Store.POSTGRESQL,
             runner,
-            _OURS | {"W7", "W8", "W9"},
+            _OURS | {"W7", "W8", "W9", "W10"},
             _PSYCOPG,
             {"store": "postgresql"},
             "floworch",

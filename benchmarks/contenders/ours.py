@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from benchmarks.contender import Runner, Target
 from floworch import (
+    CronTrigger,
     FlowDefinition,
     FlowManifest,
     FlowOrchestrator,
@@ -28,6 +30,7 @@ _Steps: TypeAlias = dict[str, Step | ForEach]
 _LENGTHS = (3, 5)
 _WIDTHS = (200,)
 _LIMITS = (50,)
+_SCHEDULES_PER_FLOW = 100
 _LONGEST_WAIT_SECONDS = 600
 
 
@@ -44,7 +47,12 @@ class Floworch(Runner):
 
     async def open(self, target: Target) -> None:
         self._target = target
-        builder = FlowOrchestrator.builder().add_flow(*_flows()).add_handlers(no_op).use_asyncio_runtime()
+        await self._start(_flows())
+
+    async def _start(self, flows: list[FlowDefinition]) -> None:
+        assert self._target is not None
+        target = self._target
+        builder = FlowOrchestrator.builder().add_flow(*flows).add_handlers(no_op).use_asyncio_runtime()
         _choose_store(builder, self._store, target)
         self._orchestrator = builder.build()
         await self._orchestrator.start()
@@ -68,6 +76,11 @@ class Floworch(Runner):
         """Half of the runs wait for a time, the others for a signal."""
         started = await asyncio.gather(*(self._trigger(("wait", "signal")[n % 2]) for n in range(runs)))
         await asyncio.gather(*map(_waits, started))
+
+    async def keep_schedules(self, schedules: int) -> None:
+        """As after a deployment: the process starts again with flows that have them."""
+        await self.close()
+        await self._start([*_flows(), *_scheduled_flows(schedules)])
 
     async def multiply(self, runs: int) -> None:
         await self.chains(1, 5)
@@ -124,9 +137,26 @@ def _flows() -> list[FlowDefinition]:
     return [_flow(name, steps) for name, steps in flows.items()]
 
 
-def _flow(name: str, steps: _Steps) -> FlowDefinition:
-    manifest = FlowManifest(triggers={"manual": ManualTrigger()}, steps=steps)
+def _flow(name: str, steps: _Steps, **schedules: CronTrigger) -> FlowDefinition:
+    manifest = FlowManifest(triggers={"manual": ManualTrigger(), **schedules}, steps=steps)
     return FlowDefinition(id=uuid5(NAMESPACE_URL, name), name=name, manifest=manifest)
+
+
+def _scheduled_flows(schedules: int) -> list[FlowDefinition]:
+    """Once a year each, at least a month from now."""
+    month = (datetime.now(UTC).month + 5) % 12 + 1
+    expressions = [f"{n % 60} {n // 60 % 24} {1 + n // 1440 % 28} {month} *" for n in range(schedules)]
+    return [
+        _flow(
+            f"scheduled-{first}",
+            _chain(1),
+            **{
+                f"t{n}": CronTrigger(cron_expression=expressions[n])
+                for n in range(first, min(first + _SCHEDULES_PER_FLOW, schedules))
+            },
+        )
+        for first in range(0, schedules, _SCHEDULES_PER_FLOW)
+    ]
 
 
 def _chain(length: int) -> _Steps:
