@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from floworch import CronTrigger, FlowDefinition, FlowManifest, ManualTrigger, Step, StepContext, step_handler
+from floworch import (
+    CronTrigger,
+    FlowDefinition,
+    FlowManifest,
+    ManualTrigger,
+    RetryPolicy,
+    Step,
+    StepContext,
+    StepDefaults,
+    step_handler,
+)
 
 __all__ = ["NightlyReport", "make_report"]
 
@@ -32,6 +42,8 @@ class NightlyReport(FlowDefinition):
                 inputs={"region": "eu"},
             ),
         },
+        tags={"region": "@coalesce(triggerBody()?.region, 'world')"},
+        defaults=StepDefaults(retry=RetryPolicy(max_attempts=3, initial=30), timeout=600),
         steps={
             "report": Step(
                 type="MakeReport",

@@ -28,7 +28,7 @@ from floworch.core.model.manifest import (
     Until,
     WebhookTrigger,
 )
-from floworch.core.model.notices import FailureNotice, Throttle
+from floworch.core.model.notices import FailureNotice, Notifier, Throttle
 from floworch.core.model.records import HistoryEvent, RunRecord, StepError, StepRecord
 from floworch.core.model.signals import SignalRecord, SignalResult, SignalStatus
 from floworch.core.model.status import RunStatus, StepStatus
@@ -96,6 +96,7 @@ __all__ = [
     "ManualTrigger",
     "MigrationRefused",
     "NonRetryable",
+    "Notifier",
     "Rate",
     "Reason",
     "ReasonCode",

@@ -35,14 +35,17 @@ class WebhookNotifier:
         self._sender: WebhookSender | None = None
 
     async def __call__(self, notice: FailureNotice) -> None:
-        if self._sender is None:
-            # By name: httpx is loaded only by those who use it.
-            http = import_module("floworch.core.handlers.builtin.http.webhook")
-            self._sender = http.WebhookSender(self._url, self._headers, self._timeout_seconds)
-        await self._sender.send(notice)
+        sender = self._sender = self._sender or self._make_sender()
+        await sender.send(notice)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._sender is not None:
             await self._sender.aclose()
             self._sender = None
+
+    def _make_sender(self) -> WebhookSender:
+        # By name: httpx is loaded only by those who use it.
+        http = import_module("floworch.core.handlers.builtin.http.webhook")
+        sender: WebhookSender = http.WebhookSender(self._url, self._headers, self._timeout_seconds)
+        return sender
