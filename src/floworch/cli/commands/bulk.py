@@ -1,0 +1,179 @@
+"""``floworch bulk``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, assert_never
+
+import typer
+from rich.progress import Progress
+
+from floworch.bulk import BulkProgress, BulkReport, Selection
+from floworch.cli.errors import ends_with_exit_code
+from floworch.cli.exits import ExitCode
+from floworch.cli.interrupts import StopRequests
+from floworch.cli.json_output import print_json
+from floworch.cli.moments import parse_moment
+from floworch.cli.opening import opened_for_questions
+from floworch.cli.parameters import By, Debug, JsonFlag, TargetCommand, TargetText, command_app
+from floworch.cli.screen import stderr_console, stdout_console
+from floworch.cli.tags import TagOptions, read_tags
+from floworch.cli.words import plural
+from floworch.core.engine.migrations import LATEST
+from floworch.core.model.status import RunStatus
+
+__all__ = ["app", "bulk"]
+
+app = command_app()
+
+
+class Action(StrEnum):
+    CANCEL = "cancel"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    RETRY = "retry"
+    RERUN = "rerun"
+    MIGRATE = "migrate"
+
+
+@app.command(cls=TargetCommand)
+@ends_with_exit_code
+def bulk(
+    target: TargetText,
+    action: Annotated[
+        Action, typer.Argument(metavar="ACTION", show_default=False, help=f"What to do: {', '.join(Action)}.")
+    ],
+    run: Annotated[
+        list[str] | None, typer.Option("--run", metavar="RUN", help="This run; may be given several times.")
+    ] = None,
+    flow: Annotated[str | None, typer.Option("--flow", "-f", metavar="FLOW", help="Runs of this flow.")] = None,
+    status: Annotated[
+        list[RunStatus] | None,
+        typer.Option(
+            "--status", "-s", metavar="|".join(RunStatus), case_sensitive=False, help="Runs with this status."
+        ),
+    ] = None,
+    started_from: Annotated[
+        Any, typer.Option("--from", parser=parse_moment, metavar="MOMENT", help="Runs that started then or later.")
+    ] = None,
+    started_before: Annotated[
+        Any, typer.Option("--before", parser=parse_moment, metavar="MOMENT", help="Runs that started earlier.")
+    ] = None,
+    suspended: Annotated[bool, typer.Option("--suspended", help="Suspended runs.")] = False,
+    tag: TagOptions = None,
+    error: Annotated[
+        str | None, typer.Option("--error", "-e", metavar="TEXT", help="Runs with a failed step whose error says this.")
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", "-r", metavar="TEXT", help="For people: why they are cancelled or suspended."),
+    ] = None,
+    to: Annotated[
+        str, typer.Option("--to", metavar="latest|HASH", help="The version that runs are migrated to.")
+    ] = LATEST,
+    by: By = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the runs; of migrate, check them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonFlag = False,
+    debug: Debug = False,
+) -> ExitCode:
+    """Do the same to many runs.
+
+    All given conditions must hold. Asks before it begins, but for --yes and --json; Ctrl-C ends it after the runs under
+    way. Runs that refuse are listed with their reasons, and then it exits with 4.
+    """
+    conditions: dict[str, Any] = {
+        "flow": flow,
+        "status": status or None,
+        "started_from": started_from,
+        "started_before": started_before,
+        "suspended": True if suspended else None,
+        "tags": read_tags(tag) or None,
+        "error": error,
+    }
+    given = {name: value for name, value in conditions.items() if value is not None}
+    asked = _Asked(action, reason, to, by, dry_run=dry_run, is_sure=yes or dry_run or as_json)
+    report = asyncio.run(_bulk(target, run, given, asked))
+    if as_json:
+        refused = {str(run_id): why for run_id, why in report.refused.items()}
+        print_json({"done": report.done, "refused": refused, "aborted": report.is_aborted, "dryRun": dry_run})
+    else:
+        _print(report, asked)
+    if report.is_aborted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.NOT_POSSIBLE if report.refused else ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    action: Action
+    reason: str | None
+    to: str
+    by: str | None
+    dry_run: bool
+    is_sure: bool
+
+    @property
+    def only_counts(self) -> bool:
+        return self.dry_run and self.action is not Action.MIGRATE
+
+
+async def _bulk(target: str, run_ids: list[str] | None, conditions: dict[str, Any], asked: _Asked) -> BulkReport:
+    async with opened_for_questions(target) as orchestrator:
+        selection = orchestrator.select(run_ids or None, **conditions)
+        count = await selection.count()
+        if asked.only_counts:
+            return BulkReport(count, {})
+        if not asked.is_sure:
+            typer.confirm(f"{asked.action} {plural(count, 'run')}?", abort=True, err=True)
+        return await _carry_out(selection, asked, count)
+
+
+async def _carry_out(selection: Selection, asked: _Asked, count: int) -> BulkReport:
+    with StopRequests() as requests, Progress(console=stderr_console(), transient=True) as bar:
+        task = bar.add_task(asked.action, total=count)
+
+        def tell(progress: BulkProgress) -> None:
+            bar.update(task, completed=progress.done + progress.refused)
+
+        return await _act(selection, asked, progress=tell, abort=_Asking(requests))
+
+
+class _Asking:
+    """Whether Ctrl-C was pressed."""
+
+    def __init__(self, requests: StopRequests) -> None:
+        self._requests = requests
+
+    def is_set(self) -> bool:
+        return self._requests.asked
+
+
+async def _act(selection: Selection, asked: _Asked, **watching: Any) -> BulkReport:
+    match asked.action:
+        case Action.CANCEL:
+            return await selection.cancel(asked.reason, by=asked.by, **watching)
+        case Action.SUSPEND:
+            return await selection.suspend(asked.reason, by=asked.by, **watching)
+        case Action.RESUME:
+            return await selection.resume(by=asked.by, **watching)
+        case Action.RETRY:
+            return await selection.retry_failed(by=asked.by, **watching)
+        case Action.RERUN:
+            return await selection.rerun(by=asked.by, **watching)
+        case Action.MIGRATE:
+            return await selection.migrate(to=asked.to, dry_run=asked.dry_run, by=asked.by, **watching)
+        case _:
+            assert_never(asked.action)
+
+
+def _print(report: BulkReport, asked: _Asked) -> None:
+    console = stdout_console()
+    would = "would " if asked.dry_run else ""
+    console.print(f"{would}{asked.action}: {plural(report.done, 'run')}, {len(report.refused)} refused")
+    for run_id, why in report.refused.items():
+        console.print(f"  {run_id}  {why}", style="yellow")
+    if report.is_aborted:
+        stderr_console().print("ended before the last run", style="yellow")

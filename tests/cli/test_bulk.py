@@ -1,0 +1,68 @@
+"""``floworch bulk``, ``floworch versions`` and ``floworch diff``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.commands import SHARED, call
+
+
+def _detached(count: int) -> list[str]:
+    return [call("run", SHARED, "Orders", "--detach", "--json").document["id"] for _ in range(count)]
+
+
+def test_runs_are_cancelled_together_and_those_that_have_ended_refuse() -> None:
+    run_ids = _detached(2)
+    counted = call("bulk", SHARED, "cancel", "--flow", "Orders", "--dry-run", "--json").document
+    done = call("bulk", SHARED, "cancel", "--flow", "Orders", "--reason", "enough", "--json")
+    again = call("bulk", SHARED, "cancel", "--run", run_ids[0], "--yes")
+
+    assert (counted["done"], counted["dryRun"]) == (2, True)
+    assert (done.code, done.document["done"], done.document["refused"]) == (0, 2, {})
+    assert again.code == 4
+    assert "already ended Cancelled" in again.out
+
+
+def test_it_asks_first_and_does_nothing_without_a_yes() -> None:
+    _detached(1)
+    refused = call("bulk", SHARED, "cancel", "--flow", "Orders", stdin="n\n")
+    assert refused.code == 1
+    assert call("bulk", SHARED, "cancel", "--status", "Running", "--dry-run", "--json").document["done"] == 1
+
+
+def test_a_selection_needs_a_condition() -> None:
+    answer = call("bulk", SHARED, "cancel", "--yes")
+    assert answer.code == 2
+    assert "conditions" in answer.err
+
+
+def test_migrate_tells_which_runs_are_up_to_date_already() -> None:
+    _detached(1)
+    answer = call("bulk", SHARED, "migrate", "--flow", "Orders", "--dry-run")
+    assert answer.code == 4
+    assert "would migrate: 0 runs, 1 refused" in answer.out
+    assert "goes by this version already" in answer.out
+
+
+def test_versions_are_listed_with_their_live_runs() -> None:
+    _detached(2)
+    [found] = call("versions", SHARED, "Orders", "--json").document
+    assert found["live_runs"] == 2
+    assert found["manifest_hash"][:12] in call("versions", SHARED, "Orders").out
+
+
+def test_a_flow_is_compared_with_a_file(tmp_path: Path) -> None:
+    older = tmp_path / "older.json"
+    older.write_text('{"triggers": {}, "steps": {"gone": {"type": "LogMessage"}}}')
+    told = call("diff", SHARED, "Orders", "--against", str(older))
+    document = call("diff", SHARED, "Orders", "--against", str(older), "--json").document
+    assert told.code == 1
+    assert "steps.gone" in told.out
+    assert document["verdict"] == "breaking"
+
+
+def test_a_flow_without_an_earlier_version_says_so() -> None:
+    call("run", SHARED, "Orders")
+    answer = call("diff", SHARED, "Orders")
+    assert answer.code == 3
+    assert "no other version" in answer.err
