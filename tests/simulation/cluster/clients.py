@@ -208,7 +208,6 @@ class Clients:
         return task.result()
 
     async def some_node(self) -> Node:
-        """A process that is up, as soon as there is one."""
         while True:
             if nodes := self._nodes():
                 return self._chance.choice(nodes)

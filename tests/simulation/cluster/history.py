@@ -17,6 +17,7 @@ from floworch.core.model.status import StepStatus
 from floworch.storage.memory import MemoryStorage
 from floworch.testing.clock import VirtualClock
 from tests.simulation.cluster.almanac import random_schedule
+from tests.simulation.cluster.askers import Askers
 from tests.simulation.cluster.clients import Clients
 from tests.simulation.cluster.endings import check_ending
 from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
@@ -96,6 +97,7 @@ class _History:
         self._stops: list[asyncio.Task[None]] = []
         self._clients = Clients(self._up, self._witness, chance)
         self._operators = Operators(self._clients, self._witness, chance)
+        self._askers = Askers(self._clients, self._witness, chance)
         self._concurrency = chance.choice([1, 2, 4, 16])
         self._skews = chance.choice([0.0, 0.0, 2.0])
         self._fleet = chance.choice([1, 2, 2, 3])
@@ -145,6 +147,7 @@ class _History:
             self._task(self._operators.decide(seconds)),
             self._task(self._witness.bounds.meddle(self._chance, seconds)),
             self._task(self._clients.meddle_with_schedules(seconds)),
+            self._task(self._askers.ask_why()),
         ]
         lasting = [
             self._task(self._clients.send_signals()),
@@ -153,6 +156,7 @@ class _History:
         storm = [self._task(self._blow()), self._task(self._keep_fleet_up())]
         await self._until(lambda: self._loop.time() >= seconds, seconds + 1.0)
         self._calm_down()
+        self._askers.know_enough = True
         for task in storm:
             task.cancel()
         if not self._up():
