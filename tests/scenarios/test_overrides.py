@@ -144,7 +144,7 @@ async def test_a_cancel_lifts_a_suspension_so_that_the_run_can_clean_up(start: S
 
 
 async def test_a_deadline_ends_a_suspended_run(start: Start) -> None:
-    orchestrator = await start(one(Step(type="Delay", inputs={"seconds": 3600}), timeout_seconds=0.5))
+    orchestrator = await start(one(Step(type="Delay", inputs={"seconds": 3600}), timeout_seconds=1.5))
     handle = await orchestrator.trigger("Scenario")
     await handle.suspend()
 
