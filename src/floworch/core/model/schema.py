@@ -57,7 +57,11 @@ def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _docstrings_in(model: type) -> list[tuple[str, str]]:
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    try:
+        source = inspect.getsource(model)
+    except OSError:  # packed without sources: a schema without descriptions is better than none
+        return []
+    (body,) = ast.parse(textwrap.dedent(source)).body
     return [
         (field.target.id, inspect.cleandoc(text.value.value))
         for field, text in pairwise(body.body if isinstance(body, ast.ClassDef) else [])
