@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from floworch.core.engine.engine import Engine
     from floworch.orchestrator import FlowOrchestrator
 
-__all__ = ["BulkProgress", "BulkReport", "Selection"]
+__all__ = ["Abort", "BulkProgress", "BulkReport", "Selection"]
 
 _RUNS_PER_PAGE = 200
 _AT_ONCE = 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,23 @@ def test_the_runs_of_a_storage_are_counted() -> None:
     (runs,) = (finding for finding in _findings(SHARED) if finding["topic"] == "runs")
     assert "1 Succeeded" in runs["message"]
     assert "1 Failed" in runs["message"]
+
+
+def test_runs_of_versions_that_cannot_be_read_are_a_warning(empty_folder: Path) -> None:
+    call("run", SHARED, "Orders", "--detach")
+    before = _warnings_about_runs()
+    with closing(sqlite3.connect(empty_folder / "orders.db")) as connection, connection:
+        connection.execute("""UPDATE floworch_manifest SET json = '{"inFuture":1}'""")
+
+    [message] = _warnings_about_runs()
+
+    assert before == []
+    assert "1 run of 'Orders'" in message
+    assert "made for another floworch" in message
+
+
+def _warnings_about_runs() -> list[str]:
+    return [each["message"] for each in _findings(SHARED) if (each["topic"], each["level"]) == ("runs", "warning")]
 
 
 def test_a_storage_that_cannot_be_used_is_a_problem(empty_folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from floworch.cli.checks.finding import Finding, fine, problem, warning
+from floworch.cli.checks.live_versions import check_live_versions
 from floworch.cli.storage_words import storage_words
 from floworch.cli.words import duration_words, plural
 from floworch.core.engine.settings import EngineSettings
@@ -65,6 +66,8 @@ async def check_storage(orchestrator: FlowOrchestrator, now: datetime) -> AsyncI
         if is_usable:
             await storage.open()
             async for finding in _contents(storage, now):
+                yield finding
+            async for finding in check_live_versions(orchestrator):
                 yield finding
     except StorageError as error:
         yield problem("storage", str(error), "Nothing runs until the storage can be used.")

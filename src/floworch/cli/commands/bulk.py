@@ -24,12 +24,14 @@ from floworch.cli.words import plural
 from floworch.core.engine.migrations import LATEST
 from floworch.core.model.status import RunStatus
 
-__all__ = ["app", "bulk"]
+__all__ = ["Action", "app", "bulk"]
 
 app = command_app()
 
 
 class Action(StrEnum):
+    """What can be done to many runs at once from here."""
+
     CANCEL = "cancel"
     SUSPEND = "suspend"
     RESUME = "resume"
