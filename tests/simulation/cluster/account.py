@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
@@ -83,10 +83,9 @@ class RunAccount:
         """Take over a creation or an advance."""
         kinds = [fact["type"] for fact in write.facts]
         self._check_end(write, reopened="run.reopened" in kinds)
-        for fact in write.facts:
-            if fact["type"] == "step.retried":
-                assert kinds.count("run.started") == 0
-                self._retried(fact["step"])
+        if retried := [fact["step"] for fact in write.facts if fact["type"] == "step.retried"]:
+            assert kinds.count("run.started") == 0
+            self._retried(retried)
         before = dict(self.ledger.rows)
         self.ledger.write(_as_transition(write))
         self.post.write(write.signals, write.taken, write.facts, write.at)
@@ -159,22 +158,23 @@ class RunAccount:
             self.family.heard(fact, self.executions[key], self.owners)
         self.executions[key] += 1
 
-    def _retried(self, key: str) -> None:
+    def _retried(self, keys: Sequence[str]) -> None:
         """What the retry decides anew is forgotten; everything else stays."""
         self.retries += 1
-        self.is_beyond_oracle |= self._has_active_steps_behind(key)
+        self.is_beyond_oracle |= any(map(self._has_active_steps_behind, keys))
         ends = self.ledger.results()
         self.gone_on = gone_on(self.ledger)
-        again = set(retried_keys(self.story.flow, ends, key, self.gone_on))
-        if self.status.is_final and self.stop is not None and not cleans_up(key):
-            again |= self._stopped_around(key, ends)
+        again = {name for key in keys for name in retried_keys(self.story.flow, ends, key, self.gone_on)}
+        if self.status.is_final and self.stop is not None:
+            again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
-        progress = self.ledger.rows[key].progress
-        if isinstance(progress, UntilProgress):
-            self.counted_from[key] = progress.started
-        self.first_executions[key] = self.executions[key]
-        self.lost_for_good.discard((key, self.executions[key]))
+        for key in keys:
+            progress = self.ledger.rows[key].progress
+            if isinstance(progress, UntilProgress):
+                self.counted_from[key] = progress.started
+            self.first_executions[key] = self.executions[key]
+            self.lost_for_good.discard((key, self.executions[key]))
 
     def _has_active_steps_behind(self, key: str) -> bool:
         while key:

@@ -193,8 +193,12 @@ class Clients:
         if not steps:
             return
         run_id, key = self._chance.choice(steps)
+        everything = self._chance.random() < 0.3
         try:
-            await self.ask(node, lambda: node.engine.retries.retry_step(run_id, key))
+            if everything:
+                await self.ask(node, lambda: node.engine.retries.retry_failed(run_id))
+            else:
+                await self.ask(node, lambda: node.engine.retries.retry_step(run_id, key))
         except (StorageUnavailable, NoAnswer, InvalidTransition, StepNotFound):
             return
 

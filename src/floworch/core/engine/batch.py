@@ -194,10 +194,12 @@ def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
 
 
 def _tells_end(before: RunState, last: Transition) -> bool | None:
-    """Whether the mark of an end is set, or taken away by what lets the run go on again; None where neither is."""
-    if before.status.is_final:
-        return None if last.status.is_final else False
-    return last.status in before.plan.told_ends or None
+    """Whether the mark of an end is set, or taken away by what lets the run go on again; None where neither is.
+
+    A retry by hand may fail at once, and so end a run anew in the commit that has let it go on."""
+    if before.status.is_final and last.ended_at == before.ended_at:
+        return None
+    return last.status in before.plan.told_ends or (False if before.status.is_final else None)
 
 
 def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
