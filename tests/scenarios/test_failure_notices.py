@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from floworch import FailureNotice, FlowManifest, FlowOrchestrator, RunStatus, Step, WebhookNotifier
+from floworch import FailureNotice, FlowManifest, FlowOrchestrator, ForEach, RunStatus, Step, WebhookNotifier
 from tests.contracts.storage.backends import Backend
 from tests.scenarios.test_schedules import until
 from tests.scenarios.world import HANDLERS, World, flow_of
@@ -21,6 +21,7 @@ BREAKS = FlowManifest(
     steps={"a": Step(type="Echo"), "b": Step(type="Echo", run_after=["a"])},
     tags={"tenant": "@triggerBody()?.tenant"},
 )
+ONE = {"x": Step(type="Echo")}
 WAITS = FlowManifest(steps={"wait": Step(type="WaitForSignal", inputs={"signalName": "go"})})
 
 
@@ -103,6 +104,19 @@ async def test_a_run_that_is_retried_and_fails_again_is_told_of_again(begin: Beg
     assert (await run.wait(30)).succeeded
     await orchestrator.stop()
 
+    assert told.runs == [run.run_id] * 2
+
+
+async def test_a_retry_that_fails_within_its_own_commit_is_told_of(begin: Begin) -> None:
+    told = Told()
+    orchestrator = await begin(FlowManifest(steps={"loop": ForEach(for_each="@triggerBody()", steps=ONE)}), told)
+    run = await orchestrator.trigger("Scenario", body="no list")
+    await run.wait(30)
+    await told.until(1)
+
+    await run.retry("loop")
+
+    await told.until(2)
     assert told.runs == [run.run_id] * 2
 
 
