@@ -400,6 +400,20 @@ async def test_a_run_that_fails_once_more_after_a_retry_is_told_of_once_more() -
     assert [notice.attempt for notice in told.notices] == [1, 1]
 
 
+async def test_a_retry_that_fails_at_once_is_a_new_end() -> None:
+    told = Told()
+    no_list = flow_of({"loop": ForEach(for_each="@triggerBody()", steps={"s": Step(type="Work")})})
+    async with build(None, no_list, on_failure=(told,)) as orchestrator:
+        handle = await orchestrator.trigger(FLOW_ID, body=7)
+        await told.until(1)
+        await asyncio.sleep(1)
+        await handle.retry("loop")
+        await told.until(2)
+
+    assert [notice.run.id for notice in told.notices] == [handle.run_id] * 2
+    assert told.notices[0].run.ended_at != told.notices[1].run.ended_at
+
+
 async def test_a_process_tells_what_it_has_to_before_it_stops() -> None:
     told = Told()
     async with build(None, on_failure=(told,)) as orchestrator:

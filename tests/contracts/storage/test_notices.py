@@ -18,7 +18,7 @@ FLOWS = frozenset({FLOW})
 async def end(storage: Storage, number: int, *, seconds: int = 0, revision: int = 1, **more: Any) -> None:
     """End a run so long after ``START``; somebody is to be told."""
     at = START + seconds * SECOND
-    ended = {"status": RunStatus.FAILED, "ended_at": at, "at": at, "tells_end": True, **more}
+    ended: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": at, "at": at, "tells_end": True, **more}
     assert await commit_advance(storage, advance(number, revision, **ended)) is Outcome.DONE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -115,14 +116,14 @@ async def test_pages_of_tagged_runs_show_each_one_once_newest_first(storage: Sto
 async def test_tags_go_together_with_everything_else(storage: Storage) -> None:
     await create(storage, *(tagged(number, ACME, seconds=number) for number in range(1, 5)))
     await create(storage, tagged(5, ACME, seconds=5, flow_id=flow(2).id), creation(6, started_at=START + 3 * SECOND))
-    ended = {"status": RunStatus.FAILED, "ended_at": START + 9 * SECOND}
+    ended: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": START + 9 * SECOND}
     await commit_advance(storage, advance(2, 1, **ended))
     both = frozenset({RunStatus.RUNNING, RunStatus.FAILED})
 
     assert await numbers(storage, RunFilter(tags=ACME, statuses=frozenset({RunStatus.FAILED}))) == [2]
     assert await numbers(storage, RunFilter(tags=ACME, statuses=both), 2) == [5, 4, 3, 2, 1]
     assert await numbers(storage, RunFilter(tags=ACME, flow_id=FLOW)) == [4, 3, 2, 1]
-    span = {"started_from": START + 2 * SECOND, "started_before": START + 4 * SECOND}
+    span: dict[str, Any] = {"started_from": START + 2 * SECOND, "started_before": START + 4 * SECOND}
     assert await numbers(storage, RunFilter(tags=ACME, **span)) == [3, 2]
 
 
@@ -190,7 +191,7 @@ async def test_errors_and_tags_are_searched_together(storage: Storage) -> None:
 async def test_runs_are_found_by_their_end(storage: Storage) -> None:
     await create(storage, *(creation(number) for number in range(1, 5)))
     for number in (1, 2, 3):
-        ended = {"status": RunStatus.SUCCEEDED, "ended_at": START + number * SECOND}
+        ended: dict[str, Any] = {"status": RunStatus.SUCCEEDED, "ended_at": START + number * SECOND}
         await commit_advance(storage, advance(number, 1, **ended))
 
     assert await numbers(storage, RunFilter(ended_from=START + 2 * SECOND)) == [3, 2]
