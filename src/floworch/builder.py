@@ -182,9 +182,9 @@ class FlowOrchestratorBuilder:
 
     def problems(self) -> list[FlowProblem]:
         """Everything that :meth:`build` would refuse the flows for; empty when they are valid."""
-        types = KnownTypes(
-            self._handlers.types | {FOR_EACH, UNTIL, SCOPE}, self._handlers.polling_types, self._handlers.missing
-        )
+        handlers = self._handlers
+        names = handlers.types | {FOR_EACH, UNTIL, SCOPE}
+        types = KnownTypes(names, handlers.polling_types, handlers.missing, handlers.checks)
         return validate_flows(self._flows, types)
 
     def build(self) -> FlowOrchestrator:

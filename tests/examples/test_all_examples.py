@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_their_diagrams_show_every_step(flow: type[FlowDefinition]) -> None:
     diagram = to_mermaid(flow)
 
     assert diagram.startswith("flowchart TD")
-    assert [key for key in flow.manifest.steps if f'["{key}<br/>' not in diagram] == []
+    assert [key for key in flow.manifest.steps if not re.search(rf'"(. )?{re.escape(key)}<br/>', diagram)] == []
 
 
 @pytest.mark.parametrize("flow", FLOWS)

@@ -13,6 +13,7 @@ from floworch.core.dag.rules import (
     graph,
     keys,
     limits,
+    literals,
     polling,
     schedules,
     settings,
@@ -88,6 +89,7 @@ def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[F
         yield from signals.signal_waits(scope)
         yield from children.child_inputs(scope)
         yield from polling.poll_settings(scope, known)
+        yield from literals.literal_inputs(scope, known)
         yield from expressions.loop_sources(scope)
         yield from expressions.expressions(scope, scopes, known)
 

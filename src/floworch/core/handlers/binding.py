@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from floworch.core.handlers.parameters import NO_DEFAULT, Parameter, Parameters,
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.model.payload import Json
 
-__all__ = ["BindingError", "bind"]
+__all__ = ["BindingError", "bind", "faults_of_literals"]
 
 _SHOWN_PROBLEMS = 5
 _SHOWN_CHARACTERS = 200
@@ -53,6 +53,23 @@ def bind(parameters: Parameters, inputs: Json, written: Json = None, secrets: Se
     if problems:
         raise BindingError(_message(problems, written, secrets))
     return arguments
+
+
+def faults_of_literals(
+    parameters: Parameters, literals: Mapping[str, Json], given: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Inputs that cannot be right whatever expressions come to, each with what is wrong with it.
+
+    ``literals`` are those without expressions, ``given`` are the names of all.
+    """
+    problems: list[_Problem] = []
+    named, rest = _sorted_out(parameters, {name: literals.get(name) for name in given}, problems)
+    for parameter in parameters.inputs.values():
+        if parameter.name not in named or named[parameter.name][0] in literals:
+            _add_one({}, parameter, named, problems)
+    problems.extend(_unknown(key, parameters.inputs) for key in rest)
+    for problem in problems:
+        yield str(problem.path[0]), _told(problem, None, NO_SECRETS)
 
 
 def _fit_as_they_are(parameters: Parameters, inputs: Mapping[str, Json]) -> bool:

@@ -7,12 +7,15 @@ import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, overload
 
+from floworch.core.dag.rules.known import InputCheck
 from floworch.core.dag.waits import WAITING_TYPES
 from floworch.core.dag.waits.poll import setting_name
+from floworch.core.handlers.binding import faults_of_literals
 from floworch.core.handlers.construction import construct
 from floworch.core.handlers.ended import Raised, call_async
 from floworch.core.handlers.parameters import Parameters, read_parameters
@@ -122,6 +125,12 @@ class HandlerRegistry:
     def polling_types(self) -> frozenset[str]:
         """Casefolded step types among them whose handlers poll."""
         return frozenset(each.spec.type.casefold() for each in self._entries.values() if each.spec.polls)
+
+    @property
+    def checks(self) -> Mapping[str, InputCheck]:
+        """Casefolded step types whose literal inputs can be checked before any step runs → how."""
+        checked = [each for each in self._entries.values() if each.spec.checks_literals]
+        return {each.spec.type.casefold(): partial(faults_of_literals, each.handler.parameters) for each in checked}
 
     @property
     def missing(self) -> Mapping[str, str]:

@@ -43,6 +43,8 @@ class HandlerSpec:
     """How many attempts of it may run at once in all processes, and how often they may start."""
     extra: tuple[str, str] | None = None
     """A module that it cannot do without, and the extra of floworch that installs it."""
+    checks_literals: bool = False
+    """Whether inputs without expressions are checked when a flow is registered, and not only when the step runs."""
 
 
 def polling_handler(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from floworch.core.dag.waits.poll import split_poll_inputs
 from floworch.core.model.manifest import Compensation, Step
+from floworch.core.model.payload import Json
 
-__all__ = ["KnownTypes", "StepTypes", "known_types"]
+__all__ = ["InputCheck", "KnownTypes", "StepTypes", "known_types"]
+
+
+InputCheck: TypeAlias = Callable[[Mapping[str, Json], Iterable[str]], Iterable[tuple[str, str]]]
+"""From the inputs without expressions, and the names of all, to names and what is wrong with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class KnownTypes:
     """Casefolded types whose handlers poll."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Casefolded types whose handlers lack something here → what to do about it."""
+    checks: Mapping[str, InputCheck] = field(default_factory=dict)
+    """Casefolded types whose literal inputs can be checked → how."""
 
     def polls(self, step: Step | Compensation) -> bool:
         """Whether the poll inputs of the step are settings; where nobody knows, that it has some is taken for a yes."""

@@ -32,7 +32,7 @@ Scalar = str | int | float | bool | None
 Statuses = Annotated[Sequence[range], PlainValidator(statuses_of)]
 
 
-@marked(HandlerSpec("HttpRequest", extra=("httpx", "http")))
+@marked(HandlerSpec("HttpRequest", extra=("httpx", "http"), checks_literals=True))
 class HttpRequest:
     """Send a request over HTTP and give back the status, the headers and the body of the answer.
 
