@@ -17,6 +17,7 @@ from floworch.errors import (
     ConfigurationError,
     FlowDisabled,
     InvalidTransition,
+    MigrationRefused,
     NotFound,
     SignalNotExpected,
     SignalRefused,
@@ -65,6 +66,8 @@ class Clients:
                 group.create_task(self._stop_some_run(self._chance.uniform(0.0, seconds)))
             for _ in range(retries):
                 group.create_task(self._retry_some_step(self._chance.uniform(0.0, 2 * seconds)))
+            for _ in range(self._chance.choice([0, 0, 2, 6])):
+                group.create_task(self._migrate_some_run(self._chance.uniform(0.0, 2 * seconds)))
 
     async def send_signals(self) -> None:
         """Send signals to runs until nobody wants any more: to steps that wait, to steps to come, to runs that have
@@ -181,6 +184,21 @@ class Clients:
         if run.stop is None and not run.retries:
             self._witness.broken(AssertionError(f"a cancel was confirmed, and {run_id} is not stopped"))
 
+    async def _migrate_some_run(self, delay: float) -> None:
+        """To the other version of its flow, or back."""
+        await asyncio.sleep(delay)
+        node = await self.some_node()
+        if not self._witness.runs:
+            return
+        run_id = self._chance.choice(list(self._witness.runs))
+        place = self._chance.randint(0, 1)
+        try:
+            await self.ask(node, lambda: _migrate(node, run_id, place))
+        except MigrationRefused as refusal:
+            self._witness.broken(AssertionError(f"{run_id} does not fit a version that says the same: {refusal}"))
+        except (StorageUnavailable, NoAnswer, InvalidTransition, NotFound):
+            return
+
     async def _retry_some_step(self, delay: float) -> None:
         await asyncio.sleep(delay)
         node = await self.some_node()
@@ -220,3 +238,10 @@ class Clients:
 
 class NoAnswer(Exception):
     """The process died."""
+
+
+async def _migrate(node: Node, run_id: UUID, place: int) -> None:
+    record = await node.store.get_run(run_id)
+    if record is not None:
+        versions = await node.store.list_versions(frozenset({record.flow_id}))
+        await node.engine.migrations.migrate(run_id, versions[place].manifest_hash, None, dry_run=False)

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from floworch.core.handlers.registry import Handlers
 from floworch.core.model.flow import FlowDefinition
-from floworch.core.model.records import FlowRecord
 from floworch.core.model.status import StepStatus
 from floworch.storage.memory import MemoryStorage
 from floworch.testing.clock import VirtualClock
@@ -24,6 +23,7 @@ from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
 from tests.simulation.cluster.messenger import Messenger
 from tests.simulation.cluster.node import Node
 from tests.simulation.cluster.operators import Operators
+from tests.simulation.cluster.releases import other_versions, record_of
 from tests.simulation.cluster.storage import Database
 from tests.simulation.cluster.stories import flow_of, random_story
 from tests.simulation.cluster.weather import Weather
@@ -132,12 +132,8 @@ class _History:
         )
 
     async def run(self) -> None:
-        await self._store.save_flows(
-            [
-                FlowRecord(each.id, each.name, each.version, each.manifest.content_hash, each.manifest.to_json())
-                for each in self._flows
-            ]
-        )
+        await self._store.save_flows(list(other_versions(self._flows)))
+        await self._store.save_flows(list(map(record_of, self._flows)))
         for _ in range(self._fleet):
             self._start_node()
         seconds = self._weather.storm_seconds

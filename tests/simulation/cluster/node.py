@@ -114,6 +114,11 @@ class Node:
                 raise
 
     @property
+    def store(self) -> FaultyStorage:
+        """As the process reaches it."""
+        return self._handle
+
+    @property
     def schedules(self) -> ScheduleDesk:
         scheduler = self.engine.scheduler
         return ScheduleDesk(self._handle, scheduler.compiled, self._clock, scheduler.look)
