@@ -35,6 +35,7 @@ def check_ending(
         _check_laws(run, row, witness.plan_of(row.facts.flow_id))
         _check_outcome(run)
         _check_deadline(run, weather)
+        _check_stopped_children(run, weather)
         _check_post(run, row)
     for signal_id, run_id in acknowledged.items():
         assert signal_id in witness.runs[run_id].post.names, f"signal {signal_id} was acknowledged, and is lost"
@@ -95,6 +96,19 @@ def _check_post(run: RunAccount, row: RunRow) -> None:
         for signal_id in run.post.names
     }
     assert fold(row.history).signals == {str(signal_id): by for signal_id, by in found.items()}
+
+
+def _check_stopped_children(run: RunAccount, weather: Weather) -> None:
+    """A run that is being stopped has its children stopped, unless they end soon by themselves."""
+    if run.stop is None:
+        return
+    slack = timedelta(seconds=30.0 + 120.0 * weather.slowest_call_seconds)
+    latest = max(run.stop.at, run.facts.started_at + timedelta(seconds=weather.storm_seconds)) + slack
+    for (key, _), child in run.family.children.items():
+        if child.facts.parent is not None and child.facts.parent.waits and not cleans_up(key) and not child.retries:
+            assert child.stop is not None or (child.ended_at is not None and child.ended_at <= latest), (
+                f"{child.facts.run_id} went on although {key}, which waits for it, was being stopped"
+            )
 
 
 def _check_deadline(run: RunAccount, weather: Weather) -> None:
