@@ -65,9 +65,9 @@ async def test_who_waits_for_a_short_run_of_this_process_asks_the_store_nothing(
     asked: list[Any] = []
 
     class Counting(SharedMemory):
-        async def list_steps(self, run_id: Any, *, payloads: bool = False) -> Any:
+        async def list_steps(self, run_id: Any, **which: Any) -> Any:
             asked.append(run_id)
-            return await super().list_steps(run_id, payloads=payloads)
+            return await super().list_steps(run_id, **which)
 
     async with running(FLOWS["chain"], HANDLERS, store=Counting) as flows:
         run = await flows.trigger(FLOW_ID)

@@ -23,6 +23,7 @@ from floworch import (
     Until,
 )
 from floworch.core.machine.history import fold
+from floworch.core.model.manifest import AnyStep
 from floworch.errors import FlowDisabled
 from tests.scenarios.conftest import Start
 from tests.scenarios.world import World
@@ -198,7 +199,11 @@ async def test_a_fork_of_a_run_that_is_under_way_plans_anew_what_had_not_ended(s
 async def test_an_item_of_a_loop_can_be_forked_from(start: Start, world: World) -> None:
     body = {"x": echo("@item()"), "y": echo("@concat(steps('x').output, '-', index())", "x")}
     loop = ForEach(for_each="@steps('items').output", run_after=["items"], steps=body)
-    steps = {"items": echo(["p", "q", "r"]), "loop": loop, "loop_out": echo("@steps('loop').output", "loop")}
+    steps: dict[str, AnyStep] = {
+        "items": echo(["p", "q", "r"]),
+        "loop": loop,
+        "loop_out": echo("@steps('loop').output", "loop"),
+    }
     orchestrator = await start(FlowManifest(steps=steps))
     first = await ended(orchestrator)
 

@@ -14,8 +14,8 @@ from floworch.core.ports.schedules import ScheduleChange
 from floworch.core.ports.storage import Batch, BatchResult, Creation, LeaseKey, LeaseState, Outcome, RunWrite
 from floworch.storage.memory import MemoryStorage
 from tests.simulation.cluster.account import RunAccount
-from tests.simulation.cluster.bounds import Bounds
 from tests.simulation.cluster.almanac import Almanac
+from tests.simulation.cluster.bounds import Bounds
 from tests.simulation.manifests import plan_of
 from tests.simulation.strategies import Story
 

@@ -116,7 +116,9 @@ class Plans:
             f"read it: {error}"
         )
         self._not_understood[flow_id, manifest_hash] = why
-        self._log.warning("manifest_not_understood", flow_id=str(flow_id), manifest_hash=manifest_hash, error=str(error))
+        self._log.warning(
+            "manifest_not_understood", flow_id=str(flow_id), manifest_hash=manifest_hash, error=str(error)
+        )
         return ManifestNotUnderstood(why)
 
     def _compile(self, flow_id: UUID, name: str, version: str, manifest: FlowManifest) -> FlowPlan:

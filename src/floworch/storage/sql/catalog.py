@@ -73,7 +73,10 @@ def list_versions(connection: Connection, tables: Tables, flow_ids: frozenset[UU
     wanted = select(version.flow_id, version.manifest_hash, version.version, version.first_seen, version.last_seen)
     of_these = wanted.where(version.flow_id.in_(sorted(flow_ids)))
     in_order = of_these.order_by(version.flow_id, version.last_seen, version.first_seen, version.manifest_hash)
-    return [FlowVersion(*row, live.get((row[0], row[1]), 0)) for row in connection.execute(in_order)]
+    return [
+        FlowVersion(row[0], row[1], row[2], row[3], row[4], live.get((row[0], row[1]), 0))
+        for row in connection.execute(in_order)
+    ]
 
 
 def load_manifests(connection: Connection, tables: Tables, hashes: Sequence[str]) -> dict[str, str]:
