@@ -44,9 +44,7 @@ async def _kill_through(
     plan = f"{start}:{seconds}:{schedules}"
     workers = [start_one(plan)]
     workers[0].wait_for("started")
-    assert time.time() < start, (
-        "the schedules came after their first tick"
-    )
+    assert time.time() < start, "the schedules came after their first tick"
     workers += [start_one(plan) for _ in range(_REPLICAS - 1)]
     kills = 0
     while time.time() < start + seconds:

@@ -286,7 +286,5 @@ def test_handlers_that_lack_a_package_say_what_to_install() -> None:
 @pytest.mark.parametrize("step_type", ["WaitForSignal", "waitforsignal", "ForEach", "Until", "scope"])
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_type_that_the_engine_carries_out_itself_takes_no_handler(step_type: str, replace: bool) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"never be called: steps of the type '[A-Z]\w+' are carried out"
-    ):
+    with pytest.raises(ConfigurationError, match=r"never be called: steps of the type '[A-Z]\w+' are carried out"):
         HandlerRegistry().add(step_type, lambda: None, replace=replace)
