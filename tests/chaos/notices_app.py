@@ -98,4 +98,4 @@ async def main(target: str, webhook: str, point: str, numbers: range) -> None:
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     given = range(*map(int, sys.argv[4].split(":"))) if len(sys.argv) > 4 else range(0)
-    asyncio.run(main(*sys.argv[1:4], given))
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], given))
