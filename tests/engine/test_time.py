@@ -161,3 +161,22 @@ async def test_wait_returns_at_once_for_a_run_that_has_ended() -> None:
         await asyncio.sleep(50)
         assert (await run.wait(0.001)).succeeded
         assert seconds() == pytest.approx(50)
+
+
+async def test_every_retry_gives_a_run_its_time_limit_once_more_and_never_a_longer_one() -> None:
+    async def work() -> None:
+        raise Boom
+
+    async with running({"a": Step(type="Work")}, {"Work": work}) as flows:
+        run = await flows.trigger(FLOW_ID, timeout=60)
+        await run.wait()
+        for after in (100, 300):
+            await asyncio.sleep(after - seconds())
+            await run.retry("a")
+            again = await run.wait()
+            deadline = again.run.deadline
+            assert deadline is not None
+            assert (deadline - again.started_at).total_seconds() == pytest.approx(after + 60)
+        rerun = await (await run.rerun()).wait()
+        assert rerun.run.deadline is not None
+        assert (rerun.run.deadline - rerun.started_at).total_seconds() == pytest.approx(60)

@@ -17,6 +17,7 @@ from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Started, Starting
+from floworch.core.engine.time_limits import time_limit_of
 from floworch.core.machine.draft import who
 from floworch.core.machine.forks import Inheritance
 from floworch.core.machine.state import RunFacts
@@ -58,12 +59,8 @@ class _Source:
     headers: Payload | None
     stopped_at: datetime | None
     """When the run was asked to stop."""
-
-    @property
-    def time_limit(self) -> timedelta | None:
-        """The whole time it had. That of a child was its parent's."""
-        deadline = self.record.deadline
-        return None if deadline is None or self.facts.parent is not None else deadline - self.facts.started_at
+    time_limit: timedelta | None
+    """The whole time it had. None for a child, whose time was its parent's."""
 
 
 class Reruns:
@@ -141,7 +138,8 @@ class Reruns:
             plan = replace(plan, flow_name=record.flow_name, version=record.flow_version)
         payloads = await self._store.load_payloads(run_id, [_BODY, _HEADERS])
         stopped_at = None if stored.stop is None else stored.stop.at
-        return _Source(stored.facts, record, plan, payloads[_BODY], payloads[_HEADERS], stopped_at)
+        limit = None if stored.facts.parent is not None else await time_limit_of(self._store, record)
+        return _Source(stored.facts, record, plan, payloads[_BODY], payloads[_HEADERS], stopped_at, limit)
 
     def _starting(
         self,

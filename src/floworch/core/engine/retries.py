@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from floworch.core.dag.keys import blocks_around, outermost_iteration
+from floworch.core.engine.time_limits import time_limit_of
 from floworch.core.machine.commands import Command, RetryFailed, RetryStep
 from floworch.core.machine.reduce import Fenced
 from floworch.core.machine.state import StepState
@@ -49,7 +50,7 @@ class Retries:
             if iteration is not None:
                 restored = await self._store.load_iteration_steps(run_id, f"{iteration}.")
                 restored_at = run.revision
-            command = RetryStep(step_key, self._deadline(run), restored, restored_at, by)
+            command = RetryStep(step_key, await self._deadline(run), restored, restored_at, by)
             if (done := await self._done(run, command)) is not None:
                 return done
 
@@ -61,7 +62,7 @@ class Retries:
             failed = [key for key, state in steps.items() if state.status is StepStatus.FAILED]
             restored = _in_iterations_of(failed, steps)
             restored_at = run.revision if restored else None
-            command = RetryFailed(self._deadline(run), restored, restored_at, by)
+            command = RetryFailed(await self._deadline(run), restored, restored_at, by)
             if (done := await self._done(run, command)) is not None:
                 return _told(done, failed)
 
@@ -81,8 +82,9 @@ class Retries:
             raise RunNotFound(f"there is no run {run_id}")
         return record
 
-    def _deadline(self, run: RunRecord) -> datetime | None:
-        return None if run.deadline is None else self._clock.now() + (run.deadline - run.started_at)
+    async def _deadline(self, run: RunRecord) -> datetime | None:
+        limit = await time_limit_of(self._store, run)
+        return None if limit is None else self._clock.now() + limit
 
 
 def _in_iterations_of(keys: Iterable[str], steps: Mapping[str, StepState]) -> dict[str, StepState]:

@@ -12,6 +12,7 @@ __all__ = ["tell_start"]
 
 def tell_start(draft: Draft, told: Mapping[str, Json] | None = None) -> None:
     """The fact that begins every history; ``told`` says more about how the run came to be."""
-    facts = draft.facts
+    facts, deadline = draft.facts, draft.state.deadline
+    limit = {} if deadline is None else {"deadline": deadline.isoformat()}
     parent = {} if facts.parent is None else {"parent": str(facts.parent.run_id), "parent_step": facts.parent.step_key}
-    draft.fact("run.started", trigger=facts.trigger_key, version=draft.plan.version, **parent, **(told or {}))
+    draft.fact("run.started", trigger=facts.trigger_key, version=draft.plan.version, **limit, **parent, **(told or {}))
