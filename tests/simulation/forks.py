@@ -24,7 +24,7 @@ from tests.simulation.specs import FlowSpec, spec_of
 if TYPE_CHECKING:
     from tests.simulation.player import Player
 
-__all__ = ["fork_and_play", "forkable_keys"]
+__all__ = ["blocks_around", "fork_and_play", "forkable_keys", "is_forkable", "kept_keys"]
 
 _SOURCE = UUID(int=1)
 _KINDS = (PayloadKind.INPUT, PayloadKind.OUTPUT, PayloadKind.ERROR, PayloadKind.ITEMS)
@@ -38,14 +38,13 @@ def forkable_keys(player: Player) -> list[str]:
 def fork_and_play(player: Player, from_step: str, forked: Player) -> None:
     """Fork the run as it is now, and bring the fork, with nothing done yet, to its end."""
     source, flow = player.ledger, player.story.flow
-    if not _is_allowed(source, from_step):
+    if not is_forkable(source, from_step):
         with pytest.raises(InvalidTransition):
             rewind(player.desk.plan, source.rows, from_step, _stopped_at(player))
         return
     inherited = _inheritance(player, from_step)
-    around = set(_blocks_around(from_step))
-    ended = {key for key in source.rows if _has_ended(source, key, _stopped_at(player))}
-    assert set(inherited.rows) == {key for key in source.rows if _is_kept(flow, ended, source, key, from_step, around)}
+    around = set(blocks_around(from_step))
+    assert set(inherited.rows) == kept_keys(flow, source, from_step, _stopped_at(player))
     _prepare(forked, source, inherited, around)
     forked.desk.now = player.desk.now
     forked.begin_fork(inherited)
@@ -55,6 +54,13 @@ def fork_and_play(player: Player, from_step: str, forked: Player) -> None:
     _check_taken_over(source, forked.ledger, inherited, around)
     again = set(forked.executions) & (set(inherited.rows) - around)
     assert not again, f"{again} ran again"
+
+
+def kept_keys(flow: FlowSpec, source: Ledger, from_step: str, stopped_at: datetime | None) -> set[str]:
+    """Keys of the steps that a fork takes over."""
+    around = set(blocks_around(from_step))
+    ended = {key for key in source.rows if _has_ended(source, key, stopped_at)}
+    return {key for key in source.rows if _is_kept(flow, ended, source, key, from_step, around)}
 
 
 def _inheritance(player: Player, from_step: str) -> Inheritance:
@@ -95,7 +101,7 @@ def _told_error(ledger: Ledger, key: str) -> Json:
     return None if error is None else error.to_json()
 
 
-def _is_allowed(source: Ledger, from_step: str) -> bool:
+def is_forkable(source: Ledger, from_step: str) -> bool:
     """Nothing has followed from how the scopes around the step have ended."""
     parts = from_step.split(".")
     for end in range(1, len(parts), 2):
@@ -107,13 +113,14 @@ def _is_allowed(source: Ledger, from_step: str) -> bool:
     return True
 
 
-def _blocks_around(key: str) -> Iterator[str]:
+def blocks_around(key: str) -> Iterator[str]:
+    """Keys of the blocks that the step is inside of, outermost first."""
     parts = key.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts), 2))
 
 
 def _is_kept(flow: FlowSpec, ended: set[str], source: Ledger, key: str, from_step: str, around: set[str]) -> bool:
-    levels = [level for level in (*_blocks_around(key), key) if level not in around]
+    levels = [level for level in (*blocks_around(key), key) if level not in around]
     return not any(_begins_anew(flow, ended, source, level, from_step, around) for level in levels)
 
 

@@ -94,7 +94,8 @@ def _check_order(ledger: Ledger, undone: dict[str, str]) -> None:
     """The step that ended last is undone first, and each compensation begins after the one before has ended, at first:
     retries by hand may come at any time."""
     begins, ends = _first(ledger, _BEGINS), _first(ledger, _ENDS)
-    in_order = sorted(undone, key=lambda compensation: begins[compensation])
+    reused = {fact["step"] for fact in ledger.facts if fact["type"] == "step.reused"}
+    in_order = sorted(undone.keys() - reused, key=lambda compensation: begins[compensation])
     for before, after in pairwise(in_order):
         assert ends[before] < begins[after], f"{after} was undone before {before}"
         earlier, later = ledger.rows[undone[after]].ended_at, ledger.rows[undone[before]].ended_at

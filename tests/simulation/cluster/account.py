@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,9 +13,11 @@ from uuid import UUID
 from floworch.core.machine.progress import UntilProgress
 from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopRequest, Suspension
 from floworch.core.machine.transition import Rarities
+from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus
-from floworch.core.ports.storage import RunWrite
+from floworch.core.ports.storage import Creation, RunWrite
 from tests.simulation.cluster.family import Family, end_of
+from tests.simulation.cluster.lineage import End, Lineage
 from tests.simulation.laws import check_beginnings
 from tests.simulation.ledger import Ledger
 from tests.simulation.oracle import Result, retried_keys, skipped_behind
@@ -68,6 +70,11 @@ class RunAccount:
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     retries: int = 0
     family: Family = field(init=False)
+    lineage: Lineage = field(default_factory=Lineage)
+    begun: dict[str, list[Json] | None] = field(default_factory=dict)
+    """Blocks that it has taken over and that go on, with the items of loops."""
+    past: defaultdict[str, list[End]] = field(default_factory=lambda: defaultdict(list))
+    """How steps have ended: once more after each retry by hand."""
     ends: list[Outcome] = field(default_factory=list)
     """What it has come to, for a step that waits for it: once more after each retry by hand."""
     is_beyond_oracle: bool = False
@@ -79,6 +86,14 @@ class RunAccount:
         self.post = Post(self.ledger)
         self.family = Family(self.ledger, self.story.script)
 
+    @property
+    def is_fork(self) -> bool:
+        return bool(self.lineage.from_step)
+
+    @property
+    def is_rerun(self) -> bool:
+        return self.facts.source_run_id is not None and not self.is_fork
+
     def write(self, write: RunWrite) -> None:
         """Take over a creation or an advance."""
         kinds = [fact["type"] for fact in write.facts]
@@ -89,14 +104,21 @@ class RunAccount:
         before = dict(self.ledger.rows)
         self.ledger.write(_as_transition(write))
         self.post.write(write.signals, write.taken, write.facts, write.at)
+        if isinstance(write, Creation):
+            self._take_over(write)
         self._note_starts(write, before)
         self.family.wrote({key: change.state for key, change in write.steps.items()})
         for fact in write.facts:
             self._note_report(fact)
         begun = write.steps.keys() - before.keys() | {f["step"] for f in write.facts if f["type"] == "step.reset"}
         begun &= write.steps.keys()
+        begun -= self.lineage.origins.keys() if isinstance(write, Creation) else frozenset()
         for key in begun:
             self.first_executions[key] = self.executions[key]
+            self.begun.pop(key, None)
+        for key in write.steps:
+            if self.ledger.rows[key].is_final:
+                self.past[key].append(End.of(self.ledger, key))
         self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
         if write.changes_suspension:
             self.suspension = write.suspension
@@ -116,6 +138,17 @@ class RunAccount:
         assert self.suspension is None, f"{step_key} was claimed although the run was suspended"
         self.ledger.claim(step_key, owner, started)
         self._started(step_key, started.attempt)
+
+    def _take_over(self, write: Creation) -> None:
+        """What a fork is given stays as it is, but for the blocks around the step, which go on."""
+        self.lineage = Lineage.of(write, self.ledger)
+        ends = self.ledger.results()
+        self.pinned = {key: ends[key] for key in self.lineage.ends}
+        for key in self.lineage.around:
+            row = self.ledger.rows[key]
+            self.begun[key] = self.ledger.items[key].value if row.loop is not None else None
+            if isinstance(row.progress, UntilProgress):
+                self.counted_from[key] = row.progress.counted_from
 
     def _check_end(self, write: RunWrite, *, reopened: bool) -> None:
         if self.status.is_final:

@@ -73,6 +73,7 @@ def _check_outcome(run: RunAccount) -> None:
         pinned={**run.pinned, **run.overridden},
         gone_on=run.gone_on,
         lost=frozenset(run.lost_for_good),
+        begun=run.begun,
         entered={key: row.loop.started for key, row in run.ledger.rows.items() if row.loop is not None},
         counted_from=run.counted_from,
         waited=run.post.waited(),

@@ -18,6 +18,7 @@ from floworch.testing.clock import VirtualClock
 from tests.simulation.cluster.almanac import random_schedule
 from tests.simulation.cluster.askers import Askers
 from tests.simulation.cluster.clients import Clients
+from tests.simulation.cluster.copyists import Copyists
 from tests.simulation.cluster.endings import check_ending
 from tests.simulation.cluster.gate import OUTSIDE, GatedLoop
 from tests.simulation.cluster.messenger import Messenger
@@ -46,6 +47,8 @@ class Summary:
 
     runs: int
     children: int
+    reruns: int
+    forks: int
     ticks: Counter[str]
     commits: int
     processes: int
@@ -54,7 +57,8 @@ class Summary:
 
     def figures(self) -> dict[str, int]:
         """Numbers that add up over histories."""
-        counted = {"runs": self.runs, "children": self.children, "commits": self.commits, "processes": self.processes}
+        counted = {"runs": self.runs, "children": self.children, "reruns": self.reruns, "forks": self.forks}
+        counted |= {"commits": self.commits, "processes": self.processes}
         counted |= {f"ticks {outcome}": count for outcome, count in self.ticks.items()}
         return counted | {"virtual seconds": int(self.virtual_seconds)} | Counter(self.endings)
 
@@ -97,6 +101,7 @@ class _History:
         self._stops: list[asyncio.Task[None]] = []
         self._clients = Clients(self._up, self._witness, chance)
         self._operators = Operators(self._clients, self._witness, chance)
+        self._copyists = Copyists(self._clients, self._witness, chance)
         self._askers = Askers(self._clients, self._witness, chance)
         self._concurrency = chance.choice([1, 2, 4, 16])
         self._skews = chance.choice([0.0, 0.0, 2.0])
@@ -124,6 +129,8 @@ class _History:
         return Summary(
             runs=len(self._witness.runs),
             children=sum(run.facts.parent is not None for run in self._witness.runs.values()),
+            reruns=sum(run.is_rerun for run in self._witness.runs.values()),
+            forks=sum(run.is_fork for run in self._witness.runs.values()),
             ticks=self._witness.almanac.outcomes,
             commits=self._witness.commits,
             processes=len(self._nodes),
@@ -141,6 +148,7 @@ class _History:
             self._task(self._clients.start_runs([flow.id for flow in self._flows], seconds)),
             self._task(self._clients.make_trouble(seconds)),
             self._task(self._operators.decide(seconds)),
+            self._task(self._copyists.copy(seconds)),
             self._task(self._witness.bounds.meddle(self._chance, seconds)),
             self._task(self._clients.meddle_with_schedules(seconds)),
             self._task(self._askers.ask_why()),

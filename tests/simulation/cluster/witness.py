@@ -16,6 +16,7 @@ from floworch.storage.memory import MemoryStorage
 from tests.simulation.cluster.account import RunAccount
 from tests.simulation.cluster.almanac import Almanac
 from tests.simulation.cluster.bounds import Bounds
+from tests.simulation.cluster.lineage import check_copy
 from tests.simulation.manifests import plan_of
 from tests.simulation.strategies import Story
 
@@ -58,6 +59,7 @@ class Witness:
         self._now = now
         self._trace = trace
         self._begun: set[LeaseKey] = set()
+        self._copyists: set[str] = set()
         self._at_work: list[Execution] = []
         self._leases: dict[LeaseKey, datetime] = {}
         self._expired: set[LeaseKey] = set()
@@ -139,6 +141,11 @@ class Witness:
         run = RunAccount(replace(story, flow=replace(story.flow, body=body)), facts, self.keys)
         self.runs[creation.run_id] = run
         self._take(who, creation)
+        if facts.source_run_id is not None:
+            check_copy(run, creation, self.runs)
+            by = creation.facts[0]["by"]
+            assert by not in self._copyists, f"{by} has got two runs"
+            self._copyists.add(by)
         if facts.parent is not None:
             assert creation.only_with == facts.parent.run_id
             self.runs[facts.parent.run_id].family.started(self.runs[facts.parent.run_id], run)
