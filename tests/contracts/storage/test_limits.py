@@ -265,3 +265,6 @@ async def test_the_key_is_kept_with_the_run(storage: Storage) -> None:
     await runs(storage, 1, "Süd/North 😀")
 
     assert (await storage.load([run_id(1)]))[run_id(1)].facts.concurrency_key == "Süd/North 😀"
+    record = await storage.get_run(run_id(1))
+    assert record is not None
+    assert record.concurrency_key == "Süd/North 😀"

@@ -64,6 +64,8 @@ def _optional_facts(run: RunRecord, error: str | None) -> Iterator[tuple[str, st
         yield "key", run.idempotency_key
     if run.tags:
         yield "tags", tags_text(run.tags)
+    if run.concurrency_key is not None:
+        yield "limit key", run.concurrency_key
     if run.parent_run_id:
         yield "started by", f"{run.parent_run_id}, step {run.parent_step_key}"
     if run.source_run_id:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from floworch.core.machine.progress import progress_to_json
+from floworch.core.machine.run_record import record_of
 from floworch.core.machine.state import RunState
 from floworch.core.machine.transition import StepChange
 from floworch.core.model.child_types import shown_type
@@ -17,31 +18,7 @@ __all__ = ["run_record", "step_record"]
 
 def run_record(state: RunState) -> RunRecord:
     """The run row that the store has for this state."""
-    facts, stop, suspension = state.facts, state.stop, state.suspension
-    return RunRecord(
-        id=facts.run_id,
-        flow_id=facts.flow_id,
-        flow_name=state.plan.flow_name,
-        flow_version=state.plan.version,
-        manifest_hash=facts.manifest_hash,
-        status=state.status,
-        trigger_key=facts.trigger_key,
-        revision=state.revision,
-        started_at=facts.started_at,
-        ended_at=state.ended_at,
-        deadline=state.deadline,
-        stop_kind=stop.kind if stop else None,
-        stop_reason=stop.reason if stop else None,
-        idempotency_key=facts.idempotency_key,
-        source_run_id=facts.source_run_id,
-        scheduled_at=facts.scheduled_at,
-        parent_run_id=facts.parent.run_id if facts.parent else None,
-        parent_step_key=facts.parent.step_key if facts.parent else None,
-        suspended_at=suspension.at if suspension else None,
-        suspend_reason=suspension.reason if suspension else None,
-        suspended_by=suspension.by if suspension else None,
-        tags=dict(facts.tags),
-    )
+    return record_of(state, state.plan.flow_name, state.plan.version)
 
 
 def step_record(key: str, change: StepChange) -> StepRecord:

@@ -85,6 +85,8 @@ class RunRecord:
     suspended_by: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What the run can be found by."""
+    concurrency_key: str | None = None
+    """Whose share of the flow's limit per key its steps count for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from floworch.core.machine.progress import progress_to_json
+from floworch.core.machine.run_record import record_of
 from floworch.core.machine.transition import Fact
 from floworch.core.model.child_types import shown_type
 from floworch.core.model.payload import Json, Payload
@@ -21,31 +22,7 @@ __all__ = ["history_events", "run_page", "run_record", "step_record"]
 
 
 def run_record(run: RunRow) -> RunRecord:
-    facts, suspension = run.facts, run.suspension
-    return RunRecord(
-        id=facts.run_id,
-        flow_id=facts.flow_id,
-        flow_name=run.flow_name,
-        flow_version=run.flow_version,
-        manifest_hash=facts.manifest_hash,
-        status=run.status,
-        trigger_key=facts.trigger_key,
-        revision=run.revision,
-        started_at=facts.started_at,
-        ended_at=run.ended_at,
-        deadline=run.deadline,
-        stop_kind=run.stop.kind if run.stop else None,
-        stop_reason=run.stop.reason if run.stop else None,
-        idempotency_key=facts.idempotency_key,
-        source_run_id=facts.source_run_id,
-        scheduled_at=facts.scheduled_at,
-        parent_run_id=facts.parent.run_id if facts.parent else None,
-        parent_step_key=facts.parent.step_key if facts.parent else None,
-        suspended_at=suspension.at if suspension else None,
-        suspend_reason=suspension.reason if suspension else None,
-        suspended_by=suspension.by if suspension else None,
-        tags=dict(facts.tags),
-    )
+    return record_of(run, run.flow_name, run.flow_version)
 
 
 def run_page(runs: Iterable[RunRow], where: RunFilter, limit: int, cursor: str | None) -> RunPage:

@@ -130,4 +130,5 @@ def _record(row: Row[*tuple[Any, ...]]) -> RunRecord:
         suspend_reason=row.suspend_reason,
         suspended_by=row.suspended_by,
         tags=tags_of(row),
+        concurrency_key=row.concurrency_key,
     )
