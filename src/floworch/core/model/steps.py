@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
@@ -137,7 +138,7 @@ class Step(StepBase):
         return wire
 
 
-class Block(StepBase):
+class Block(StepBase, ABC):
     """A step that is made of steps; it ends when they have."""
 
     @property
@@ -145,9 +146,9 @@ class Block(StepBase):
         """The type, one of the three words for blocks."""
         return type(self).__name__
 
+    @abstractmethod
     def branches(self) -> Mapping[str, Mapping[str, AnyStep]]:
         """Its groups of steps by their JSON names: ``steps``, and ``catch`` and ``finally`` where a scope has them."""
-        raise NotImplementedError
 
     @model_validator(mode="before")
     @classmethod
