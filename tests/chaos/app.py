@@ -13,11 +13,12 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from floworch import FlowOrchestrator, RunStatus
+from floworch import FlowDefinition, FlowOrchestrator, RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.errors import StorageUnavailable
 from tests.chaos.effects import Effects, EffectTable, Ledger
@@ -32,7 +33,7 @@ _CROWD = 100
 _LOOK_SECONDS = 0.2
 
 
-def build(target: str, effects: Effects | None) -> FlowOrchestrator:
+def build(target: str, effects: Effects | None, flows: Sequence[type[FlowDefinition]] = FLOWS) -> FlowOrchestrator:
     """Without ``effects`` for asking only."""
     builder = FlowOrchestrator.builder()
     if target.startswith("postgresql"):
@@ -43,7 +44,7 @@ def build(target: str, effects: Effects | None) -> FlowOrchestrator:
         builder.add_service(Effects, lambda: effects)
     return (
         builder.use_asyncio_runtime(concurrency=24)
-        .add_flow(*FLOWS, Held)
+        .add_flow(*flows, Held)
         .add_handlers(*HANDLERS)
         .configure(
             lease_seconds=LEASE_SECONDS,

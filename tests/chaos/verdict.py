@@ -16,7 +16,7 @@ from tests.chaos.app import build
 from tests.chaos.effects import Effect
 from tests.chaos.flows import expected_of
 
-__all__ = ["check_everything"]
+__all__ = ["check_everything", "check_fold", "every_run", "starts_of"]
 
 _UNFINISHED = {StepStatus.READY, StepStatus.RUNNING, StepStatus.PENDING}
 _CLOCK_SLACK = timedelta(milliseconds=50)
@@ -33,7 +33,7 @@ async def check_everything(target: str, effects: Iterable[Effect], *, runs: int,
     await orchestrator.start(work=False)
     try:
         seen = lost = 0
-        async for run in _all_runs(orchestrator):
+        async for run in every_run(orchestrator):
             seen += 1
             result = await orchestrator.get_run(run.id, payloads=False)
             events = [event async for event in orchestrator.events(run.id, follow=False)]
@@ -47,7 +47,8 @@ async def check_everything(target: str, effects: Iterable[Effect], *, runs: int,
     return lost
 
 
-async def _all_runs(orchestrator: FlowOrchestrator) -> AsyncIterator[RunRecord]:
+async def every_run(orchestrator: FlowOrchestrator) -> AsyncIterator[RunRecord]:
+    """Newest first."""
     cursor = None
     while True:
         page = await orchestrator.list_runs(limit=200, cursor=cursor)
@@ -82,7 +83,7 @@ def _check_effects(
         last = result.steps[key].attempt
         assert last in attempts[key], f"attempt {last} of {key} counts, and had no effect: {attempts[key]}"
         assert max(attempts[key]) == last, f"{key}: an attempt after the last one had an effect: {attempts[key]}"
-    _check_order(attempts, _starts(events), paused)
+    _check_order(attempts, starts_of(events), paused)
 
 
 def _check_order(
@@ -102,7 +103,8 @@ def _check_order(
                 assert effect.at <= successor + _CLOCK_SLACK, (effect, successor)
 
 
-def _starts(events: Iterable[HistoryEvent]) -> dict[tuple[str, int], datetime]:
+def starts_of(events: Iterable[HistoryEvent]) -> dict[tuple[str, int], datetime]:
+    """Step key and attempt → when it was started. None is started twice."""
     starts: dict[tuple[str, int], datetime] = {}
     for event in events:
         if event.type == "step.started" and event.step_key is not None:
@@ -112,11 +114,17 @@ def _starts(events: Iterable[HistoryEvent]) -> dict[tuple[str, int], datetime]:
     return starts
 
 
-def _check_history(result: RunResult, events: list[HistoryEvent]) -> int:
-    """It folds to the present, and tells who lost what. Gives the number of lost attempts."""
+def check_fold(result: RunResult, events: Iterable[HistoryEvent]) -> None:
+    """What is stored is what the history tells."""
     folded = fold({"type": event.type, "step": event.step_key, **event.data} for event in events)
     assert folded.status is result.status
+    assert folded.is_suspended == (result.run.suspended_at is not None)
     assert folded.steps == {key: (step.status, step.attempt) for key, step in result.steps.items()}
+
+
+def _check_history(result: RunResult, events: list[HistoryEvent]) -> int:
+    """It folds to the present, and tells who lost what. Gives the number of lost attempts."""
+    check_fold(result, events)
     assert [event.type for event in events].count("run.completed") == 1
     lost = [event for event in events if event.type == "step.lost"]
     assert all(event.data["worker"] for event in lost), lost
