@@ -45,7 +45,7 @@ def fork_and_play(player: Player, from_step: str, forked: Player) -> None:
     inherited = _inheritance(player, from_step)
     around = set(blocks_around(from_step))
     assert set(inherited.rows) == kept_keys(flow, source, from_step, _stopped_at(player))
-    _prepare(forked, source, inherited, around)
+    _prepare(forked, source, inherited, from_step)
     forked.desk.now = player.desk.now
     forked.begin_fork(inherited)
     _check_taken_over(source, forked.ledger, inherited, around)
@@ -75,9 +75,12 @@ def _inheritance(player: Player, from_step: str) -> Inheritance:
     return inheritance_of(player.desk.plan, _SOURCE, rewound, payloads, records, {})
 
 
-def _prepare(forked: Player, source: Ledger, inherited: Inheritance, around: set[str]) -> None:
-    """What the oracle has to know."""
+def _prepare(forked: Player, source: Ledger, inherited: Inheritance, from_step: str) -> None:
+    """What the oracle and the laws have to know."""
+    around = set(blocks_around(from_step))
     ends = source.results()
+    # They go on beside the iterations that the loops had in flight, and so do those that a stop has interrupted.
+    forked.ledger.reopened |= source.ever_reopened | set(_scopes_around(from_step))
     forked.pinned = {key: ends[key] for key in inherited.rows if key not in around}
     for key in around:
         row = source.rows[key]
@@ -117,6 +120,11 @@ def blocks_around(key: str) -> Iterator[str]:
     """Keys of the blocks that the step is inside of, outermost first."""
     parts = key.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts), 2))
+
+
+def _scopes_around(key: str) -> Iterator[str]:
+    parts = key.split(".")
+    return (".".join(parts[:end]) for end in range(2, len(parts), 2))
 
 
 def _is_kept(flow: FlowSpec, ended: set[str], source: Ledger, key: str, from_step: str, around: set[str]) -> bool:

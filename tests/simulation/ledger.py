@@ -46,6 +46,7 @@ class Ledger:
     settled: set[str] = field(default_factory=set)
     reopened: set[str] = field(default_factory=set)
     """Scopes that a retry has reopened and that have not ended again."""
+    ever_reopened: set[str] = field(default_factory=set)
     facts: list[Fact] = field(default_factory=list)
 
     def write(self, transition: Transition) -> None:
@@ -65,6 +66,7 @@ class Ledger:
         self.settled |= set(rarities.settled)
         self.settled -= set(rarities.revived)
         self.reopened |= set(rarities.revived)
+        self.ever_reopened |= set(rarities.revived)
         self.reopened -= set(rarities.settled)
         self.facts += transition.facts
 
