@@ -9,9 +9,11 @@ import psycopg
 
 from tests.contracts.storage.builders import FLOW, WORKER
 
-__all__ = ["FIRST_START", "RUNS", "begin", "fill", "past_flow", "past_run"]
+__all__ = ["FAMILY", "FIRST_START", "RUNS", "begin", "fill", "past_flow", "past_run", "tenant"]
 
 RUNS = 1_000_000
+FAMILY = 60
+"""Runs after the one in the middle that were made from it, and are its children."""
 FIRST_START = datetime(2025, 1, 1, tzinfo=UTC)
 _FLOWS = 8
 _SECONDS_APART = 30
@@ -27,18 +29,35 @@ def past_flow(number: int) -> UUID:
     return UUID(int=FLOW.int + number % _FLOWS)
 
 
+def tenant(number: int) -> str:
+    """Value of the tag ``tenant`` of a run of the past, every tenth of which has tags."""
+    return f"tenant-{number // 10 % 1000}"
+
+
 def fill(admin: psycopg.Connection, runs: int = RUNS) -> None:
-    """Needs the schema, and its tables empty. One run in a thousand has failed, the others succeeded."""
+    """Needs the schema, and its tables empty. One run in a thousand has failed, the others succeeded. Nobody has been
+    told of the ends of the last fiftieth."""
     indexes = _take_indexes_away(admin)
     for statement in _ROWS:
-        admin.execute(statement, {"runs": runs, "first": FIRST_START, "apart": timedelta(seconds=_SECONDS_APART)})
+        admin.execute(
+            statement,
+            {
+                "runs": runs,
+                "first": FIRST_START,
+                "apart": timedelta(seconds=_SECONDS_APART),
+                "parent": past_run(runs // 2)[0],
+                "untold": runs - runs // 50,
+                "family": FAMILY,
+            },
+        )
     for index in indexes:
         admin.execute(index.encode())
     admin.execute("ANALYZE")
 
 
 def begin(admin: psycopg.Connection, runs: int) -> None:
-    """Runs that go on, from 0: by turns their step is ready, is running, waits for a time."""
+    """Runs that go on, from 0: by turns their step is ready, is running, waits for a time. One in a hundred is
+    suspended."""
     for statement in _PRESENT:
         admin.execute(statement, {"runs": runs, "worker": WORKER})
 
@@ -59,6 +78,7 @@ _PAST = """
         ('01890000-0000-7000-8000-00000000f1' || lpad(to_hex(14 + n %% 8), 2, '0'))::uuid AS flow_id,
         CASE WHEN n %% 1001 = 0 THEN 'Failed' ELSE 'Succeeded' END AS status,
         %(first)s::timestamptz + n * %(apart)s::interval AS at,
+        n > %(runs)s / 2 AND n <= %(runs)s / 2 + %(family)s AS is_descended,
         n
     FROM generate_series(1, %(runs)s) AS n
 """
@@ -68,17 +88,31 @@ _ROWS = tuple(
         """
         INSERT INTO floworch.run (
             id, flow_id, flow_name, flow_version, manifest_hash, trigger_key, status, revision, started_at, ended_at,
-            idempotency_key, priority, body
+            idempotency_key, priority, body, tags, notice_at, source_run_id, parent_run_id, parent_step_key
         )
-        SELECT id, flow_id, 'orders', '1', 'hash-1', 'manual', status, 3, at, at + interval '2 s', 'key-' || n, 0, '{}'
+        SELECT
+            id, flow_id, 'orders', '1', 'hash-1', 'manual', status, 3, at, at + interval '2 s', 'key-' || n, 0, '{}',
+            CASE WHEN n %% 10 = 0 THEN '{"kind":"import","tenant":"tenant-' || n / 10 %% 1000 || '"}' END,
+            CASE WHEN n > %(untold)s THEN at + interval '2 s' END,
+            CASE WHEN is_descended THEN %(parent)s::uuid END, CASE WHEN is_descended THEN %(parent)s::uuid END,
+            CASE WHEN is_descended THEN 'a' END
         FROM PAST
+        """,
+        """
+        INSERT INTO floworch.run_tag (run_id, name, value, started_at)
+        SELECT id, name, CASE name WHEN 'kind' THEN 'import' ELSE 'tenant-' || n / 10 %% 1000 END, at
+        FROM PAST, (VALUES ('kind'), ('tenant')) AS tags (name)
+        WHERE n %% 10 = 0
         """,
         """
         INSERT INTO floworch.step (
             run_id, step_key, scope, type, flow_id, priority, place, status, attempt, failures, lost, ready_at,
-            started_at, ended_at, input, output
+            started_at, ended_at, input, output, reason
         )
-        SELECT id, 'a', '', 'Work', flow_id, 0, 0, status, 1, 0, 0, at, at, at + interval '2 s', '{}', '{}' FROM PAST
+        SELECT
+            id, 'a', '', 'Work', flow_id, 0, 0, status, 1, 0, 0, at, at, at + interval '2 s', '{}', '{}',
+            CASE status WHEN 'Failed' THEN 'The card was declined.' END
+        FROM PAST
         """,
         """
         INSERT INTO floworch.event (run_id, at, facts) SELECT id, at, '[{"type":"run.started"}]' FROM PAST
@@ -103,9 +137,11 @@ _PRESENT = tuple(
         """
         INSERT INTO floworch.run (
             id, flow_id, flow_name, flow_version, manifest_hash, trigger_key, status, revision, started_at, deadline,
-            priority
+            priority, suspended_at
         )
-        SELECT id, flow_id, 'orders', '1', 'hash-1', 'manual', 'Running', 1, now(), now() + interval '1 day', 0
+        SELECT
+            id, flow_id, 'orders', '1', 'hash-1', 'manual', 'Running', 1, now(), now() + interval '1 day', 0,
+            CASE WHEN n %% 100 = 2 THEN now() END
         FROM PRESENT
         """,
         """

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Pool, event
 
 __all__ = ["LARGE_TABLES", "Executed", "explaining", "watched"]
 
-LARGE_TABLES = frozenset({"run", "step", "event", "payload", "idempotency_key"})
+LARGE_TABLES = frozenset({"run", "run_tag", "step", "event", "payload", "idempotency_key"})
 _SETTINGS = {
     "session_preload_libraries": "auto_explain",
     "client_min_messages": "log",

@@ -62,7 +62,7 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "schedules: released": schedules.released_question(tables, 10, [ID]),
         "schedules: backfills": schedules.backfills_question(tables, 10, [ID]),
         "retention: ticks": schedules.old_ticks(tables, NOW, 10),
-        "notices": notices_question(tables, 10, frozenset({ID})),
+        "notices": notices_question(tables, 10, [ID]),
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
         "ready: keys passed over": ready_question(tables, 10, frozenset({"Work"}), [ID], {ID: ["full"]}),
         "limits: rules, locked": limits.locked_rules(tables, ["flow:1"], dialect.lease_clock(SystemClock())),

@@ -18,10 +18,11 @@ from floworch.core.ports.storage import RunFilter
 from floworch.storage.sql import schedules
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.limits import held_question, waiting_question
 from floworch.storage.sql.migrations.files import load_migrations
 from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.runs import runs_page
-from floworch.storage.sql.statements import bulk_statements
+from floworch.storage.sql.statements import ENDED, bulk_statements
 from floworch.storage.sql.waiting import due_question, held_lease_question, ready_question
 
 DIALECT = SqliteDialect()
@@ -37,6 +38,11 @@ PAGES = {
     "flow": (RunFilter(flow_id=ID), "run_by_flow"),
     "status": (RunFilter(statuses=FAILED), "run_by_status"),
     "flow and status": (RunFilter(flow_id=ID, statuses=FAILED), "run_by_flow_status"),
+    "suspended": (RunFilter(suspended=True), "run_suspended"),
+    "parent": (RunFilter(parent_run_id=ID), "run_by_parent"),
+    "failed with an error": (RunFilter(statuses=FAILED, error="declined"), "run_by_status"),
+    "failed and ended": (RunFilter(statuses=FAILED, ended_from=NOW, ended_before=NOW), "run_by_status"),
+    "one tag": (RunFilter(tags={"kind": "import"}), "run_tag_by_value"),
     "tags": (RunFilter(tags={"tenant": "acme", "kind": "import"}), "run_tag_by_value"),
     "tags and statuses": (
         RunFilter(statuses=FAILED | {RunStatus.CANCELLED}, tags={"kind": "import"}),
@@ -98,8 +104,9 @@ def test_a_held_lease_is_found_among_what_is_leased(database: sqlite3.Connection
 
 
 def test_notices_are_found_among_the_ends_that_somebody_is_told_of(database: sqlite3.Connection) -> None:
-    question = notices_question(TABLES, 10, frozenset({ID}))
-    assert uses(database, question, "floworch_run_notices")
+    question = notices_question(TABLES, 10, [ID, UUID(int=2)])
+    assert sum("INDEX floworch_run_notices " in step for step in explain(database, question)) == 2
+    assert not any("TEMP B-TREE" in step for step in explain(database, question))
 
 
 @pytest.mark.parametrize("cursor", [None, AFTER], ids=["first page", "next page"])
@@ -118,6 +125,29 @@ def test_a_page_of_several_statuses_is_a_page_of_each(database: sqlite3.Connecti
     steps = explain(database, runs_page(TABLES, where, 10, cursor))
     assert sum("INDEX floworch_run_by_flow_status" in step for step in steps) == 2
     assert [step for step in steps if re.search(r"SCAN floworch", step)] == []
+
+
+@pytest.mark.parametrize("cursor", [None, AFTER], ids=["first page", "next page"])
+def test_a_page_of_what_has_ended_passes_over_what_goes_on(database: sqlite3.Connection, cursor: Cursor | None) -> None:
+    steps = explain(database, runs_page(TABLES, RunFilter(ended_before=NOW), 10, cursor))
+    searches = [step for step in steps if "INDEX floworch_run_by_status (status=? AND started_at<?" in step]
+    assert len(searches) == len(ENDED)
+
+
+def test_runs_made_from_a_run_are_found_among_those_that_were_made_from_one(database: sqlite3.Connection) -> None:
+    assert uses(database, runs_page(TABLES, RunFilter(source_run_id=ID), 10, None), "floworch_run_by_source")
+
+
+def test_the_use_of_limits_is_counted_among_what_is_leased_or_ready(database: sqlite3.Connection) -> None:
+    assert uses(database, held_question(TABLES), "floworch_step_leased")
+    assert uses(database, waiting_question(TABLES), "floworch_step_ready")
+
+
+def test_every_run_is_in_these_indexes_and_the_others_hold_only_a_few(database: sqlite3.Connection) -> None:
+    """One more costs every run: its rows are written several times."""
+    rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT LIKE '% WHERE %'")
+    of_all = {name for (name,) in rows if re.match("floworch_(run|step)_(?!tag_)", name)}
+    assert of_all == {f"floworch_run_by_{what}" for what in ("start", "flow", "status", "flow_status")}
 
 
 def uses(database: sqlite3.Connection, query: Executable, index: str) -> bool:

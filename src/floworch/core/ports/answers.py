@@ -134,7 +134,7 @@ class RunFilter:
     """Text in the type or message of the error of one of its failed steps, in capitals or not. No index helps."""
     ended_from: datetime | None = None
     ended_before: datetime | None = None
-    """Of runs that have ended. No index helps."""
+    """Of runs that have ended. No index helps to find the first of them: ask for a status or a start as well."""
 
 
 @dataclass(frozen=True, slots=True)

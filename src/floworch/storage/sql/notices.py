@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import CompoundSelect, Connection, select, union_all, update
 
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.notices import DueNotice, DueNotices
+from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.tables import Tables
 
 __all__ = ["due_notices", "move_notice", "notices_question"]
+
+_FLOWS_PER_QUERY = 50
 
 
 def due_notices(
     connection: Connection, tables: Tables, now: datetime, limit: int, flow_ids: frozenset[UUID]
 ) -> DueNotices:
     """See :meth:`NoticeStorage.due_notices <floworch.core.ports.notices.NoticeStorage.due_notices>`."""
-    rows = connection.execute(notices_question(tables, limit + 1, flow_ids)).all()
-    found = [DueNotice(row.id, row.flow_id, RunStatus(row.status), row.notice_at, row.notice_tries) for row in rows]
+    marks: list[DueNotice] = []
+    for flows in chunks(sorted(flow_ids), _FLOWS_PER_QUERY):
+        rows = connection.execute(notices_question(tables, limit + 1, flows))
+        marks.extend(DueNotice(row.id, row.flow_id, RunStatus(row.status), *row[3:]) for row in rows)
+    found = sorted(marks, key=lambda mark: mark.at)[: limit + 1]
     due = [notice for notice in found if notice.at <= now]
     return DueNotices(due[:limit], found[len(due)].at if len(due) < len(found) else None)
 
 
-def notices_question(tables: Tables, limit: int, flow_ids: frozenset[UUID]) -> Select[*tuple[Any, ...]]:
-    """Asks for the first marks, due or not: short ranges of the index that holds nothing else."""
+def notices_question(tables: Tables, limit: int, flow_ids: Sequence[UUID]) -> CompoundSelect[*tuple[Any, ...]]:
+    """Asks for the first marks of each flow, due or not: one short range of the index that holds nothing else, however
+    many have gathered while nobody could be told."""
     c = tables.run.c
-    wanted = select(c.id, c.flow_id, c.status, c.notice_at, c.notice_tries)
-    return wanted.where(c.notice_at.is_not(None), c.flow_id.in_(sorted(flow_ids))).order_by(c.notice_at).limit(limit)
+    wanted = select(c.id, c.flow_id, c.status, c.notice_at, c.notice_tries).where(c.notice_at.is_not(None))
+    each = (wanted.where(c.flow_id == flow_id).order_by(c.notice_at).limit(limit) for flow_id in flow_ids)
+    return union_all(*(select(first.subquery()) for first in each))
 
 
 def move_notice(

@@ -13,6 +13,7 @@ from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunFilter, RunPage
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.search import has_failed_with, with_tags
+from floworch.storage.sql.statements import ENDED
 from floworch.storage.sql.states import stop_request, tags_of
 from floworch.storage.sql.tables import Tables
 
@@ -44,11 +45,24 @@ def runs_page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None
     Several statuses are a page of each, merged: there is no index in whose order they are mixed. Where tags are asked
     for, one of them leads to the runs.
     """
+    where = _with_what_follows(where)
     if where.statuses is None or len(where.statuses) < 2 or where.tags:
         return _page(tables, where, limit, after)
     each = [_page(tables, replace(where, statuses=frozenset({s})), limit, after) for s in sorted(where.statuses)]
     found = union_all(*(select(page.subquery()) for page in each)).subquery()
     return select(found).order_by(found.c.started_at.desc(), found.c.id.desc()).limit(limit)
+
+
+def _with_what_follows(where: RunFilter) -> RunFilter:
+    """There is no index by end: but what has ended has a final status, and was started before."""
+    if where.ended_from is None and where.ended_before is None:
+        return where
+    bounds = [at for at in (where.started_before, where.ended_before) if at is not None]
+    return replace(
+        where,
+        statuses=frozenset(map(RunStatus, ENDED)) if where.statuses is None else where.statuses,
+        started_before=min(bounds, default=None),
+    )
 
 
 def _page(tables: Tables, where: RunFilter, limit: int, after: Cursor | None) -> Select[*tuple[Any, ...]]:

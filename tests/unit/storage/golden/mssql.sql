@@ -300,9 +300,10 @@ FROM floworch.tick
 WHERE floworch.tick.recorded_at < :recorded_at_1 ORDER BY floworch.tick.recorded_at;
 
 -- notices
-SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.status, floworch.run.notice_at, floworch.run.notice_tries
+SELECT anon_1.id, anon_1.flow_id, anon_1.status, anon_1.notice_at, anon_1.notice_tries
+FROM (SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id AS id, floworch.run.flow_id AS flow_id, floworch.run.status AS status, floworch.run.notice_at AS notice_at, floworch.run.notice_tries AS notice_tries
 FROM floworch.run
-WHERE floworch.run.notice_at IS NOT NULL AND floworch.run.flow_id IN (__[POSTCOMPILE_flow_id_1]) ORDER BY floworch.run.notice_at;
+WHERE floworch.run.notice_at IS NOT NULL AND floworch.run.flow_id = :flow_id_1 ORDER BY floworch.run.notice_at) AS anon_1;
 
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.manifest_hash, anon_1.ready_at

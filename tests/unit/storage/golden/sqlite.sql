@@ -273,10 +273,11 @@ WHERE floworch_tick.recorded_at < ? ORDER BY floworch_tick.recorded_at
  LIMIT ? OFFSET ?;
 
 -- notices
-SELECT floworch_run.id, floworch_run.flow_id, floworch_run.status, floworch_run.notice_at, floworch_run.notice_tries
+SELECT anon_1.id, anon_1.flow_id, anon_1.status, anon_1.notice_at, anon_1.notice_tries
+FROM (SELECT floworch_run.id AS id, floworch_run.flow_id AS flow_id, floworch_run.status AS status, floworch_run.notice_at AS notice_at, floworch_run.notice_tries AS notice_tries
 FROM floworch_run
-WHERE floworch_run.notice_at IS NOT NULL AND floworch_run.flow_id IN (__[POSTCOMPILE_flow_id_1]) ORDER BY floworch_run.notice_at
- LIMIT ? OFFSET ?;
+WHERE floworch_run.notice_at IS NOT NULL AND floworch_run.flow_id = ? ORDER BY floworch_run.notice_at
+ LIMIT ? OFFSET ?) AS anon_1;
 
 -- ready
 SELECT anon_1.run_id, anon_1.step_key, anon_1.attempt, anon_1.type, anon_1.flow_id, anon_1.priority, anon_1.concurrency_key, anon_1.manifest_hash, anon_1.ready_at
