@@ -72,6 +72,20 @@ async def test_runs_of_other_flows_are_left_to_others(storage: Storage) -> None:
     assert both.next_at == START + SECOND
 
 
+async def test_the_earliest_of_all_flows_come_first(storage: Storage) -> None:
+    flows = [flow(number).id for number in range(60)]
+    await create(storage, *(creation(number, flow_id=each) for number, each in enumerate(flows)))
+    for number, each in enumerate(flows):
+        await end(storage, number, seconds=number * 7 % 60, flow_id=each)
+
+    found = await storage.due_notices(START + 9 * SECOND, 3, frozenset(flows))
+    all_due = await storage.due_notices(START + 9 * SECOND, 20, frozenset(flows))
+
+    assert [notice.at for notice in found.due] == [START + seconds * SECOND for seconds in range(3)]
+    assert [notice.at for notice in all_due.due] == [START + seconds * SECOND for seconds in range(10)]
+    assert all_due.next_at == START + 10 * SECOND
+
+
 async def test_a_mark_that_was_moved_is_due_later_and_remembers_the_tries(storage: Storage) -> None:
     await create(storage)
     await end(storage, 1)
