@@ -12,7 +12,7 @@ from floworch.core.engine.child_starts import without_child
 from floworch.core.engine.deciding import Decisions
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun, Runs
-from floworch.core.engine.unclear import ClaimKey, answer_if_it_happened, claim_in, key_of
+from floworch.core.engine.unclear import ClaimKey, answer_if_it_happened, claim_in, is_by_hand, key_of
 from floworch.core.machine.apply import claim_step
 from floworch.core.machine.commands import StartChild
 from floworch.core.machine.state import RunState
@@ -62,13 +62,15 @@ class Aftermath:
             self._claimed.add(claim)
         request.reply.tell(answer)
 
-    def has_happened(self, request: Request, run: CachedRun | None) -> bool:
-        """Clear up a request that was in an unclear commit, given the run as it is now."""
-        answer = answer_if_it_happened(request, run, self._worker_id, self._claimed)
+    def has_happened(self, request: Request, run: CachedRun | None, *, told: bool) -> bool:
+        """Clear up a request that was in an unclear commit, given the run as it is now, and whether its history tells
+        of the request."""
+        answer = answer_if_it_happened(request, run, self._worker_id, self._claimed, told=told)
         if answer is not None:
             self.answer(request, answer)
-        # Later on, a claim that is found may be that of another request. A run is always that of its own one.
-        request.is_unclear = isinstance(request, Starting)
+        # Later on, a claim that is found may be that of another request. A run, or what the history tells, is always
+        # that of its own one: the commit may still be on its way.
+        request.is_unclear = isinstance(request, Starting) or is_by_hand(request)
         return answer is not None
 
     def forget_claim(self, step: StartedStep) -> None:

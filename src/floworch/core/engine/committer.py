@@ -25,6 +25,7 @@ from floworch.core.engine.requests import Commanding, Request
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.trouble import Trouble
+from floworch.core.engine.unclear import is_told
 from floworch.core.machine.state import RunFacts, RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
@@ -168,10 +169,9 @@ class Committer:
         requests = [request for request in dict.fromkeys(batch) if not request.reply.is_over]
         unreadable: dict[RunKey, ManifestNotUnderstood] = {}
         works = await self._works_for(requests, unreadable)
+        done = {request for request in requests if request.is_unclear and await self._has_happened(request, works)}
         decided = Decisions(self._clock.now(), works, unreadable)
-        decided.decide(
-            request for request in requests if not (request.is_unclear and self._has_happened(request, works))
-        )
+        decided.decide(request for request in requests if request not in done)
         return decided
 
     async def _works_for(
@@ -195,9 +195,10 @@ class Committer:
             works.update((run_id.int, RunWork(run, is_fresh=True)) for run_id, run in loaded.items())
         return works
 
-    def _has_happened(self, request: Request, works: Mapping[RunKey, RunWork]) -> bool:
+    async def _has_happened(self, request: Request, works: Mapping[RunKey, RunWork]) -> bool:
         work = works.get(request.run_id.int)
-        return self._aftermath.has_happened(request, None if work is None else work.run)
+        told = await is_told(self._store, request)
+        return self._aftermath.has_happened(request, None if work is None else work.run, told=told)
 
     def _handle_undecided(self, decided: Decisions) -> None:
         """See to the requests that are not in the batch after all."""

@@ -51,6 +51,7 @@ class Starting:
     """Set once it is unclear whether the run was started: then there is no answer before that is known."""
     is_unclear: bool = False
     tried: Transition | None = None
+    tried_at: datetime | None = None
 
     @property
     def run_id(self) -> UUID:
@@ -73,6 +74,8 @@ class Commanding:
     """The connection broke during the commit with this request, which may have happened."""
     tried: Transition | None = None
     """What was decided for that commit."""
+    tried_at: datetime | None = None
+    """When that was."""
 
 
 @dataclass(slots=True, eq=False)

@@ -66,7 +66,7 @@ class Trouble:
             if isinstance(request, Claiming):
                 request.patient_until = until
             else:
-                request.tried = transition
+                request.tried, request.tried_at = transition, decided.now
                 request.patient_until = request.patient_until or until
         for claim in decided.claims:
             claim.is_unclear, claim.patient_until = True, until

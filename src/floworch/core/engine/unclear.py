@@ -1,13 +1,14 @@
 """What became of a commit during which the connection broke: the run itself tells.
 
 What this worker claims in a commit no other one can have claimed, and a run's id is made by who starts it. So a claim
-of ours that is found proves that the commit happened, and so does a run.
+of ours that is found proves that the commit happened, and so does a run. What a person has asked for is told by the
+history: the run may have gone on since, and the rows by which one could see it may be gone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from uuid import UUID
 
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
@@ -27,18 +28,24 @@ from floworch.core.machine.transition import Transition
 from floworch.core.model.ids import RunKey
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.runtime import StartedStep
+from floworch.core.ports.storage import Storage
 
-__all__ = ["ClaimKey", "answer_if_it_happened", "claim_in", "key_of"]
+__all__ = ["ClaimKey", "answer_if_it_happened", "claim_in", "is_by_hand", "is_told", "key_of"]
 
 ClaimKey: TypeAlias = tuple[RunKey, str, int]
 """Run, step and attempt."""
 
+_BY_HAND = (StopRun, SuspendRun, ResumeRun, MigrateRun, RetryStep, RetryFailed, *get_args(Override))
 
-def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: str, claimed: Set[ClaimKey]) -> Any:
+
+def answer_if_it_happened(
+    request: Request, run: CachedRun | None, worker_id: str, claimed: Set[ClaimKey], *, told: bool
+) -> Any:
     """The answer to a request whose commit was unclear, given the run as it is now; None when it is to be done again.
 
-    ``claimed`` are the attempts that this process knows to be its own: another request has won those. The report of an
-    attempt after which nothing was claimed is done again too: if it did happen, it is fenced.
+    ``claimed`` are the attempts that this process knows to be its own: another request has won those. ``told`` is
+    :func:`is_told`. The report of an attempt after which nothing was claimed is done again too: if it did happen, it is
+    fenced.
     """
     if run is None:
         return None
@@ -48,7 +55,28 @@ def answer_if_it_happened(request: Request, run: CachedRun | None, worker_id: st
     is_ours = _is_found(_claim_of(request.run_id, request.tried), run, worker_id, claimed)
     if isinstance(request, Starting):
         return Started(request.run_id, duplicate=False, transition=request.tried if is_ours else None)
-    return request.tried if is_ours or _has_left_mark(request, run) else None
+    return request.tried if is_ours or told or _has_started_child(request, run) else None
+
+
+def is_by_hand(request: Request) -> bool:
+    """Whether it is what a person has asked for, which leaves nothing in the run by which it is always known."""
+    return isinstance(request, Commanding) and isinstance(request.command, _BY_HAND)
+
+
+async def is_told(store: Storage, request: Request) -> bool:
+    """Whether the history of the run has what was decided for the unclear commit of a request :func:`is_by_hand`.
+
+    To be asked after the run was loaded: a commit that lands in between conflicts with what is decided on that."""
+    if not isinstance(request, Commanding) or request.tried is None or not is_by_hand(request):
+        return False
+    fact = request.tried.facts[0]
+    mark = (request.tried_at, fact["type"], fact.get("step"))
+    events = await store.list_events(request.run_id)
+    while events:
+        if mark in [(each.at, each.type, each.step_key) for each in events]:
+            return True
+        events = await store.list_events(request.run_id, events[-1].sequence)
+    return False
 
 
 def claim_in(request: Request, answer: Any) -> ClaimKey | None:
@@ -62,35 +90,13 @@ def key_of(claim: StartedStep) -> ClaimKey:
     return (claim.run_id.int, claim.step_key, claim.attempt)
 
 
-def _has_left_mark(request: Commanding, run: CachedRun) -> bool:
-    """Whether what a person has asked for was done, by the very instant at which it was decided."""
-    tried, command = request.tried, request.command
-    if tried is None:
+def _has_started_child(request: Commanding, run: CachedRun) -> bool:
+    command = request.command
+    if request.tried is None or not isinstance(command, StartChild):
         return False
-    if isinstance(command, StopRun):
-        return run.state.stop is not None and run.state.stop == tried.stop
-    if isinstance(command, SuspendRun):
-        return run.state.suspension is not None and run.state.suspension == tried.suspension
-    if isinstance(command, ResumeRun):
-        return run.state.suspension is None
-    if isinstance(command, MigrateRun):
-        return run.state.facts.manifest_hash == command.plan.manifest_hash
-    if isinstance(command, Override):
-        decided, found = tried.steps.get(command.step_key), run.state.steps.get(command.step_key)
-        return decided is not None and found == decided.state
-    if isinstance(command, RetryStep | RetryFailed):
-        retried = (fact["step"] for fact in tried.facts if fact["type"] == "step.retried")
-        return any(_began_again(key, tried, run) for key in retried)
-    if isinstance(command, StartChild):
-        found = run.state.steps.get(command.step_key)
-        progress = None if found is None else found.progress
-        return isinstance(progress, ChildWait) and progress.run_id == str(command.child.facts.run_id)
-    return False
-
-
-def _began_again(step_key: str, tried: Transition, run: CachedRun) -> bool:
-    decided, found = tried.steps.get(step_key), run.state.steps.get(step_key)
-    return decided is not None and found is not None and found.ready_at == decided.state.ready_at is not None
+    found = run.state.steps.get(command.step_key)
+    progress = None if found is None else found.progress
+    return isinstance(progress, ChildWait) and progress.run_id == str(command.child.facts.run_id)
 
 
 def _claim_of(run_id: UUID, transition: Transition | None) -> ClaimKey | None:
