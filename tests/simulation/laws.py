@@ -218,13 +218,16 @@ class _LedgerFacts:
     def body(self) -> Json:
         return self.ledger.flow.body
 
-    def step(self, key: str) -> tuple[str, Json, str | None]:
+    def step(self, key: str) -> tuple[str | None, Json, str | None]:
         for scope in self._scopes():
             if any(spec.key == key for spec in steps_of_scope(self.ledger.flow, scope)):
                 found = f"{scope}.{key}" if scope else key
-                error = self.ledger.errors.get(found)
+                row = self.ledger.rows.get(found)
+                if row is None:
+                    return None, None, None  # a retry has taken it back, while something behind it was at work
+                error = self.ledger.errors.get(found) if row.is_final else None  # not of an attempt that others follow
                 kind = None if error is None else error.type
-                return self.ledger.rows[found].status.value, self.ledger.output(found), kind
+                return row.status.value, self.ledger.output(found), kind
         raise AssertionError(f"no step {key!r} in sight of {self.key}")
 
     def iteration(self, loop: str | None, *, of_items: bool) -> tuple[Json, int]:

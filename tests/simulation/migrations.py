@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from floworch.core.dag.compile import compile_manifest
@@ -44,7 +45,9 @@ def _add_a_step(player: Player) -> None:
     before = player._pick(len(steps) + 1)
     accepted = (ANY, frozenset({StepStatus.SUCCEEDED}))[player._pick(2)]
     run_after = () if before == len(steps) else ((steps[before].key, accepted),)
-    new = StepSpec(f"new{len(steps)}", run_after)
+    taken = {spec.key for spec in steps}
+    key = next(name for name in (f"new{number}" for number in count()) if name not in taken)
+    new = StepSpec(key, run_after)
     _move(player, replace(player.story.flow, steps=(*steps, new)))
 
 

@@ -308,9 +308,11 @@ def _results(judge: _Judge, scope: _Scope) -> Mapping[str, Result]:
 def _group(judge: _Judge, scope: _Scope, spec: StepSpec, group: ScopeSpec) -> Result:
     key, branches = scope.prefix + spec.key, group.branches
     body = _branch(scope, spec, "steps", group.steps)
-    end = StepStatus(judge.gone_on.get(key) or _judge_scope(judge, body))
+    was_stopped = judge.gone_on.get(key) == "Stopped"  # before a retry let the run go on
+    end = StepStatus.SKIPPED if was_stopped else StepStatus(judge.gone_on.get(key) or _judge_scope(judge, body))
     _judge_scope(judge, body)
-    failed_to_undo = end is StepStatus.FAILED and StepStatus.FAILED in _undo(judge, scope, spec, group)
+    is_undone = was_stopped or end is StepStatus.FAILED
+    failed_to_undo = is_undone and StepStatus.FAILED in _undo(judge, scope, spec, group)
     is_caught = False
     if end is StepStatus.FAILED and "catch" in branches:
         is_caught = _judge_scope(judge, _branch(scope, spec, "catch", group.catch, body)) is StepStatus.SUCCEEDED
@@ -322,7 +324,7 @@ def _group(judge: _Judge, scope: _Scope, spec: StepSpec, group: ScopeSpec) -> Re
     if (end is StepStatus.FAILED and not is_caught) or last is StepStatus.FAILED:
         return Result(StepStatus.FAILED, why="ScopeFailed")
     if end is StepStatus.SKIPPED:
-        return Result(StepStatus.SKIPPED, why="iterations")
+        return Result(StepStatus.SKIPPED, why="stopped" if was_stopped else "iterations")
     branch = _branch(scope, spec, "catch", group.catch) if is_caught else body
     return succeeded_scope({leaf.key: judge.results[branch.prefix + leaf.key] for leaf in usual_ends(branch.steps)})
 
@@ -358,6 +360,8 @@ def _has_kept(judge: _Judge, scope: _Scope, spec: StepSpec, group: ScopeSpec) ->
     if not any(prefix + inner.key in judge.results for inner in group.steps):
         return False
     end = judge.gone_on.get(scope.prefix + spec.key)
+    if end == "Stopped":
+        return False
     return (end or _judge_scope(judge, _branch(scope, spec, "steps", group.steps))) != StepStatus.FAILED
 
 

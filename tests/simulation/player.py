@@ -44,7 +44,7 @@ from tests.simulation.manifests import plan_of
 from tests.simulation.migrations import moves_of_versions
 from tests.simulation.operators import moves_of_operators, resume
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
-from tests.simulation.retries import first_of
+from tests.simulation.retries import first_of, has_active_steps_behind, is_read
 from tests.simulation.scopes import failed_compensations, gone_on, is_refused
 from tests.simulation.specs import Outcome, cleans_up, script_place, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
@@ -101,6 +101,9 @@ class Player:
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
     overridden: dict[str, Result] = field(default_factory=dict)
     """Steps that somebody has ended by hand, and that no retry has begun anew."""
+    is_beyond_oracle: bool = False
+    """A step was retried while others behind it were at work. What begins behind those may read it before it has ended:
+    the end is no longer a matter of final statuses alone."""
     children: ChildRuns = field(init=False)
     sender: Sender = field(init=False)
     reports: list[Command] = field(default_factory=list)
@@ -146,6 +149,8 @@ class Player:
         if self.state.stop is not None:
             end = "Failed" if failed_compensations(self.ledger) else self.state.stop.kind.value
             assert self.state.status.value == end
+            return
+        if self.is_beyond_oracle:
             return
         verdict = expected(
             self.story.flow,
@@ -390,6 +395,8 @@ class Player:
         ends = self.ledger.results()
         self.gone_on = gone_on(self.ledger)
         again = {name for key in keys for name in retried_keys(self.story.flow, ends, key, self.gone_on)}
+        is_overtaken = any(has_active_steps_behind(self.story.flow, self.ledger, key) for key in keys)
+        self.is_beyond_oracle |= is_overtaken and is_read(self.story.flow, again)
         if self.state.status.is_final and self.state.stop is not None:
             again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
@@ -398,7 +405,9 @@ class Player:
             if begun.is_block if name in again else not begun.is_final:
                 self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None
         for key in keys:
-            progress = self.ledger.rows[key].progress
+            row, progress = self.ledger.rows[key], self.ledger.rows[key].progress
+            if row.attempt and not row.is_block:  # it runs again, whatever has become of what it runs after
+                self.begun[key] = None
             if isinstance(progress, UntilProgress):
                 self.counted_from[key] = progress.started
             self.first_executions[key] = self.executions[key]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from tests.simulation.ledger import Ledger
-from tests.simulation.specs import FlowSpec, cleans_up, spec_of
+from tests.simulation.specs import FlowSpec, cleans_up, spec_of, steps_of_scope
 
-__all__ = ["first_of"]
+__all__ = ["first_of", "has_active_steps_behind", "is_read"]
+
+_READ = re.compile(r"Read\(what='\w+', name='(\w+)'")
 
 
 def first_of(flow: FlowSpec, ledger: Ledger, keys: Sequence[str]) -> list[str]:
@@ -20,6 +23,28 @@ def first_of(flow: FlowSpec, ledger: Ledger, keys: Sequence[str]) -> list[str]:
         if not any(other.startswith(f"{key}.") for other in keys)
         and (cleans_up(key) or not any(_waits(flow, ledger, key, level, again) for level in _levels(key)))
     ]
+
+
+def has_active_steps_behind(flow: FlowSpec, ledger: Ledger, key: str) -> bool:
+    """Whether a step that runs after this one, or after a block around it, is at work."""
+    return any(_has_active_steps_after(flow, ledger, level) for level in _levels(key))
+
+
+def is_read(flow: FlowSpec, keys: Iterable[str]) -> bool:
+    """Whether a condition or a loop may read one of the steps, or a block around one."""
+    names = {name for key in keys for name in key.split(".")}
+    return not names.isdisjoint(_READ.findall(repr(flow)))
+
+
+def _has_active_steps_after(flow: FlowSpec, ledger: Ledger, key: str) -> bool:
+    scope, _, own = key.rpartition(".")
+    behind: set[str] = set()
+    frontier = {own}
+    steps = steps_of_scope(flow, scope)
+    while frontier := {spec.key for spec in steps if frontier & dict(spec.run_after).keys()} - behind:
+        behind |= frontier
+    rows = (ledger.rows.get(f"{scope}.{name}" if scope else name) for name in behind)
+    return any(row is not None and not row.is_final for row in rows)
 
 
 def _levels(key: str) -> Iterator[str]:

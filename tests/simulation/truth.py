@@ -18,7 +18,7 @@ class Facts(Protocol):
     """The run as it looks from one scope."""
 
     def body(self) -> Json: ...
-    def step(self, key: str) -> tuple[str, Json, str | None]:
+    def step(self, key: str) -> tuple[str | None, Json, str | None]:
         """Status, output and type of error."""
         ...
 

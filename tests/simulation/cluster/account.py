@@ -22,6 +22,7 @@ from tests.simulation.laws import check_beginnings
 from tests.simulation.ledger import Ledger
 from tests.simulation.oracle import Result, retried_keys, skipped_behind
 from tests.simulation.post import Post
+from tests.simulation.retries import has_active_steps_behind
 from tests.simulation.scopes import gone_on
 from tests.simulation.specs import Outcome, cleans_up, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
@@ -72,7 +73,8 @@ class RunAccount:
     family: Family = field(init=False)
     lineage: Lineage = field(default_factory=Lineage)
     begun: dict[str, list[Json] | None] = field(default_factory=dict)
-    """Blocks that it has taken over and that go on, with the items of loops."""
+    """Blocks that it has taken over and that go on, with the items of loops; and steps that run again by hand, whatever
+    has become of what they run after."""
     past: defaultdict[str, list[End]] = field(default_factory=lambda: defaultdict(list))
     """How steps have ended: once more after each retry by hand."""
     ends: list[Outcome] = field(default_factory=list)
@@ -194,7 +196,7 @@ class RunAccount:
     def _retried(self, keys: Sequence[str]) -> None:
         """What the retry decides anew is forgotten; everything else stays."""
         self.retries += 1
-        self.is_beyond_oracle |= any(map(self._has_active_steps_behind, keys))
+        self.is_beyond_oracle |= any(has_active_steps_behind(self.story.flow, self.ledger, key) for key in keys)
         ends = self.ledger.results()
         self.gone_on = gone_on(self.ledger)
         again = {name for key in keys for name in retried_keys(self.story.flow, ends, key, self.gone_on)}
@@ -203,25 +205,13 @@ class RunAccount:
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
         for key in keys:
-            progress = self.ledger.rows[key].progress
+            row, progress = self.ledger.rows[key], self.ledger.rows[key].progress
+            if row.attempt and not row.is_block:
+                self.begun[key] = None
             if isinstance(progress, UntilProgress):
                 self.counted_from[key] = progress.started
             self.first_executions[key] = self.executions[key]
             self.lost_for_good.discard((key, self.executions[key]))
-
-    def _has_active_steps_behind(self, key: str) -> bool:
-        while key:
-            scope, _, own = key.rpartition(".")
-            behind: set[str] = set()
-            frontier = {own}
-            steps = steps_of_scope(self.story.flow, scope)
-            while frontier := {spec.key for spec in steps if frontier & dict(spec.run_after).keys()} - behind:
-                behind |= frontier
-            rows = (self.ledger.rows.get(f"{scope}.{name}" if scope else name) for name in behind)
-            if any(row is not None and not row.is_final for row in rows):
-                return True
-            key = scope.rpartition(".")[0]
-        return False
 
     def _stopped_around(self, key: str, ends: dict[str, Result]) -> set[str]:
         stopped: set[str] = set()
