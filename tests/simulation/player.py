@@ -44,7 +44,7 @@ from tests.simulation.manifests import plan_of
 from tests.simulation.migrations import moves_of_versions
 from tests.simulation.operators import moves_of_operators, resume
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
-from tests.simulation.retries import first_of, has_active_steps_behind, is_read
+from tests.simulation.retries import first_of, has_active_steps_behind, is_read, resumed_keys
 from tests.simulation.scopes import failed_compensations, gone_on, is_refused
 from tests.simulation.specs import Outcome, cleans_up, script_place, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
@@ -401,13 +401,12 @@ class Player:
             again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
+        self.begun |= dict.fromkeys(resumed_keys(self.ledger, keys, again))
         for name, begun in self.ledger.rows.items():
             if begun.is_block if name in again else not begun.is_final:
                 self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None
         for key in keys:
-            row, progress = self.ledger.rows[key], self.ledger.rows[key].progress
-            if row.attempt and not row.is_block:  # it runs again, whatever has become of what it runs after
-                self.begun[key] = None
+            progress = self.ledger.rows[key].progress
             if isinstance(progress, UntilProgress):
                 self.counted_from[key] = progress.started
             self.first_executions[key] = self.executions[key]

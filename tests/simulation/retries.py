@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from floworch.core.machine.state import SkipKind
 from tests.simulation.ledger import Ledger
 from tests.simulation.specs import FlowSpec, cleans_up, spec_of, steps_of_scope
 
-__all__ = ["first_of", "has_active_steps_behind", "is_read"]
+__all__ = ["first_of", "has_active_steps_behind", "is_read", "resumed_keys"]
 
 _READ = re.compile(r"Read\(what='\w+', name='(\w+)'")
 
@@ -34,6 +35,17 @@ def is_read(flow: FlowSpec, keys: Iterable[str]) -> bool:
     """Whether a condition or a loop may read one of the steps, or a block around one."""
     names = {name for key in keys for name in key.split(".")}
     return not names.isdisjoint(_READ.findall(repr(flow)))
+
+
+def resumed_keys(ledger: Ledger, keys: Collection[str], again: Iterable[str]) -> list[str]:
+    """Those of the steps decided anew by a retry of ``keys`` that run again whatever has become of what they run after:
+    the retried ones, and those that only a stop has kept from going on."""
+    rows = {key: ledger.rows[key] for key in again}
+    return [
+        key
+        for key, row in rows.items()
+        if row.attempt and not row.is_block and (key in keys or row.skip is SkipKind.RUN_STOPPED)
+    ]
 
 
 def _has_active_steps_after(flow: FlowSpec, ledger: Ledger, key: str) -> bool:

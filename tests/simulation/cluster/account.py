@@ -22,7 +22,7 @@ from tests.simulation.laws import check_beginnings
 from tests.simulation.ledger import Ledger
 from tests.simulation.oracle import Result, retried_keys, skipped_behind
 from tests.simulation.post import Post
-from tests.simulation.retries import has_active_steps_behind
+from tests.simulation.retries import has_active_steps_behind, resumed_keys
 from tests.simulation.scopes import gone_on
 from tests.simulation.specs import Outcome, cleans_up, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
@@ -204,10 +204,9 @@ class RunAccount:
             again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
+        self.begun |= dict.fromkeys(resumed_keys(self.ledger, keys, again))
         for key in keys:
-            row, progress = self.ledger.rows[key], self.ledger.rows[key].progress
-            if row.attempt and not row.is_block:
-                self.begun[key] = None
+            progress = self.ledger.rows[key].progress
             if isinstance(progress, UntilProgress):
                 self.counted_from[key] = progress.started
             self.first_executions[key] = self.executions[key]
