@@ -69,6 +69,8 @@ class RunAccount:
     post: Post = field(init=False)
     counted_from: dict[str, int] = field(default_factory=dict)
     """Loops with a condition that were retried by hand, with the iterations that they had behind them."""
+    heard: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    """Who has asked for something, each for one thing → what was done for that."""
     retries: int = 0
     family: Family = field(init=False)
     lineage: Lineage = field(default_factory=Lineage)
@@ -112,6 +114,8 @@ class RunAccount:
         self.family.wrote({key: change.state for key, change in write.steps.items()})
         for fact in write.facts:
             self._note_report(fact)
+            if "by" in fact:
+                self._hear(fact["by"], (fact["type"], fact.get("step", "")))
         begun = write.steps.keys() - before.keys() | {f["step"] for f in write.facts if f["type"] == "step.reset"}
         begun &= write.steps.keys()
         begun -= self.lineage.origins.keys() if isinstance(write, Creation) else frozenset()
@@ -187,6 +191,10 @@ class RunAccount:
                 self.lost_for_good.add((key, self.executions[key]))
             elif fact["error"]["type"] not in _PLANNERS_FAILURES:
                 self._count(key, fact)
+
+    def _hear(self, by: str, done: tuple[str, str]) -> None:
+        assert done not in self.heard[by], f"{done} was done twice for {by}"
+        self.heard[by].add(done)
 
     def _count(self, key: str, fact: dict[str, Any]) -> None:
         if spec_of(self.story.flow, key).child is not None:

@@ -41,7 +41,7 @@ class Clients:
         self._nodes = nodes
         self._witness = witness
         self._chance = chance
-        self._unanswered = 0
+        self._retries = 0
         self.accepted: set[UUID] = set()
         """Ids that triggers have answered with."""
         self.acknowledged: dict[UUID, UUID] = {}
@@ -212,13 +212,16 @@ class Clients:
             return
         run_id, key = self._chance.choice(steps)
         everything = self._chance.random() < 0.3
+        self._retries += 1
+        by = f"mender-{self._retries}"
         try:
             if everything:
-                await self.ask(node, lambda: node.engine.retries.retry_failed(run_id))
+                await self.ask(node, lambda: node.engine.retries.retry_failed(run_id, by))
             else:
-                await self.ask(node, lambda: node.engine.retries.retry_step(run_id, key))
+                await self.ask(node, lambda: node.engine.retries.retry_step(run_id, key, by))
         except (StorageUnavailable, NoAnswer, InvalidTransition, StepNotFound):
             return
+        self._witness.check_done(run_id, by)
 
     async def ask(self, node: Node, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Ask a process; it may die before it answers."""

@@ -68,6 +68,7 @@ def check_copy(run: RunAccount, creation: Creation, runs: Mapping[UUID, RunAccou
     source, started = runs[source_id], creation.facts[0]
     assert str(source_id) == started.get("fork_of", started.get("rerun_of"))
     assert (run.facts.flow_id, run.facts.trigger_key) == (source.facts.flow_id, source.facts.trigger_key)
+    assert run.facts.concurrency_key == source.facts.concurrency_key  # in these histories no key reads the body
     assert run.facts.parent is None
     lineage = run.lineage
     inside = [key for key in lineage.origins if f"{key}.".startswith(f"{lineage.from_step}.")]

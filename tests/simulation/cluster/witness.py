@@ -82,6 +82,11 @@ class Witness:
     def open_runs(self) -> list[UUID]:
         return [run_id for run_id, run in self.runs.items() if not run.status.is_final]
 
+    def check_done(self, run_id: UUID, by: str | None) -> None:
+        """Somebody was told that what he asked for has been done."""
+        if by not in self.runs[run_id].heard:
+            self.broken(AssertionError(f"{by} was told of something that has not happened to {run_id}"))
+
     # -- what the database does
 
     def before_commit(self, who: str, batch: Batch) -> None:
