@@ -16,4 +16,7 @@ _HERE = Path(__file__).parent
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
-    return {"virtual": VirtualTimeLoop} if item.path.is_relative_to(_HERE) else None
+    if not item.path.is_relative_to(_HERE):
+        return None
+    is_real = item.get_closest_marker("real_time") is not None
+    return {"real": asyncio.new_event_loop} if is_real else {"virtual": VirtualTimeLoop}

@@ -149,6 +149,7 @@ async def test_what_is_sent_holds_neither_tracebacks_nor_payloads() -> None:
     }
 
 
+@pytest.mark.real_time
 async def test_functions_and_other_callables_are_notifiers_async_or_not() -> None:
     heard: list[str] = []
 

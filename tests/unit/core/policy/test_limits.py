@@ -18,10 +18,16 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FLOW = UUID(int=5)
 NAMES = ("type:a", "flow:b", "key:c")
 
+# By functions: what the signature of a model tells depends on whether it has been used before.
 rates = st.builds(
-    Rate, count=st.integers(1, 50), per_seconds=st.floats(0.01, 1000), burst=st.integers(1, 20)
-)  # fmt: skip
-limits = st.builds(Limit, concurrency=st.none() | st.integers(1, 5), rate=st.none() | rates)
+    lambda count, per_seconds, burst: Rate(count=count, per_seconds=per_seconds, burst=burst),
+    *(st.integers(1, 50), st.floats(0.01, 1000), st.integers(1, 20)),
+)
+limits = st.builds(
+    lambda concurrency, rate: Limit(concurrency=concurrency, rate=rate),
+    st.none() | st.integers(1, 5),
+    st.none() | rates,
+)
 quotas = st.builds(Quota, st.sampled_from(NAMES), st.sampled_from(["", "x", "y"]))
 steps = st.lists(st.lists(quotas, max_size=3, unique=True), max_size=20)
 
