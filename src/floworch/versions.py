@@ -64,7 +64,7 @@ class Versions:
         hashes = [each.manifest_hash for each in await self.list(flow) if each.manifest_hash.startswith(version)]
         if len(hashes) != 1:
             many = "several versions" if hashes else "no version"
-            raise NotFound(f"{many} of the flow {found.name!r} have a hash that begins with {version!r}")
+            raise NotFound(f"the flow {found.name!r} has {many} with a hash that begins with {version!r}")
         return FlowManifest.from_json((await self._store.load_manifests(hashes))[hashes[0]], source=hashes[0])
 
     async def diff(self, flow: FlowReference, old: str, new: str = LATEST) -> ManifestDiff:

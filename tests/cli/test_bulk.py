@@ -36,6 +36,27 @@ def test_a_selection_needs_a_condition() -> None:
     assert "conditions" in answer.err
 
 
+def test_a_selection_is_of_runs_or_of_conditions() -> None:
+    answer = call(
+        "bulk", SHARED, "cancel", "--yes", "--flow", "Orders", "--run", "01890000-0000-7000-8000-000000000000"
+    )
+    assert answer.code == 2
+    assert "--run" in answer.err
+
+
+def test_an_unknown_action_is_told_in_plain_words() -> None:
+    answer = call("bulk", SHARED, "cancle", "--flow", "Orders")
+    assert answer.code == 2
+    assert "Invalid value for 'ACTION': 'cancle' is not one of" in answer.err
+
+
+def test_a_version_that_nobody_knows_is_refused_once() -> None:
+    _detached(2)
+    answer = call("bulk", SHARED, "migrate", "--flow", "Orders", "--to", "zz", "--yes")
+    assert answer.code == 3
+    assert answer.err.strip() == "the flow 'Orders' has no version with a hash that begins with 'zz'"
+
+
 def test_migrate_tells_which_runs_are_up_to_date_already() -> None:
     _detached(1)
     answer = call("bulk", SHARED, "migrate", "--flow", "Orders", "--dry-run")
@@ -47,8 +68,8 @@ def test_migrate_tells_which_runs_are_up_to_date_already() -> None:
 def test_versions_are_listed_with_their_live_runs() -> None:
     _detached(2)
     [found] = call("versions", SHARED, "Orders", "--json").document
-    assert found["live_runs"] == 2
-    assert found["manifest_hash"][:12] in call("versions", SHARED, "Orders").out
+    assert found["liveRuns"] == 2
+    assert found["manifestHash"][:12] in call("versions", SHARED, "Orders").out
 
 
 def test_a_flow_is_compared_with_a_file(tmp_path: Path) -> None:

@@ -52,9 +52,10 @@ def test_a_step_is_completed_with_an_output() -> None:
 def test_a_step_is_failed_and_one_is_skipped() -> None:
     failed, skipped = _start("Fails"), _start("Fails")
 
-    call("fail", SHARED, failed, "price", "--reason", "no price today")
+    told = call("fail", SHARED, failed, "price", "--reason", "no price today")
     call("skip", SHARED, skipped, "price", "--reason", "for free")
 
+    assert told.err == ""  # who has decided it need not be told of a failure
     assert call("show", SHARED, failed, "--json").document["error"] == "step 'price' failed: no price today"
     assert _steps(skipped) == {"price": "Skipped", "after": "Skipped"}
 

@@ -193,7 +193,7 @@ async def test_versions_can_be_compared(deploy: Deploy) -> None:
     found = await newer.versions.diff("Scenario", first.manifest_hash[:12])
     assert [change.path for change in found.changes] == ["steps.tell.inputs.value", "steps.also"]
     assert (await newer.versions.diff("Scenario", "latest", second.manifest_hash)).changes == ()
-    with pytest.raises(NotFound, match="no version of the flow 'Scenario' have a hash that begins with 'zz'"):
+    with pytest.raises(NotFound, match="the flow 'Scenario' has no version with a hash that begins with 'zz'"):
         await newer.versions.diff("Scenario", "zz")
 
 

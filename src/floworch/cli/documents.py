@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from floworch.core.model.records import HistoryEvent, RunRecord, StepRecord
+from floworch.core.model.records import FlowVersion, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.schedules import Backfill, TickRecord
 from floworch.core.model.signals import SignalRecord
 from floworch.results import RunResult
@@ -22,6 +22,7 @@ __all__ = [
     "signal_document",
     "step_document",
     "tick_document",
+    "version_document",
 ]
 
 
@@ -63,13 +64,18 @@ def tick_document(tick: TickRecord) -> dict[str, Any]:
     return {**_fields(tick), "lagSeconds": tick.lag_seconds}
 
 
+def version_document(version: FlowVersion) -> dict[str, Any]:
+    """All fields of the version."""
+    return _fields(version)
+
+
 def backfill_document(backfill: Backfill) -> dict[str, Any]:
     """All fields of the backfill."""
     return _fields(backfill)
 
 
 def _fields(
-    record: RunRecord | StepRecord | HistoryEvent | SignalRecord | Schedule | TickRecord | Backfill,
+    record: RunRecord | StepRecord | HistoryEvent | SignalRecord | Schedule | TickRecord | Backfill | FlowVersion,
 ) -> dict[str, Any]:
     return {_camel(field.name): getattr(record, field.name) for field in fields(record)}
 

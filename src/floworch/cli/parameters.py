@@ -81,7 +81,11 @@ class TargetCommand(TyperCommand):
         target = default_target()
         if target is not None and self._lacks_argument(ctx, args):
             args = [target, *args]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # which is pydantic's, for programmers
+            raise
 
     def _lacks_argument(self, ctx: Any, args: list[str]) -> bool:
         given, _, _ = self.make_parser(ctx).parse_args(list(args))

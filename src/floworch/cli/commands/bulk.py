@@ -96,6 +96,7 @@ def bulk(
         "error": error,
     }
     given = {name: value for name, value in conditions.items() if value is not None}
+    _check_choice(run, given)
     asked = _Asked(action, reason, to, by, dry_run=dry_run, is_sure=yes or dry_run or as_json)
     report = asyncio.run(_bulk(target, run, given, asked))
     if as_json:
@@ -106,6 +107,13 @@ def bulk(
     if report.is_aborted:
         return ExitCode.INTERRUPTED
     return ExitCode.NOT_POSSIBLE if report.refused else ExitCode.OK
+
+
+def _check_choice(run_ids: list[str] | None, conditions: dict[str, Any]) -> None:
+    if run_ids and conditions:
+        raise typer.BadParameter("name runs with --run or give conditions such as --flow, and not both.")
+    if not run_ids and not conditions:
+        raise typer.BadParameter("which runs? Name them with --run, or give conditions such as --flow and --status.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,9 @@ class _Asked:
 async def _bulk(target: str, run_ids: list[str] | None, conditions: dict[str, Any], asked: _Asked) -> BulkReport:
     async with opened_for_questions(target) as orchestrator:
         selection = orchestrator.select(run_ids or None, **conditions)
+        if asked.action is Action.MIGRATE and "flow" in conditions:
+            # An unknown version is told once, and not by every run.
+            await orchestrator.versions.manifest(conditions["flow"], asked.to)
         count = await selection.count()
         if asked.only_counts:
             return BulkReport(count, {})
@@ -134,7 +145,9 @@ async def _bulk(target: str, run_ids: list[str] | None, conditions: dict[str, An
 
 
 async def _carry_out(selection: Selection, asked: _Asked, count: int) -> BulkReport:
-    with StopRequests() as requests, Progress(console=stderr_console(), transient=True) as bar:
+    console = stderr_console()
+    shown = Progress(console=console, transient=True, disable=not console.is_terminal)
+    with StopRequests() as requests, shown as bar:
         task = bar.add_task(asked.action, total=count)
 
         def tell(progress: BulkProgress) -> None:

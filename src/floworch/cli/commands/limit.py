@@ -24,10 +24,9 @@ app = command_app()
 
 def parse_rate(text: str) -> Rate:
     """``100/60``: a hundred in a minute; ``100/60/10`` in bursts of ten."""
-    parts = text.split("/")
     try:
-        count, per_seconds, *burst = (float(part) for part in parts)
-        return Rate(count=int(count), per_seconds=per_seconds, **({"burst": int(burst[0])} if burst else {}))
+        count, per_seconds, burst = [*text.split("/"), *(["1"] if text.count("/") == 1 else [])]
+        return Rate(count=int(count), per_seconds=float(per_seconds), burst=int(burst))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no rate; write COUNT/SECONDS, such as 100/60.") from None
 

@@ -6,6 +6,7 @@ import asyncio
 
 from rich.console import Console
 
+from floworch.cli.documents import version_document
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.json_output import print_json
 from floworch.cli.opening import opened_for_questions
@@ -28,7 +29,7 @@ def versions(target: TargetText, flow: FlowName, as_json: JsonFlag = False, debu
     """
     found = asyncio.run(_versions(target, flow))
     if as_json:
-        print_json(found)
+        print_json([version_document(each) for each in found])
     else:
         _print(stdout_console(), found)
 

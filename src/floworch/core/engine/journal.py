@@ -40,7 +40,7 @@ _LEVELS = {
     "step.reopened": "debug",
     "step.continued": "info",
 }
-_TROUBLE = frozenset(fact_type for fact_type, level in _LEVELS.items() if level in ("warning", "error"))
+_TROUBLE = frozenset({"warning", "error"})
 _TOLD = (
     "attempt",
     "status",
@@ -64,8 +64,9 @@ _TOLD = (
 def log_facts(log: FilteringBoundLogger, state: RunState, transition: Transition, *, everything: bool) -> None:
     """Tell what was committed; only warnings and errors unless ``everything`` is wanted."""
     for fact in transition.facts:
-        if everything or fact["type"] in _TROUBLE:
-            getattr(log, _LEVELS[fact["type"]])(fact["type"].replace(".", "_"), **_fields(state, fact))
+        level = "info" if "by_hand" in fact else _LEVELS[fact["type"]]  # whoever has decided it knows
+        if everything or level in _TROUBLE:
+            getattr(log, level)(fact["type"].replace(".", "_"), **_fields(state, fact))
 
 
 def _fields(state: RunState, fact: Fact) -> dict[str, Any]:

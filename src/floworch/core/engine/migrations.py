@@ -41,7 +41,7 @@ class Migrations:
         if len(found) != 1 or not to:
             words = "several versions" if found else "no version"
             known = ", ".join(version.manifest_hash[:12] for version in versions) or "none"
-            raise NotFound(f"{words} of the flow {flow_id} have a hash that begins with {to!r}; there are {known}")
+            raise NotFound(f"the flow {flow_id} has {words} with a hash that begins with {to!r}; there are {known}")
         return await self._plans.version(flow_id, found[0].manifest_hash, found[0].version)
 
     async def migrate(self, run_id: UUID, to: str, by: str | None, *, dry_run: bool) -> None:
