@@ -36,7 +36,7 @@ def retry(
     run: RunId,
     step: Annotated[
         str | None,
-        typer.Argument(metavar="[STEP]", show_default=False, help="Key of the failed step; in loops: months.3.charge."),
+        typer.Argument(metavar="STEP", show_default=False, help="Key of the failed step; in loops: months.3.charge."),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed steps at once, also inside loops.")] = False,
     by: By = None,
