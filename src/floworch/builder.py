@@ -106,7 +106,7 @@ class FlowOrchestratorBuilder:
 
     # -- runtime
 
-    def use_asyncio_runtime(self, concurrency: int = 64) -> FlowOrchestratorBuilder:
+    def use_asyncio_runtime(self, concurrency: int = 128) -> FlowOrchestratorBuilder:
         """Run steps in this process, at most ``concurrency`` at once."""
         return self.use_runtime(lambda: AsyncioRuntime(concurrency))
 

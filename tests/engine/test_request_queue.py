@@ -65,6 +65,23 @@ async def test_the_rest_of_a_run_waits_when_its_batch_is_full() -> None:
     assert queue.take() == [second]
 
 
+async def test_free_lanes_share_what_waits() -> None:
+    requests = [request(run) for run in range(100)]
+    queue = filled(*requests, largest=200)
+    assert queue.take(2) == requests[:50]
+    assert queue.take() == requests[50:]
+
+
+async def test_a_few_requests_are_not_shared_out() -> None:
+    requests = [request(run) for run in range(20)]
+    assert filled(*requests, largest=200).take(2) == requests
+
+
+async def test_the_requests_of_one_run_are_not_shared_out() -> None:
+    requests = [request(1) for _ in range(100)]
+    assert filled(*requests, largest=200).take(2) == requests
+
+
 async def test_a_request_that_must_be_alone_is_and_keeps_its_place() -> None:
     first, alone, last = request(1), request(2, alone=True), request(3)
     queue = filled(first, alone, last)

@@ -23,7 +23,7 @@ class AsyncioRuntime(Runtime):
     them.
     """
 
-    def __init__(self, concurrency: int = 64) -> None:
+    def __init__(self, concurrency: int = 128) -> None:
         if concurrency < 1:
             raise ConfigurationError(f"concurrency is {concurrency}; at least one step must be able to run")
         self._log = get_library_logger("floworch.runtime")

@@ -62,7 +62,7 @@ class Committer:
         self._clock = clock
         self._worker_id = settings.worker_id
         self._leaves_work = leaves_work
-        self._lanes = store.capabilities.concurrent_commits
+        self._lanes = self._free_lanes = store.capabilities.concurrent_commits
         self._queue = RequestQueue(settings.max_batch, self._lanes)
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -121,8 +121,12 @@ class Committer:
 
     async def _commit_until_closed(self) -> None:
         while True:
-            while not self._outage.is_on and (batch := self._queue.take()):
-                await self._process(batch)
+            while not self._outage.is_on and (batch := self._queue.take(self._free_lanes)):
+                self._free_lanes -= 1
+                try:
+                    await self._process(batch)
+                finally:
+                    self._free_lanes += 1
             if self._outage.is_on and not self._is_outlasting:
                 await self._outlast()
             elif self._aside:

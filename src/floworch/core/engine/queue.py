@@ -10,6 +10,9 @@ from floworch.core.model.ids import RunKey
 
 __all__ = ["RequestQueue"]
 
+_WORTH_A_BATCH = 32
+"""Fewer requests are not shared out: each batch has its price."""
+
 
 class RequestQueue:
     """First come, first served, except that a run is in one batch at a time: its other requests wait for that batch.
@@ -34,11 +37,19 @@ class RequestQueue:
         """Before all others, in their order."""
         self._waiting.extendleft(reversed(requests))
 
-    def take(self) -> list[Request]:
-        """The next batch; empty when there is nothing to do before one that is under way is back."""
+    def take(self, free_lanes: int = 1) -> list[Request]:
+        """The next batch; empty when there is nothing to do before one that is under way is back.
+
+        When more lanes are free it leaves them their share. So one batch is decided while the store writes another;
+        otherwise all would move in step, process and store in turns.
+        """
         batch: list[Request] = []
+        share = max(_WORTH_A_BATCH, -(-len(self._waiting) // free_lanes))
         while self._waiting and len(batch) < self._largest_batch:
-            if batch and (batch[0].alone or self._waiting[0].alone):
+            following = self._waiting[0]
+            if batch and (batch[0].alone or following.alone):
+                break
+            if len(batch) >= share and following.run_id != batch[-1].run_id:  # the rest of a run could not go elsewhere
                 break
             request = self._waiting.popleft()
             if self._under_way and request.run_id.int in self._under_way:
