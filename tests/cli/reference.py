@@ -31,11 +31,15 @@ def words_of_help(command: str) -> list[str]:
 def _section(name: str, command: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join(["floworch", name, *(each.metavar for each in arguments)])
+    usage = " ".join(["floworch", name, *map(_place, arguments)])
     lines = [f"\n## {name}\n", f"```console\n{usage}\n```\n", f"{cleandoc(command.help)}\n"]
     lines += [_table("argument", ((each.metavar.strip("[]."), each.help) for each in arguments))] if arguments else []
     lines += [_table("option", ((_names(each), _about(each)) for each in options))]
     return "\n".join(lines)
+
+
+def _place(argument: Any) -> str:
+    return str(argument.metavar) if argument.required else f"[{argument.metavar}]"
 
 
 def _table(title: str, rows: Iterator[tuple[str, str]]) -> str:

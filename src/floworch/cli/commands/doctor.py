@@ -39,7 +39,7 @@ def doctor(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TARGET]",
+            metavar="TARGET",
             show_default=False,
             help=f"Also look at this orchestrator and its storage. Default: ${TARGET_VARIABLE}.",
         ),
