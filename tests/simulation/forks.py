@@ -59,7 +59,8 @@ def fork_and_play(player: Player, from_step: str, forked: Player) -> None:
 def kept_keys(flow: FlowSpec, source: Ledger, from_step: str, stopped_at: datetime | None) -> set[str]:
     """Keys of the steps that a fork takes over."""
     around = set(blocks_around(from_step))
-    ended = {key for key in source.rows if _has_ended(source, key, stopped_at)}
+    past = tuple(_past_iterations(source, from_step))
+    ended = {key for key in source.rows if _has_ended(source, key, stopped_at) or key.startswith(past)}
     return {key for key in source.rows if _is_kept(flow, ended, source, key, from_step, around)}
 
 
@@ -79,8 +80,8 @@ def _prepare(forked: Player, source: Ledger, inherited: Inheritance, from_step: 
     """What the oracle and the laws have to know."""
     around = set(blocks_around(from_step))
     ends = source.results()
-    # They go on beside the iterations that the loops had in flight, and so do those that a stop has interrupted.
-    forked.ledger.reopened |= source.ever_reopened | set(_scopes_around(from_step))
+    # What had ended there, or was reopened, goes on beside the iterations that the loops had in flight.
+    forked.ledger.reopened |= source.reopened | source.settled
     forked.pinned = {key: ends[key] for key in inherited.rows if key not in around}
     for key in around:
         row = source.rows[key]
@@ -122,9 +123,12 @@ def blocks_around(key: str) -> Iterator[str]:
     return (".".join(parts[:end]) for end in range(1, len(parts), 2))
 
 
-def _scopes_around(key: str) -> Iterator[str]:
-    parts = key.split(".")
-    return (".".join(parts[:end]) for end in range(2, len(parts), 2))
+def _past_iterations(source: Ledger, from_step: str) -> Iterator[str]:
+    """How the keys of steps begin that are in iterations from which loops with a condition have gone on."""
+    for key in blocks_around(from_step):
+        progress = source.rows[key].progress
+        if isinstance(progress, UntilProgress):
+            yield from (f"{key}.{index}." for index in range(progress.started - 1))
 
 
 def _is_kept(flow: FlowSpec, ended: set[str], source: Ledger, key: str, from_step: str, around: set[str]) -> bool:

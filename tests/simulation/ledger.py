@@ -46,7 +46,6 @@ class Ledger:
     settled: set[str] = field(default_factory=set)
     reopened: set[str] = field(default_factory=set)
     """Scopes that a retry has reopened and that have not ended again."""
-    ever_reopened: set[str] = field(default_factory=set)
     facts: list[Fact] = field(default_factory=list)
 
     def write(self, transition: Transition) -> None:
@@ -66,7 +65,6 @@ class Ledger:
         self.settled |= set(rarities.settled)
         self.settled -= set(rarities.revived)
         self.reopened |= set(rarities.revived)
-        self.ever_reopened |= set(rarities.revived)
         self.reopened -= set(rarities.settled)
         self.facts += transition.facts
 

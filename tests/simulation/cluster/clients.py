@@ -219,9 +219,12 @@ class Clients:
                 await self.ask(node, lambda: node.engine.retries.retry_failed(run_id, by))
             else:
                 await self.ask(node, lambda: node.engine.retries.retry_step(run_id, key, by))
-        except (StorageUnavailable, NoAnswer, InvalidTransition, StepNotFound):
+        except (InvalidTransition, StepNotFound):
+            self._witness.check_done(run_id, by, told=False)
+        except (StorageUnavailable, NoAnswer):
             return
-        self._witness.check_done(run_id, by)
+        else:
+            self._witness.check_done(run_id, by, told=True)
 
     async def ask(self, node: Node, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Ask a process; it may die before it answers."""

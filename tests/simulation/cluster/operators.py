@@ -89,6 +89,9 @@ class Operators:
         node = await self._clients.some_node()
         try:
             await self._clients.ask(node, lambda: node.engine.submit(run_id, command))
-        except (StorageUnavailable, NoAnswer, InvalidTransition, StepNotFound):
+        except (InvalidTransition, StepNotFound):
+            self._witness.check_done(run_id, command.by, told=False)
+        except (StorageUnavailable, NoAnswer):
             return
-        self._witness.check_done(run_id, command.by)
+        else:
+            self._witness.check_done(run_id, command.by, told=True)

@@ -82,10 +82,11 @@ class Witness:
     def open_runs(self) -> list[UUID]:
         return [run_id for run_id, run in self.runs.items() if not run.status.is_final]
 
-    def check_done(self, run_id: UUID, by: str | None) -> None:
-        """Somebody was told that what he asked for has been done."""
-        if by not in self.runs[run_id].heard:
-            self.broken(AssertionError(f"{by} was told of something that has not happened to {run_id}"))
+    def check_done(self, run_id: UUID, by: str | None, *, told: bool) -> None:
+        """Somebody was told that what he asked for has been done, or that it cannot be."""
+        if (by in self.runs[run_id].heard) is not told:
+            answer = "is done" if told else "cannot be done"
+            self.broken(AssertionError(f"{by} was told that it {answer} with {run_id}, and that is not so"))
 
     # -- what the database does
 

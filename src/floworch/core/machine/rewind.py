@@ -91,12 +91,21 @@ def _dropped(
 ) -> set[str]:
     """Keys of the steps that are not kept, without those inside of them."""
     dropped = {from_step}
+    past = tuple(f"{scope}." for scope in _past_iterations(steps, around))
     for key, state in steps.items():
-        if not _has_come_to_its_end(state, stopped_at):
+        if not _has_come_to_its_end(state, stopped_at) and not key.startswith(past):
             dropped.update(level for level in (key, *blocks_around(key)) if level not in around)
     for key in (*dropped, *around):
         dropped.update(steps_behind(plan, key))
     return dropped.difference(around)
+
+
+def _past_iterations(steps: _Steps, around: Collection[str]) -> Iterator[str]:
+    """Those from which the loops around the step have gone on: they stay, also if a stop had interrupted them once."""
+    for key in around:
+        progress = steps[key].progress
+        if isinstance(progress, UntilProgress):
+            yield from (iteration_scope(key, index) for index in range(progress.started - 1))
 
 
 def _has_come_to_its_end(state: StepState, stopped_at: datetime | None) -> bool:

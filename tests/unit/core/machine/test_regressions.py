@@ -21,6 +21,7 @@ from tests.simulation.specs import (
     Read,
     Script,
     StepSpec,
+    UntilSpec,
     step,
 )
 from tests.simulation.strategies import Story
@@ -134,3 +135,19 @@ def test_step_that_has_begun_goes_on_when_what_it_ran_after_is_retried() -> None
     player.retry("a")
     assert finish(player) is RunStatus.SUCCEEDED
     assert player.ledger.rows["h"].status is StepStatus.SUCCEEDED
+
+
+def test_fork_keeps_the_iterations_from_which_a_loop_has_gone_on_although_a_stop_had_interrupted_them() -> None:
+    body = StepSpec("p", loop=LoopSpec((1, 2), (step("u"),), 2))
+    until = UntilSpec(Compare(Read("index"), ">=", 1), (body,), 3, 0)
+    player = started(StepSpec("a", until=until), a__p__u=(*BOOM, Outcome("succeed")))
+    player.claim("a.0.p.0.u")
+    player.claim("a.0.p.1.u")
+    player.send(StopRun(StopKind.CANCELLED))
+    player.report("a.0.p.0.u")
+    player.lose("a.0.p.1.u")
+    assert player.state.status is RunStatus.CANCELLED
+    player.retry("a.0.p.0.u")
+    player.run("a.0.p.0.u")
+    assert "a.1.p" in player.ledger.rows
+    player.fork("a.1.p")
