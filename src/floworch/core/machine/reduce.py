@@ -295,6 +295,8 @@ def _claim(draft: Draft, command: ClaimStep) -> None:
     if state is None or state.status is not StepStatus.READY or state.attempt != command.attempt or draft.stops(key):
         raise Fenced(f"step {key!r} is not ready for attempt {command.attempt + 1}")
     make_ready(draft, key, draft.plan_of(key), state)
+    if key not in draft.transition.claimed:
+        raise Fenced(f"step {key!r} may not be started without asking for limits")
 
 
 def _stop(draft: Draft, command: StopRun) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from floworch.core.machine.commands import LeaseExpired, StopRun
+import pytest
+
+from floworch.core.machine.commands import ClaimOffer, ClaimStep, LeaseExpired, StopRun
+from floworch.core.machine.reduce import Fenced, reduce
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from tests.simulation.oracle import Result
 from tests.simulation.player import MAX_LOST, Player, Trouble
@@ -151,3 +154,10 @@ def test_fork_keeps_the_iterations_from_which_a_loop_has_gone_on_although_a_stop
     player.run("a.0.p.0.u")
     assert "a.1.p" in player.ledger.rows
     player.fork("a.1.p")
+
+
+def test_claim_is_lost_when_a_limit_has_come_to_apply_since_the_worker_asked() -> None:
+    player = started(step("a"))
+    asked = ClaimOffer("worker", 1, 30.0, lambda step_type, facts: False)
+    with pytest.raises(Fenced):
+        reduce(player.state, ClaimStep("a", 0), player.desk.now, {}, asked)
