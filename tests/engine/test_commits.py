@@ -4,14 +4,16 @@ import asyncio
 from collections import Counter
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from floworch import ForEach, RunStatus, Step, StepContext, StepStatus, StorageUnavailable
+from floworch.core.model.records import FlowVersion
 from floworch.core.ports.storage import Batch, DueWork
 from floworch.errors import StorageError
 from tests.engine.stores import BrittleStore
-from tests.engine.workbench import FLOW_ID, chain, running, seconds
+from tests.engine.workbench import FLOW_ID, SharedMemory, chain, orchestrator, running, seconds
 
 
 async def nothing() -> None:
@@ -194,3 +196,24 @@ async def test_a_run_starts_although_a_loop_reads_the_output_of_one_that_ended_a
         result = await (await flows.trigger(FLOW_ID)).wait()
     assert result.succeeded
     assert result.steps["first"].output == [{"skipped": None, "nothing": []}] * 2
+
+
+class ShylyStarting(SharedMemory):
+    """Cannot be reached at first when an engine begins to work."""
+
+    async def list_versions(self, flow_ids: frozenset[UUID]) -> list[FlowVersion]:
+        if not self._has_refused:
+            self._has_refused = True
+            raise StorageUnavailable("the store cannot be reached")
+        return await super().list_versions(flow_ids)
+
+    _has_refused = False
+
+
+async def test_an_engine_whose_start_is_tried_again_has_one_committer() -> None:
+    engine = orchestrator(chain("Work"), {"Work": nothing}, store=ShylyStarting)._engine
+    with pytest.raises(StorageUnavailable):
+        await engine.start()
+    await engine.start()
+    assert [task.get_name() for task in asyncio.all_tasks()].count("floworch-committer") == 1
+    await engine.stop()

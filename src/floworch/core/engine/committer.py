@@ -75,7 +75,9 @@ class Committer:
         self._trouble = Trouble(self._queue, self._outage, clock, settings, self._put_aside)
 
     def start(self) -> None:
-        self._loop_task = asyncio.create_task(self._run(), name="floworch-committer")
+        """A second call does nothing, so that an engine whose start has failed half-way can be started again."""
+        if not self.is_running:
+            self._loop_task = asyncio.create_task(self._run(), name="floworch-committer")
 
     async def stop(self) -> None:
         """Commit what is queued, then end."""
