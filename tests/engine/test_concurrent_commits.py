@@ -79,6 +79,17 @@ async def test_a_request_does_not_wait_for_the_batch_of_other_runs() -> None:
         assert seconds() == pytest.approx(1.1)
 
 
+async def test_what_comes_at_once_is_shared_by_both_batches() -> None:
+    async with running(chain("Work"), {"Work": lambda: None}, store=TwoAtOnce) as flows:
+        store = store_of(flows)
+        store.seconds = 1
+        triggers = [asyncio.ensure_future(flows.trigger(FLOW_ID)) for _ in range(80)]
+        await asyncio.sleep(0.1)
+        assert [len(runs) for runs in store.under_way] == [40, 40]
+        runs = await asyncio.gather(*triggers)
+        assert all([(await run.wait()).succeeded for run in runs])
+
+
 async def test_both_results_are_kept_when_the_store_goes_away_while_two_batches_are_under_way() -> None:
     ran = Counter[UUID]()
 
