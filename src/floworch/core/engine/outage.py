@@ -61,13 +61,17 @@ class Outage:
         assert self._error is not None
         error = self._error
         await self._clock.wait(self._is_closing, self._backoff.next_seconds())
-        again = self._patient([*self._kept, *take_queued()], error)
-        self._kept = []
+        again = self._patient([*self._take_kept(), *take_queued()], error)
         if again or self._is_closing.is_set():
             self._error = None  # until the next attempt fails; the backoff goes on
         else:
             await self._ask()
+            again = self._take_kept()  # of a batch that has failed while the store was asked
         return again
+
+    def _take_kept(self) -> list[Request]:
+        kept, self._kept = self._kept, []
+        return kept
 
     def may_wait(self, request: Request) -> bool:
         until = request.patient_until

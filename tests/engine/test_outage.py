@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from uuid import UUID
+
+from floworch.core.engine.availability import Availability
+from floworch.core.engine.outage import Outage
+from floworch.core.engine.reply import Reply
+from floworch.core.engine.requests import Commanding
+from floworch.core.machine.commands import StepReleased
+from floworch.errors import StorageUnavailable
+from floworch.storage.memory import MemoryStorage
+from floworch.testing.clock import VirtualClock
+
+
+class Asked(MemoryStorage):
+    """Something happens while it is asked for a run."""
+
+    meanwhile: Callable[[], None]
+
+    async def find_run_by_key(self, flow_id: UUID, idempotency_key: str) -> UUID | None:
+        self.meanwhile()
+        return await super().find_run_by_key(flow_id, idempotency_key)
+
+
+async def test_what_a_batch_brings_while_the_store_is_asked_whether_it_is_there_is_tried_again() -> None:
+    clock = VirtualClock(asyncio.get_running_loop())
+    store = Asked(clock)
+    outage = Outage(store, clock, Availability(clock), Random(1), asyncio.Event())
+    gone = StorageUnavailable("gone")
+    report = Commanding(UUID(int=1), StepReleased("a", 1), None, Reply(), clock.now() + timedelta(minutes=1))
+    store.meanwhile = lambda: outage.begin(gone, [report])
+
+    outage.begin(gone, [])
+
+    assert await outage.wait(list) == [report]
+    assert not outage.is_on
