@@ -121,6 +121,16 @@ class Selection:
     ) -> BulkReport:
         return await self._each(lambda run: self._orchestrator.retry_failed(run, by=by), progress, abort)
 
+    async def retry(
+        self, step_key: str, *, by: str | None = None, progress: Progress | None = None, abort: Abort | None = None
+    ) -> BulkReport:
+        return await self._each(lambda run: self._orchestrator.retry(run, step_key, by=by), progress, abort)
+
+    async def fork(
+        self, from_step: str, *, progress: Progress | None = None, abort: Abort | None = None, **arguments: Any
+    ) -> BulkReport:
+        return await self._each(lambda run: self._orchestrator.fork(run, from_step, **arguments), progress, abort)
+
     async def rerun(
         self, *, progress: Progress | None = None, abort: Abort | None = None, **arguments: Any
     ) -> BulkReport:

@@ -34,6 +34,12 @@ class SyncSelection:
     def retry_failed(self, **arguments: Any) -> BulkReport:
         return self._do(self._selection.retry_failed(**arguments))
 
+    def retry(self, step_key: str, **arguments: Any) -> BulkReport:
+        return self._do(self._selection.retry(step_key, **arguments))
+
+    def fork(self, from_step: str, **arguments: Any) -> BulkReport:
+        return self._do(self._selection.fork(from_step, **arguments))
+
     def rerun(self, **arguments: Any) -> BulkReport:
         return self._do(self._selection.rerun(**arguments))
 

@@ -23,6 +23,23 @@ def test_runs_are_cancelled_together_and_those_that_have_ended_refuse() -> None:
     assert "already ended Cancelled" in again.out
 
 
+def test_a_step_of_many_runs_is_ended_by_hand() -> None:
+    run_ids = _detached(2)
+    nameless = call("bulk", SHARED, "skip", "--flow", "Orders", "--reason", "no", "--yes")
+    no_reason = call("bulk", SHARED, "fail", "--flow", "Orders", "--step", "hello", "--yes")
+    whole = call("bulk", SHARED, "cancel", "--flow", "Orders", "--step", "hello", "--yes")
+    failed = call("bulk", SHARED, "fail", "--flow", "Orders", "--step", "hello", "--reason", "wrong order", "--json")
+    retried = call("bulk", SHARED, "retry", "--flow", "Orders", "--step", "hello", "--json")
+    skipped = call("bulk", SHARED, "skip", "--flow", "Orders", "--step", "hello", "--reason", "no", "--json")
+    forked = call("bulk", SHARED, "fork", "--run", run_ids[0], "--step", "hello", "--json")
+
+    assert "--step" in nameless.err
+    assert "--reason" in no_reason.err
+    assert "whole runs" in whole.err
+    assert [each.document["done"] for each in (failed, retried, skipped, forked)] == [2, 2, 2, 1]
+    assert {call("show", SHARED, run, "--json").document["status"] for run in run_ids} != {"Running"}
+
+
 def test_it_asks_first_and_does_nothing_without_a_yes() -> None:
     _detached(1)
     refused = call("bulk", SHARED, "cancel", "--flow", "Orders", stdin="n\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, assert_never
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -37,7 +37,16 @@ class Action(StrEnum):
     RESUME = "resume"
     RETRY = "retry"
     RERUN = "rerun"
+    FORK = "fork"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    SKIP = "skip"
+    RUN_NOW = "run-now"
     MIGRATE = "migrate"
+
+
+_OF_STEPS = (Action.FORK, Action.COMPLETE, Action.FAIL, Action.SKIP, Action.RUN_NOW)
+_WITH_REASON = (Action.FAIL, Action.SKIP)
 
 
 @app.command(cls=TargetCommand)
@@ -68,9 +77,13 @@ def bulk(
     error: Annotated[
         str | None, typer.Option("--error", "-e", metavar="TEXT", help="Runs with a failed step whose error says this.")
     ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(metavar="STEP", help=f"The step for {', '.join(_OF_STEPS)}; of retry, the only one."),
+    ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", "-r", metavar="TEXT", help="For people: why they are cancelled or suspended."),
+        typer.Option("--reason", "-r", metavar="TEXT", help="For people: why. Of fail and skip, what the step says."),
     ] = None,
     to: Annotated[
         str, typer.Option("--to", metavar="latest|HASH", help="The version that runs are migrated to.")
@@ -97,7 +110,8 @@ def bulk(
     }
     given = {name: value for name, value in conditions.items() if value is not None}
     _check_choice(run, given)
-    asked = _Asked(action, reason, to, by, dry_run=dry_run, is_sure=yes or dry_run or as_json)
+    _check_action(action, step, reason)
+    asked = _Asked(action, step or "", reason, to, by, dry_run=dry_run, is_sure=yes or dry_run or as_json)
     report = asyncio.run(_bulk(target, run, given, asked))
     if as_json:
         refused = {str(run_id): why for run_id, why in report.refused.items()}
@@ -116,9 +130,20 @@ def _check_choice(run_ids: list[str] | None, conditions: dict[str, Any]) -> None
         raise typer.BadParameter("which runs? Name them with --run, or give conditions such as --flow and --status.")
 
 
+def _check_action(action: Action, step: str | None, reason: str | None) -> None:
+    if action in _OF_STEPS and not step:
+        raise typer.BadParameter(f"{action} which step? Name it with --step.")
+    if step and action not in (*_OF_STEPS, Action.RETRY):
+        raise typer.BadParameter(f"{action} is about whole runs; leave --step out.")
+    if action in _WITH_REASON and not reason:
+        raise typer.BadParameter(f"{action} needs a --reason.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     action: Action
+    step: str
+    """Empty for what is about whole runs."""
     reason: str | None
     to: str
     by: str | None
@@ -174,14 +199,33 @@ async def _act(selection: Selection, asked: _Asked, **watching: Any) -> BulkRepo
             return await selection.suspend(asked.reason, by=asked.by, **watching)
         case Action.RESUME:
             return await selection.resume(by=asked.by, **watching)
-        case Action.RETRY:
+        case Action.RETRY if not asked.step:
             return await selection.retry_failed(by=asked.by, **watching)
         case Action.RERUN:
             return await selection.rerun(by=asked.by, **watching)
         case Action.MIGRATE:
             return await selection.migrate(to=asked.to, dry_run=asked.dry_run, by=asked.by, **watching)
         case _:
-            assert_never(asked.action)
+            return await _act_on_step(selection, asked, **watching)
+
+
+async def _act_on_step(selection: Selection, asked: _Asked, **watching: Any) -> BulkReport:
+    step, reason, watching = asked.step, asked.reason or "", {"by": asked.by, **watching}
+    match asked.action:
+        case Action.RETRY:
+            return await selection.retry(step, **watching)
+        case Action.FORK:
+            return await selection.fork(step, **watching)
+        case Action.COMPLETE:
+            return await selection.complete_step(step, reason=asked.reason, **watching)
+        case Action.FAIL:
+            return await selection.fail_step(step, reason, **watching)
+        case Action.SKIP:
+            return await selection.skip_step(step, reason, **watching)
+        case Action.RUN_NOW:
+            return await selection.run_step_now(step, **watching)
+        case _:
+            raise AssertionError(asked.action)
 
 
 def _print(report: BulkReport, asked: _Asked) -> None:
