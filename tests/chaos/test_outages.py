@@ -206,7 +206,7 @@ async def test_no_unclear_commit_loses_or_repeats_a_step(
 
 
 @pytest.mark.parametrize("trouble", [Trouble.LOST_REQUEST, Trouble.LOST_ANSWER])
-@pytest.mark.parametrize("commit", range(1, 4))
+@pytest.mark.parametrize("commit", range(5))
 async def test_no_unclear_commit_after_a_start_forgets_a_claim(
     start: Start, network: Network, events: Events, trouble: Trouble, commit: int
 ) -> None:
@@ -216,7 +216,7 @@ async def test_no_unclear_commit_after_a_start_forgets_a_claim(
     await client.stop()  # hands the step back
     events.may_end.set()
     events.calls.clear()
-    network.cut_off_at(b"COMMIT", trouble, after=commit)  # the first makes the flows known
+    network.cut_off_at(b"COMMIT", trouble, after=commit)  # the first two make the flows and their limits known
     worker = await start()
     result = await worker.wait(run.run_id, timeout=30)
     assert network.is_cut

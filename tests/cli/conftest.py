@@ -18,6 +18,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     monkeypatch.setenv("ORDERS_DB", str(tmp_path / "orders.db"))
     monkeypatch.delenv("FLOWORCH_TARGET", raising=False)
     monkeypatch.delenv("COLUMNS", raising=False)  # a parallel run of the tests sets it for its own reports
+    structlog.reset_defaults()
     yield tmp_path
     structlog.reset_defaults()
     for name in set(sys.modules) - modules:

@@ -215,7 +215,7 @@ class SqlStorage(Storage):
 
     async def save_flows(self, flows: Sequence[FlowRecord]) -> None:
         now = self._clock.now()
-        await self._write(lambda c: catalog.save_flows(c, self._dialect, self._statements, flows, now))
+        await self._write_anyway(lambda c: catalog.save_flows(c, self._dialect, self._statements, flows, now))
 
     async def list_flows(self) -> list[FlowRecord]:
         return await self._read(lambda c: catalog.list_flows(c, self._tables))
@@ -228,7 +228,7 @@ class SqlStorage(Storage):
         return await self._read(lambda c: catalog.list_versions(c, self._tables, flow_ids))
 
     async def save_manifests(self, manifests: Mapping[str, str]) -> None:
-        await self._write(lambda c: self._statements.insert_manifest.apply(c, sorted(manifests.items())))
+        await self._write_anyway(lambda c: self._statements.insert_manifest.apply(c, sorted(manifests.items())))
 
     async def load_manifests(self, hashes: Sequence[str]) -> dict[str, str]:
         return await self._read(lambda c: catalog.load_manifests(c, self._tables, hashes))
@@ -309,7 +309,7 @@ class SqlStorage(Storage):
 
     async def save_limits(self, code: Mapping[str, Limit], known: Collection[str]) -> None:
         now = self._clock.now()
-        await self._write(
+        await self._write_anyway(
             lambda c: limits.save_limits(c, self._dialect, self._tables, self._statements, code, known, now)
         )
 
@@ -430,6 +430,10 @@ class SqlStorage(Storage):
     async def _write(self, work: Callable[[Connection], T]) -> T:
         session = self._open_session
         return await session.writer.run(partial(session.transactions.write, work))
+
+    async def _write_anyway(self, work: Callable[[Connection], T]) -> T:
+        session = self._open_session
+        return await session.writer.run(partial(session.transactions.write_anyway, work))
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         session = self._open_session

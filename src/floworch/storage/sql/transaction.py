@@ -41,6 +41,10 @@ class Transactions:
         """
         return self._retry(_Way(self._dialect.begin_write, commits=True), work)
 
+    def write_anyway(self, work: Callable[[Connection], T]) -> T:
+        """The same for work that may be done twice: it is, when a commit is unclear."""
+        return self._retry(_Way(self._dialect.begin_write, commits=True, may_repeat=True), work)
+
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, which sees one state of the database and changes nothing."""
         return self._retry(_Way(self._dialect.begin_read), work)
@@ -74,14 +78,16 @@ class Transactions:
             way.begin(connection)
             result = work(connection)
             if way.commits:
-                self._commit(connection)
+                self._commit(connection, way)
             return result
 
-    def _commit(self, connection: Connection) -> None:
+    def _commit(self, connection: Connection, way: _Way) -> None:
         try:
             with self._errors():
                 connection.commit()
         except _Broken as error:
+            if way.may_repeat:
+                raise
             raise CommitUnclear(f"the connection broke during a commit, which may have happened: {error}") from error
 
     @contextmanager
@@ -128,6 +134,7 @@ class _Way:
     begin: Callable[[Connection], None]
     options: Mapping[str, Any] = field(default_factory=dict)
     commits: bool = False
+    may_repeat: bool = False
 
 
 class _Broken(Exception):
