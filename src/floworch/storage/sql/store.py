@@ -101,6 +101,7 @@ class SqlStorage(Storage):
         self._dialect.check_url(self._url)
         self._auto_migrate = auto_migrate
         self._tables = self._dialect.tables()
+        self._ready_steps = waiting.ReadySteps(self._tables)
         self._statements = prepare_statements(self._dialect, self._tables)
         self._inline_chars = inline_chars
         self._retry_seconds = retry_seconds
@@ -299,7 +300,7 @@ class SqlStorage(Storage):
         unreadable: frozenset[str] = frozenset(),
     ) -> list[ReadyStep]:
         question = (limit, step_types, flow_ids, passed_over, unreadable)
-        return await self._ask(lambda c: waiting.find_ready(c, self._tables, *question))
+        return await self._ask(lambda c: self._ready_steps.find(c, *question))
 
     async def is_any_lease_held(self) -> bool:
         lease_now = self._dialect.lease_clock(self._clock)

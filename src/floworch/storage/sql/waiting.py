@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -32,9 +32,9 @@ from floworch.storage.sql.statements import ENDED
 from floworch.storage.sql.tables import Tables
 
 __all__ = [
+    "ReadySteps",
     "due_question",
     "find_due",
-    "find_ready",
     "held_lease_question",
     "is_any_lease_held",
     "ready_question",
@@ -45,24 +45,43 @@ _RUNS_PER_QUERY = 500
 _FLOWS_PER_QUERY = 50
 _MOST_PASSED_OVER = 500
 _NOTHING: Mapping[UUID, Collection[str]] = {}
+_Asked: TypeAlias = tuple[int, frozenset[str], frozenset[UUID], dict[UUID, frozenset[str]], frozenset[str]]
 _READY = ("run_id", "step_key", "attempt", "type", "flow_id", "priority", "concurrency_key")
 
 
-def find_ready(
-    connection: Connection,
-    tables: Tables,
-    limit: int,
-    step_types: frozenset[str],
-    flow_ids: frozenset[UUID],
-    passed_over: Mapping[UUID, Collection[str]],
-    unreadable: frozenset[str],
-) -> list[ReadyStep]:
-    """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
-    found: list[tuple[datetime, ReadyStep]] = []
-    for flows in chunks(sorted(flow_ids), _FLOWS_PER_QUERY):
-        rows = connection.execute(ready_question(tables, limit, step_types, flows, passed_over, unreadable))
-        found.extend((row.ready_at, ReadyStep(*row[:-1])) for row in rows)
-    return fair_order(found)[:limit]
+class ReadySteps:
+    """Finds them. The last question is kept: a process with nothing to do asks the same over and over, and with many
+    flows it takes five times as long to write it as to ask it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._kept: tuple[_Asked, list[CompoundSelect[*tuple[Any, ...]]]] | None = None
+
+    def find(
+        self,
+        connection: Connection,
+        limit: int,
+        step_types: frozenset[str],
+        flow_ids: frozenset[UUID],
+        passed_over: Mapping[UUID, Collection[str]],
+        unreadable: frozenset[str],
+    ) -> list[ReadyStep]:
+        """See :meth:`Storage.ready <floworch.core.ports.storage.Storage.ready>`."""
+        keys = {flow_id: frozenset(some) for flow_id, some in passed_over.items()}
+        found: list[tuple[datetime, ReadyStep]] = []
+        for question in self._questions((limit, step_types, flow_ids, keys, unreadable)):
+            rows = connection.execute(question)
+            found.extend((row.ready_at, ReadyStep(*row[:-1])) for row in rows)
+        return fair_order(found)[:limit]
+
+    def _questions(self, asked: _Asked) -> list[CompoundSelect[*tuple[Any, ...]]]:
+        kept = self._kept
+        if kept is None or kept[0] != asked:
+            limit, step_types, flow_ids, keys, unreadable = asked
+            flows = chunks(sorted(flow_ids), _FLOWS_PER_QUERY)
+            kept = asked, [ready_question(self._tables, limit, step_types, f, keys, unreadable) for f in flows]
+            self._kept = kept
+        return kept[1]
 
 
 def ready_question(
