@@ -73,8 +73,8 @@ class Floworch(Runner):
         await _succeed(await self._trigger(f"loop-{limit}", {"items": list(range(items))}))
 
     async def park(self, runs: int) -> None:
-        """Half of the runs wait for a time, the others for a signal."""
-        started = await asyncio.gather(*(self._trigger(("wait", "signal")[n % 2]) for n in range(runs)))
+        """All of them wait for a signal."""
+        started = await asyncio.gather(*(self._trigger("signal") for _ in range(runs)))
         await asyncio.gather(*map(_waits, started))
 
     async def keep_schedules(self, schedules: int) -> None:

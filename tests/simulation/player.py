@@ -44,7 +44,7 @@ from tests.simulation.manifests import plan_of
 from tests.simulation.migrations import moves_of_versions
 from tests.simulation.operators import moves_of_operators, resume
 from tests.simulation.oracle import Result, expected, retried_keys, skipped_behind
-from tests.simulation.retries import first_of, has_active_steps_behind, is_read, resumed_keys
+from tests.simulation.retries import first_of, has_active_steps_behind, is_before_its_turn, is_read, resumed_keys
 from tests.simulation.scopes import failed_compensations, gone_on, is_refused
 from tests.simulation.specs import Outcome, cleans_up, script_place, spec_of, steps_of_scope
 from tests.simulation.strategies import Story
@@ -389,6 +389,7 @@ class Player:
 
     def _refuses_retry(self, key: str) -> bool:
         is_late = self._is_behind(key) or is_refused(self.ledger, key)
+        is_late = is_late or is_before_its_turn(self.story.flow, self.ledger, key)
         return self._is_bound_to_others(self.ledger.rows[key]) or is_late or self._cannot_reopen(key)
 
     def _retry(self, keys: Sequence[str], command: RetryStep | RetryFailed) -> None:

@@ -9,7 +9,7 @@ from floworch.core.machine.state import SkipKind
 from tests.simulation.ledger import Ledger
 from tests.simulation.specs import FlowSpec, cleans_up, spec_of, steps_of_scope
 
-__all__ = ["first_of", "has_active_steps_behind", "is_read", "resumed_keys"]
+__all__ = ["first_of", "has_active_steps_behind", "is_before_its_turn", "is_read", "resumed_keys"]
 
 _READ = re.compile(r"Read\(what='\w+', name='(\w+)'")
 
@@ -29,6 +29,13 @@ def first_of(flow: FlowSpec, ledger: Ledger, keys: Sequence[str]) -> list[str]:
 def has_active_steps_behind(flow: FlowSpec, ledger: Ledger, key: str) -> bool:
     """Whether a step that runs after this one, or after a block around it, is at work."""
     return any(_has_active_steps_after(flow, ledger, level) for level in _levels(key))
+
+
+def is_before_its_turn(flow: FlowSpec, ledger: Ledger, key: str) -> bool:
+    """Whether something that the step, or a block around it, runs after has not ended."""
+    begun = [level for level in _levels(key) if level != key or ledger.rows[key].attempt]
+    rows = (ledger.rows.get(name) for level in begun for name in _before(flow, level))
+    return not cleans_up(key) and any(row is None or not row.is_final for row in rows)
 
 
 def is_read(flow: FlowSpec, keys: Iterable[str]) -> bool:
@@ -68,12 +75,14 @@ def _levels(key: str) -> Iterator[str]:
 def _waits(flow: FlowSpec, ledger: Ledger, key: str, level: str, again: set[str]) -> bool:
     if level == key and ledger.rows[key].attempt == 0:
         return False
-    scope = level.rpartition(".")[0]
-    before = [f"{scope}.{name}" if scope else name for name, _ in spec_of(flow, level).run_after]
-    return any(name in again or _is_behind(flow, name, again) for name in before)
+    return _is_behind(flow, level, again)
 
 
 def _is_behind(flow: FlowSpec, key: str, again: set[str]) -> bool:
+    return any(name in again or _is_behind(flow, name, again) for name in _before(flow, key))
+
+
+def _before(flow: FlowSpec, key: str) -> list[str]:
+    """What the step runs after."""
     scope = key.rpartition(".")[0]
-    before = [f"{scope}.{name}" if scope else name for name, _ in spec_of(flow, key).run_after]
-    return any(name in again or _is_behind(flow, name, again) for name in before)
+    return [f"{scope}.{name}" if scope else name for name, _ in spec_of(flow, key).run_after]

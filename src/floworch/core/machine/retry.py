@@ -85,13 +85,8 @@ def _retriable(draft: Draft, command: RetryFailed) -> list[str]:
 
 
 def _depends_on(draft: Draft, key: str, again: set[str]) -> bool:
-    """Whether the step, or a block around it, runs after one of those. What cleans up goes its own way, and a step that
-    has never begun simply waits again."""
-    if is_shielded(key):
-        return False
-    state = draft.step(key)
-    own = [] if state is not None and state.attempt == 0 else [key]
-    return any(runs_after_any(draft.plan, each, again) for each in (*own, *blocks_around(key)))
+    """Whether the step, or a block around it, runs after one of those."""
+    return any(runs_after_any(draft.plan, each, again) for each in _bound_by_others(draft, key))
 
 
 def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFailed) -> _ToPlan:
@@ -100,12 +95,35 @@ def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFail
     for key in keys:
         _require_failed(draft, key)
         _refuse_if_acted_upon(draft, key)
+        _refuse_before_its_turn(draft, key)
     was_stopped = _reopen_run(draft, keys, command)
     left = _ToPlan()
     for key in keys:
         draft.fact("step.retried", key, **who(command.by))
         _begin_again(draft, key, left, was_stopped=was_stopped and not is_shielded(key))
     return left
+
+
+def _refuse_before_its_turn(draft: Draft, key: str) -> None:
+    """No step runs while another one that it runs after is at work, perhaps because that was retried before."""
+    for each in _bound_by_others(draft, key):
+        scope = scope_of(each)
+        for name in draft.plan_of(each).run_after:
+            earlier = draft.step(child_key(scope, name))
+            if earlier is None or not earlier.is_final:
+                raise InvalidTransition(
+                    f"{each!r} runs after {child_key(scope, name)!r}, which has not ended; retry when it has"
+                )
+
+
+def _bound_by_others(draft: Draft, key: str) -> list[str]:
+    """The step and the blocks around it, as far as they have begun after others. What cleans up goes its own way, and a
+    step that has never begun simply waits again."""
+    if is_shielded(key):
+        return []
+    state = draft.step(key)
+    own = [] if state is not None and state.attempt == 0 else [key]
+    return [*own, *blocks_around(key)]
 
 
 def _begin_again(draft: Draft, key: str, left: _ToPlan, *, was_stopped: bool) -> None:

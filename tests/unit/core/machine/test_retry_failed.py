@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from floworch.core.machine.commands import RetryFailed
+from floworch.core.machine.commands import RetryFailed, RetryStep
 from floworch.core.model.status import RunStatus, StepStatus
 from tests.simulation.player import Player, Trouble
 from tests.simulation.specs import (
@@ -70,6 +70,15 @@ def test_error_handler_that_failed_waits_until_the_step_before_it_has_ended() ->
     assert player.ledger.rows["h"].status is StepStatus.FAILED
     finish(player)
     assert retried(player) == ["a"]
+
+
+def test_a_step_is_not_retried_while_the_one_before_it_is_at_work() -> None:
+    player = ended((step("a"), step("h", a=TROUBLE)), a=(BOOM,), h=(BOOM, WELL))
+    player.retry("a")
+    player.desk.expect_refusal(RetryStep("h"))
+    finish(player)
+    player.retry("h")
+    assert finish(player).state.status is RunStatus.SUCCEEDED
 
 
 def test_what_a_scope_has_gone_on_from_is_left_out() -> None:
