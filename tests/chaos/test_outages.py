@@ -270,7 +270,7 @@ async def test_waiting_for_a_run_outlives_an_outage(start: Start, network: Netwo
 async def test_an_outage_that_is_longer_than_the_lease_loses_no_attempt(
     start: Start, network: Network, events: Events
 ) -> None:
-    """When the store is back, everybody has time for a heartbeat before anything counts as lost."""
+    """When the store is back, everybody has the time of a lease to come back before anything counts as lost."""
     settings = {"lease_seconds": 3.0, "heartbeat_seconds": 0.5}
     orchestrator, other = await start(**settings), await start(**settings)
     run = await orchestrator.trigger(Slowly)

@@ -29,7 +29,7 @@ class Asked(MemoryStorage):
 async def test_what_a_batch_brings_while_the_store_is_asked_whether_it_is_there_is_tried_again() -> None:
     clock = VirtualClock(asyncio.get_running_loop())
     store = Asked(clock)
-    outage = Outage(store, clock, Availability(clock), Random(1), asyncio.Event())
+    outage = Outage(store, clock, Availability(clock, long_outage_seconds=20.0), Random(1), asyncio.Event())
     gone = StorageUnavailable("gone")
     report = Commanding(UUID(int=1), StepReleased("a", 1), None, Reply(), clock.now() + timedelta(minutes=1))
     store.meanwhile = lambda: outage.begin(gone, [report])
@@ -38,3 +38,28 @@ async def test_what_a_batch_brings_while_the_store_is_asked_whether_it_is_there_
 
     assert await outage.wait(list) == [report]
     assert not outage.is_on
+
+
+async def test_a_short_outage_right_after_a_long_one_does_not_hide_it() -> None:
+    clock = VirtualClock(asyncio.get_running_loop())
+    availability = Availability(clock, long_outage_seconds=20.0)
+    gone = StorageUnavailable("gone")
+    availability.failed("polling", gone)
+    await asyncio.sleep(25.0)
+    availability.succeeded("polling")
+    availability.failed("committing", gone)
+    await asyncio.sleep(1.0)
+    availability.succeeded("committing")
+    assert availability.has_had_long_outage(within_seconds=30.0)
+    await asyncio.sleep(30.0)
+    assert not availability.has_had_long_outage(within_seconds=30.0)
+
+
+async def test_short_outages_are_no_long_one_together() -> None:
+    clock = VirtualClock(asyncio.get_running_loop())
+    availability = Availability(clock, long_outage_seconds=20.0)
+    for _ in range(3):
+        availability.failed("polling", StorageUnavailable("gone"))
+        await asyncio.sleep(15.0)
+        availability.succeeded("polling")
+    assert not availability.has_had_long_outage(within_seconds=30.0)

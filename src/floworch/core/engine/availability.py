@@ -36,13 +36,14 @@ class Availability:
     An outage is logged when it begins and when it ends, however many uses fail meanwhile.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, long_outage_seconds: float) -> None:
+        """``long_outage_seconds``: after an outage that long, leases may have run out that nobody could renew."""
         self._log = get_library_logger("floworch.engine")
         self._clock = clock
         self._failing: set[str] = set()
         self._last_success = clock.now()
-        self._outage = timedelta(0)
-        self._recovered_at: datetime | None = None
+        self._long_outage = timedelta(seconds=long_outage_seconds)
+        self._long_outage_ended_at: datetime | None = None
 
     @property
     def is_up(self) -> bool:
@@ -59,9 +60,10 @@ class Availability:
         if self._failing:
             self._failing.discard(use)
             if not self._failing:
-                self._outage = now - self._last_success
-                self._recovered_at = now
-                self._log.warning("storage_available", after_seconds=round(self._outage.total_seconds(), 3))
+                outage = now - self._last_success
+                if outage >= self._long_outage:
+                    self._long_outage_ended_at = now
+                self._log.warning("storage_available", after_seconds=round(outage.total_seconds(), 3))
         if not self._failing:
             self._last_success = now
 
@@ -71,8 +73,7 @@ class Availability:
             self.succeeded(use)
         self._failing.discard(use)
 
-    def has_just_ended_outage(self, *, longer_than_seconds: float, ago_seconds: float) -> bool:
-        """Whether the last outage was as long, and ended not longer ago than that."""
-        if self._recovered_at is None or self._outage < timedelta(seconds=longer_than_seconds):
-            return False
-        return self._clock.now() - self._recovered_at < timedelta(seconds=ago_seconds)
+    def has_had_long_outage(self, *, within_seconds: float) -> bool:
+        """Whether a long outage ended not longer ago than that, however many short ones have followed it."""
+        ended_at = self._long_outage_ended_at
+        return ended_at is not None and self._clock.now() - ended_at < timedelta(seconds=within_seconds)

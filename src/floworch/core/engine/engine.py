@@ -92,7 +92,9 @@ class Engine:
         self._clock = clock
         self._chance = chance or SystemRandom()
         self._runs = Runs(store, self.plans, settings.cached_runs)
-        self._availability = Availability(clock)
+        self._availability = Availability(
+            clock, long_outage_seconds=settings.lease_seconds - settings.heartbeat_seconds
+        )
         self._new_runs = NewRuns(self._chance, settings.default_run_timeout_seconds)
         self.limits = Limits(store, clock, settings)
         self._offer = ClaimOffer(

@@ -121,19 +121,16 @@ class Timers:
     def _spare_the_living(self, work: DueWork) -> bool:
         """Leave out leases that are likely to be renewed although they have run out; whether there are any.
 
-        Those of this process have run out because it was paused. During an outage nobody could renew any. In both cases
-        there is time for one more heartbeat.
+        Those of this process have run out because it was paused: there is time for one more heartbeat. During an outage
+        nobody could renew any: after it, everybody has the time of a lease to come back.
         """
         now = self._clock.now()
         grace_seconds = 1.5 * self._settings.heartbeat_seconds
-        has_outage_ended = self._availability.has_just_ended_outage(
-            longer_than_seconds=self._settings.lease_seconds - self._settings.heartbeat_seconds,
-            ago_seconds=grace_seconds,
-        )
+        after_outage = self._availability.has_had_long_outage(within_seconds=self._settings.lease_seconds)
         found = work.lost
         self._ours = {lease: self._ours.get(lease, now) for lease in found if self._is_ours(lease)}
         spared = {lease for lease, since in self._ours.items() if now - since < timedelta(seconds=grace_seconds)}
-        work.lost = [] if has_outage_ended else [lease for lease in found if lease not in spared]
+        work.lost = [] if after_outage else [lease for lease in found if lease not in spared]
         return len(work.lost) < len(found)
 
     def _is_ours(self, lease: LostLease) -> bool:
