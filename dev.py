@@ -93,6 +93,12 @@ def chaos(arguments: list[str]) -> int:
     return python("-m", "pytest", "-ra", "-m", "chaos", *arguments)
 
 
+def explore(arguments: list[str]) -> int:
+    os.environ.setdefault("HYPOTHESIS_PROFILE", "thorough")
+    searches = ["tests/unit/core/machine/test_histories.py", "tests/contracts/storage/test_tags.py"]
+    return python("-m", "pytest", "-n", "auto", "-ra", *(arguments or searches))
+
+
 def lint(arguments: list[str]) -> int:
     fix = arguments == ["--fix"]
     if arguments and not fix:
@@ -136,6 +142,7 @@ COMMANDS = {
     "bench": Command("measure, and print the figures beside floors and peers; --quick takes a minute", "bench", bench),
     "docs": Command("build the documentation, warnings are errors; --serve shows it while you write", "docs", docs),
     "chaos": Command("only the tests that kill real processes", "test", chaos),
+    "explore": Command("search for hours for a history that breaks a law, from another seed each time", "test", explore),
 }
 
 

@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 __all__ = ["SEED", "searched"]
 
 SEED = int(os.environ.get("FLOWORCH_TEST_SEED") or random.SystemRandom().randrange(2**32))
-"""One seed for all searches of this process; set FLOWORCH_TEST_SEED to choose it."""
+"""One seed for all searches of this process; set FLOWORCH_TEST_SEED to choose it, as CI does."""
 
 _THOROUGH = 40
 """How many times as many examples the Hypothesis profile ``thorough`` tries."""
