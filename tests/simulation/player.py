@@ -402,7 +402,8 @@ class Player:
             again.update(*(self._stopped_around(key, ends) for key in keys if not cleans_up(key)))
         self.pinned = {name: end for name, end in ends.items() if name not in again}
         self.overridden = {name: end for name, end in self.overridden.items() if name not in again}
-        self.begun |= dict.fromkeys(resumed_keys(self.ledger, keys, again))
+        resumed = resumed_keys(self.ledger, keys, again)
+        self.begun |= dict.fromkeys(resumed)
         for name, begun in self.ledger.rows.items():
             if begun.is_block if name in again else not begun.is_final:
                 self.begun[name] = self.ledger.items[name].value if begun.loop is not None else None
@@ -410,8 +411,8 @@ class Player:
             progress = self.ledger.rows[key].progress
             if isinstance(progress, UntilProgress):
                 self.counted_from[key] = progress.started
-            self.first_executions[key] = self.executions[key]
             self.lost.discard((key, self.executions[key]))
+        self.first_executions |= {key: self.executions[key] for key in {*keys, *resumed}}
         self.send(command)
 
     def _is_bound_to_others(self, row: StepState) -> bool:

@@ -32,10 +32,12 @@ def has_active_steps_behind(flow: FlowSpec, ledger: Ledger, key: str) -> bool:
 
 
 def is_before_its_turn(flow: FlowSpec, ledger: Ledger, key: str) -> bool:
-    """Whether something that the step, or a block around it, runs after has not ended."""
+    """Whether something that the step, or a block around it, runs after has not ended, or only because of a stop."""
     begun = [level for level in _levels(key) if level != key or ledger.rows[key].attempt]
     rows = (ledger.rows.get(name) for level in begun for name in _before(flow, level))
-    return not cleans_up(key) and any(row is None or not row.is_final for row in rows)
+    return not cleans_up(key) and any(
+        row is None or not row.is_final or row.skip is SkipKind.RUN_STOPPED for row in rows
+    )
 
 
 def is_read(flow: FlowSpec, keys: Iterable[str]) -> bool:

@@ -109,10 +109,13 @@ def _refuse_before_its_turn(draft: Draft, key: str) -> None:
     for each in _bound_by_others(draft, key):
         scope = scope_of(each)
         for name in draft.plan_of(each).run_after:
-            earlier = draft.step(child_key(scope, name))
+            before = child_key(scope, name)
+            earlier = draft.step(before)
             if earlier is None or not earlier.is_final:
+                raise InvalidTransition(f"{each!r} runs after {before!r}, which has not ended; retry when it has")
+            if earlier.skip is SkipKind.RUN_STOPPED:
                 raise InvalidTransition(
-                    f"{each!r} runs after {child_key(scope, name)!r}, which has not ended; retry when it has"
+                    f"{each!r} runs after {before!r}, which was stopped half-way; run the flow again instead"
                 )
 
 

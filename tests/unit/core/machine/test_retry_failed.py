@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from floworch.core.machine.commands import RetryFailed, RetryStep
-from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.machine.commands import RetryFailed, RetryStep, StopRun
+from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from tests.simulation.player import Player, Trouble
 from tests.simulation.specs import (
     DONE,
@@ -79,6 +79,15 @@ def test_a_step_is_not_retried_while_the_one_before_it_is_at_work() -> None:
     finish(player)
     player.retry("h")
     assert finish(player).state.status is RunStatus.SUCCEEDED
+
+
+def test_a_step_is_not_retried_when_the_one_before_it_was_stopped_half_way() -> None:
+    player = ended((step("a"), step("h", a=TROUBLE)), a=(BOOM,), h=(BOOM, WELL))
+    player.retry("a")
+    player.send(StopRun(StopKind.CANCELLED))
+    assert player.state.status is RunStatus.CANCELLED
+    player.desk.expect_refusal(RetryStep("h"))
+    player.desk.expect_refusal(RetryFailed())
 
 
 def test_what_a_scope_has_gone_on_from_is_left_out() -> None:
