@@ -256,6 +256,16 @@ async def test_waiting_gives_up_and_the_run_goes_on(start: Start, world: World) 
     assert (await handle.wait(timeout=30)).succeeded
 
 
+async def test_who_waits_for_a_run_that_ended_before_a_refused_change_is_told_at_once(start: Start) -> None:
+    orchestrator = await start(one(Step(type="Echo")))
+    handle = await orchestrator.trigger("Scenario")
+    await handle.wait(timeout=30)
+    with pytest.raises(InvalidTransition):
+        await handle.retry("a")
+
+    assert (await handle.wait(timeout=0)).succeeded
+
+
 async def test_another_process_takes_over_at_once_what_a_stopped_one_had_begun(
     start: Start, world: World, backend: Backend
 ) -> None:

@@ -130,9 +130,7 @@ class Engine:
         )
         self.explaining = Explaining(store, self._runs, self.plans, handlers, clock, settings)
         self._endings = Endings()
-        self._waiters = Waiters(
-            store, clock, lambda run_id: self._runs.get(run_id) is not None, settings.storage_patience_seconds
-        )
+        self._waiters = Waiters(store, clock, self._runs.is_under_way, settings.storage_patience_seconds)
         self._notices = Notices(store, notifiers, clock, settings, self._availability, self._chance)
         self._retention = Retention(store, clock, settings, self._chance)
         self.scheduler = Scheduler(

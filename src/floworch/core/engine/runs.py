@@ -54,6 +54,12 @@ class Runs:
     def get(self, run_id: UUID) -> CachedRun | None:
         return self._cached.get(run_id.int)
 
+    def is_under_way(self, run_id: UUID) -> bool:
+        """Whether this process advances the run. One that has ended is cached where somebody has asked in vain for a
+        change of it."""
+        run = self.get(run_id)
+        return run is not None and not run.state.status.is_final
+
     def put(self, run: CachedRun) -> None:
         key = run.state.facts.run_id.int
         self._cached[key] = run
