@@ -15,15 +15,18 @@ __all__ = [
     "checked_headers",
     "checked_key",
     "checked_priority",
+    "checked_reason",
     "checked_run_id",
     "checked_tags",
     "checked_timeout",
+    "required_reason",
     "unknown",
 ]
 
 _HIGHEST_PRIORITY = 1000
 _LONGEST_KEY = 256
 _LONGEST_NAME = 200
+_LONGEST_TIMEOUT = timedelta(days=100 * 365)
 
 
 def checked_by(by: str | None) -> str | None:
@@ -45,11 +48,36 @@ def checked_key(key: str | None, what: str = "an idempotency key") -> str | None
 
 
 def checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
-    """Seconds or a time span, more than 0. Raises ConfigurationError."""
-    limit = timeout if isinstance(timeout, timedelta) or timeout is None else timedelta(seconds=timeout)
-    if limit is not None and limit <= timedelta(0):
-        raise ConfigurationError(f"timeout is {timeout!r}; a run needs more than 0 seconds")
+    """Seconds or a time span, more than 0 and at most 100 years. Raises ConfigurationError."""
+    if timeout is None:
+        return None
+    limit = timeout if isinstance(timeout, timedelta) else _time_span(timeout)
+    if limit is None or not timedelta(0) < limit <= _LONGEST_TIMEOUT:
+        raise ConfigurationError(f"timeout is {timeout!r}; a run needs more than 0 seconds, and at most 100 years")
     return limit
+
+
+def _time_span(seconds: object) -> timedelta | None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    try:
+        return timedelta(seconds=seconds) if is_number else None  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
+        return None
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """Why it is done, for people. Raises ConfigurationError."""
+    if reason is not None and not isinstance(reason, str):
+        raise ConfigurationError(f"a reason is text, not {reason!r:.80}")
+    return reason
+
+
+def required_reason(reason: str | None) -> str:
+    """Why it is done, where whoever comes after must be told. Raises ConfigurationError."""
+    checked = checked_reason(reason)
+    if checked is None or not checked.strip():
+        raise ConfigurationError(f"say why: a reason is text, not {reason!r}")
+    return checked
 
 
 def checked_priority(priority: int) -> int:
@@ -76,7 +104,7 @@ def checked_run_id(run_id: UUID | str) -> UUID:
         return run_id
     try:
         return UUID(run_id)
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):  # the latter two of what is no text
         raise RunNotFound(
             f"{run_id!r} is not the id of a run; ids look like 0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00"
         ) from None
@@ -95,8 +123,8 @@ def unknown(what: str, name: str, known: list[str]) -> str:
     return f"no {what} is called {name!r}; {hint}"
 
 
-def _checked_text(text: str, what: str, longest: int) -> str:
-    if not text.strip() or len(text) > longest:
+def _checked_text(text: object, what: str, longest: int) -> str:
+    if not isinstance(text, str) or not text.strip() or len(text) > longest:
         raise ConfigurationError(f"{what} is text of 1 to {longest} characters, not {text!r:.80}")
     if "\0" in text or text != text.encode("utf-8", "replace").decode():
         raise ConfigurationError(f"{what} holds neither NUL nor halves of characters, as does {text!r:.80}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from floworch.arguments import checked_by, checked_key, checked_run_id
+from floworch.arguments import checked_by, checked_key, checked_reason, checked_run_id, required_reason
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.retries import RetriedSteps
 from floworch.core.explain import Explanation
@@ -30,13 +30,13 @@ class RunControl:
         """Stop a run: nothing new starts, waiting steps are skipped, running handlers are asked to stop, and the run
         ends ``Cancelled`` when they have. Raises RunNotFound, InvalidTransition when it has ended or is being stopped.
         """
-        await self._engine.stop_run(checked_run_id(run_id), reason, checked_by(by))
+        await self._engine.stop_run(checked_run_id(run_id), checked_reason(reason), checked_by(by))
 
     async def suspend(self, run_id: UUID | str, reason: str | None = None, *, by: str | None = None) -> None:
         """Start no more steps of a run until it is resumed. What runs may end, timers and the deadline count, signals
         come; runs that it has started go on. The run is still ``Running``, and cancelling it lifts the suspension.
         Raises RunNotFound, InvalidTransition when it has ended, is suspended already or is being stopped."""
-        await self._engine.submit(checked_run_id(run_id), SuspendRun(reason, checked_by(by)))
+        await self._engine.submit(checked_run_id(run_id), SuspendRun(checked_reason(reason), checked_by(by)))
 
     async def resume(self, run_id: UUID | str, *, by: str | None = None) -> None:
         """Go on with a suspended run: what has become ready meanwhile is ready now.
@@ -59,16 +59,17 @@ class RunControl:
         for a loop or scope.
         """
         sent = Payload.of(output, max_bytes=self._engine.settings.max_payload_bytes)
-        await self._engine.submit(checked_run_id(run_id), CompleteStep(step_key, sent, reason, checked_by(by)))
+        command = CompleteStep(step_key, sent, checked_reason(reason), checked_by(by))
+        await self._engine.submit(checked_run_id(run_id), command)
 
     async def fail_step(self, run_id: UUID | str, step_key: str, reason: str, *, by: str | None = None) -> None:
         """End a step as ``Failed``, with an error of the type ``FailedByOperator``; no policy tries it again, and
         :meth:`retry` does. Otherwise as :meth:`complete_step`."""
-        await self._engine.submit(checked_run_id(run_id), FailStep(step_key, reason, checked_by(by)))
+        await self._engine.submit(checked_run_id(run_id), FailStep(step_key, required_reason(reason), checked_by(by)))
 
     async def skip_step(self, run_id: UUID | str, step_key: str, reason: str, *, by: str | None = None) -> None:
         """End a step as ``Skipped``. Otherwise as :meth:`complete_step`."""
-        await self._engine.submit(checked_run_id(run_id), SkipStep(step_key, reason, checked_by(by)))
+        await self._engine.submit(checked_run_id(run_id), SkipStep(step_key, required_reason(reason), checked_by(by)))
 
     async def run_step_now(self, run_id: UUID | str, step_key: str, *, by: str | None = None) -> None:
         """Let a step that waits for a time go on at once: for its next attempt or poll, the end of a delay, or the next

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from floworch.arguments import checked_reason
 from floworch.core.engine.schedules.desk import ScheduleDesk
 from floworch.core.explain import Explanation, ScheduleFacts, explain_schedule
 from floworch.core.model.payload import Payload
@@ -160,7 +161,7 @@ class Schedules:
     ) -> None:
         """No more ticks until then, or until somebody resumes it. Ticks of that time are not caught up with."""
         moment = self._clock.now() + until if isinstance(until, timedelta) else until
-        await self._desk.pause(self._orchestrator.flow(flow).id, trigger, reason, moment)
+        await self._desk.pause(self._orchestrator.flow(flow).id, trigger, checked_reason(reason), moment)
 
     async def resume(self, flow: FlowReference, trigger: str) -> None:
         """Go on with the next tick."""
