@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import Field, ValidationError, model_serializer
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_serializer
 
 from floworch.core.model.child_types import shown_type
 from floworch.core.model.payload import Json
@@ -43,6 +43,16 @@ class Rate(WireModel):
     burst: Count = 1
     """How many may start at once after a quiet time. With more than 1, up to ``count + burst - 1`` can start in a time
     that begins with a burst."""
+
+    @field_validator("burst")
+    @classmethod
+    def _check_burst(cls, burst: int, others: ValidationInfo) -> int:
+        known = others.data
+        if known.keys() >= {"count", "per_seconds"}:
+            seconds = burst * known["per_seconds"] / known["count"]
+            if seconds > _SECONDS_OF_A_CENTURY:  # of which no clock could tell when it is over
+                raise ValueError("at that rate it takes more than a hundred years until a burst is there again")
+        return burst
 
 
 class Limit(WireModel):

@@ -48,6 +48,7 @@ def test_limits_that_make_no_sense_are_refused_with_their_place(fields: dict[str
         ({"rate": {"count": 0, "perSeconds": 1}}, "limit.rate.count"),
         ({"rate": {"count": 1, "perSeconds": 0}}, "limit.rate.perSeconds"),
         ({"rate": {"count": 1}}, "limit.rate.perSeconds"),
+        ({"rate": {"count": 1, "perSeconds": 86_400, "burst": 100_000}}, "limit.rate.burst"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused_with_their_place(limit: Any, place: str) -> None:

@@ -17,6 +17,7 @@ from floworch.core.policy.limits import Tally, counted, quotas_of
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FLOW = UUID(int=5)
 NAMES = ("type:a", "flow:b", "key:c")
+_CENTURY = 100 * 365 * 24 * 3600
 
 # By functions: what the signature of a model tells depends on whether it has been used before.
 rates = st.builds(
@@ -117,3 +118,19 @@ def test_a_run_without_a_key_shares_no_quota_of_a_key() -> None:
 def test_what_is_no_limit_is_refused(concurrency: int | None, rate: Rate | None, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         make_limit(concurrency, rate)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        Rate(count=1, per_seconds=_CENTURY),
+        Rate(count=2**31 - 1, per_seconds=_CENTURY, burst=2**31 - 1),
+        Rate(count=2**31 - 1, per_seconds=0.000_001, burst=2**31 - 1),
+    ],
+)
+def test_the_slowest_and_the_quickest_rate_there_may_be_can_be_reckoned_with(rate: Rate) -> None:
+    quota = Quota("flow:b")
+    tally = Tally({"flow:b": Limit(rate=rate)}, {}, {}, NOW)
+    for _ in range(3):
+        tally.take([quota])
+    assert tally.grants([quota]) is (rate.burst > 1)
