@@ -151,6 +151,17 @@ async def test_a_fork_may_change_the_inputs_of_its_step(start: Start) -> None:
         await first.fork("double", inputs={"value": "@steps('lod').output"})
 
 
+async def test_a_fork_with_an_input_that_the_handler_does_not_take_is_refused(start: Start) -> None:
+    orchestrator = await start(CHAIN)
+    first = await ended(orchestrator, {"n": 3})
+
+    with pytest.raises(FlowValidationError, match=r"steps\.double\.inputs\.valeu: .* did you mean 'value'"):
+        await first.fork("double", inputs={"valeu": 4})
+    with pytest.raises(FlowValidationError, match=r"steps\.double\.inputs\.Value: .* is given twice"):
+        await first.fork("double", inputs={"Value": 4})
+    assert len((await orchestrator.list_runs()).runs) == 1
+
+
 async def test_a_fork_of_a_fork_tells_where_its_steps_have_run(start: Start, world: World) -> None:
     orchestrator = await start(CHAIN)
     first = await ended(orchestrator, {"n": 3})

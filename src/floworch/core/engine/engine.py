@@ -119,7 +119,9 @@ class Engine:
         )
         self._children = Children(store, self._runs, self.submit, settings, self._chance)
         self.retries = Retries(store, clock, self.submit)
-        self.reruns = Reruns(store, self.plans, self._new_runs, clock, self.start_run, self._require_startable)
+        self.reruns = Reruns(
+            *(store, self.plans, self._new_runs, handlers, clock, self.start_run, self._require_startable)
+        )
         self.migrations = Migrations(store, self._runs, self.plans, self.submit)
         self._timers = Timers(
             *(store, clock, settings, self.submit, self._worklist.look, self._leases.is_held),

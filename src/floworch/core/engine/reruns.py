@@ -9,7 +9,8 @@ from enum import Enum
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
-from floworch.core.dag.edited import with_inputs
+from floworch.core.dag.edited import input_faults, with_inputs
+from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.dag.validate import validate_manifest
 from floworch.core.engine.inheritance import load_inheritance
@@ -18,6 +19,7 @@ from floworch.core.engine.plans import Plans
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Started, Starting
 from floworch.core.engine.time_limits import time_limit_of
+from floworch.core.handlers.registry import Handlers
 from floworch.core.machine.draft import who
 from floworch.core.machine.forks import Inheritance
 from floworch.core.machine.state import RunFacts
@@ -26,7 +28,7 @@ from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import RunRecord
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import Storage
-from floworch.errors import FlowValidationError, RunNotFound
+from floworch.errors import FlowProblem, FlowValidationError, RunNotFound
 
 __all__ = ["KEEP", "Body", "Keep", "Reruns", "Version"]
 
@@ -71,6 +73,7 @@ class Reruns:
         store: Storage,
         plans: Plans,
         new_runs: NewRuns,
+        handlers: Handlers,
         clock: Clock,
         start: Callable[[Starting], Awaitable[Started]],
         require_startable: Callable[[UUID], None],
@@ -78,6 +81,7 @@ class Reruns:
         self._store = store
         self._plans = plans
         self._new_runs = new_runs
+        self._handlers = handlers
         self._clock = clock
         self._start = start
         self._require_startable = require_startable
@@ -122,10 +126,22 @@ class Reruns:
         """The plan of a manifest, kept from now on, that differs from the plan's in the inputs of one step."""
         found = await self._store.load_manifests([plan.manifest_hash])
         manifest = with_inputs(FlowManifest.from_json(found[plan.manifest_hash]), step_key, inputs)
-        if problems := validate_manifest(manifest, plan.flow_name):
+        problems = validate_manifest(manifest, plan.flow_name) or self._unknown(plan, manifest, step_key, inputs)
+        if problems:
             raise FlowValidationError(problems)
         await self._store.save_manifests({manifest.content_hash: manifest.to_json()})
         return self._plans.with_manifest(plan, manifest)
+
+    def _unknown(
+        self, plan: FlowPlan, manifest: FlowManifest, step_key: str, inputs: Mapping[str, Json]
+    ) -> list[FlowProblem]:
+        """Inputs that the handler of the step does not take, if this process has it."""
+        step = find_step(plan, step_key)
+        assert step is not None  # what is taken over was found by it
+        check = self._handlers.name_check(step.type)
+        if check is None:
+            return []
+        return input_faults(manifest, plan.flow_name, step_key, inputs.keys(), check, polls=step.poll is not None)
 
     async def _source(self, run_id: UUID) -> _Source:
         stored = (await self._store.load([run_id])).get(run_id)

@@ -97,6 +97,14 @@ class Handlers:
             raise ConfigurationError(_no_handler(step_type, self.types))
         return found
 
+    def name_check(self, step_type: str) -> InputCheck | None:
+        """How to check which inputs a step of the type may have; None where there is no handler, or one that sees to it
+        itself."""
+        found = self.find(step_type)
+        if found is None or found.parameters.takes_rest or found.parameters.whole is not None:
+            return None
+        return partial(faults_of_literals, found.parameters)
+
     async def aclose(self) -> Sequence[BaseException]:
         """Close those that keep something open; returns what went wrong."""
         closing = {id(each.call): each.close for each in self._by_type.values() if each.close is not None}

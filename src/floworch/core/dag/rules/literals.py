@@ -10,7 +10,7 @@ from floworch.core.expressions import compile_template, expression_problems
 from floworch.core.model.manifest import Compensation, Step
 from floworch.core.model.payload import Json
 
-__all__ = ["literal_inputs"]
+__all__ = ["as_sentence", "literal_inputs"]
 
 
 def literal_inputs(scope: Scope, known: KnownTypes) -> Iterator[Finding]:
@@ -27,8 +27,13 @@ def _inputs(step: Step | Compensation, place: str, known: KnownTypes) -> Iterato
     if check is not None:
         literals = {name: value for name, value in step.inputs.items() if _is_literal(value)}
         for name, fault in check(literals, step.inputs):
-            yield Finding(f"{place}.inputs.{name}", "bad_input", f"{fault}.")
+            yield Finding(f"{place}.inputs.{name}", "bad_input", as_sentence(fault))
 
 
 def _is_literal(value: Json) -> bool:
     return not expression_problems(value, "") and compile_template(value).is_literal
+
+
+def as_sentence(fault: str) -> str:
+    """The fault with a full stop, unless it ends with a question."""
+    return fault if fault.endswith("?") else f"{fault}."
