@@ -17,6 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from floworch.core.model.spelling import did_you_mean
+from floworch.core.policy.cron_traps import cron_trap
+from floworch.core.policy.cron_words import CRON_NAMES
 from floworch.core.policy.wall_clock import first_instant, second_instant, second_pass_begins
 
 __all__ = ["Cron", "cron_problem", "next_fire_at", "time_zone_problem"]
@@ -31,7 +33,13 @@ _SECOND = timedelta(seconds=1)
 def cron_problem(expression: str) -> str | None:
     """What is wrong with the expression, or None. An expression that never matches a date is wrong as well."""
     fields = expression.split()
-    if len(fields) not in _FIELD_COUNTS and not expression.strip().startswith("@"):
+    if expression.strip().startswith("@"):
+        if expression.strip().lower() not in CRON_NAMES:
+            return (
+                f"Bad cron expression {expression!r}: there is no such name; there are {', '.join(sorted(CRON_NAMES))}."
+            )
+        return None
+    if len(fields) not in _FIELD_COUNTS:
         return (
             f"Bad cron expression {expression!r}: it has {len(fields)} fields; expected five "
             "(minute hour day month weekday), or six with seconds at the end."
@@ -39,6 +47,8 @@ def cron_problem(expression: str) -> str | None:
     for letter, pattern, kind in (("R", _RANDOM, "random"), ("H", _HASHED, "hashed")):
         if any(pattern.match(part) for field in fields for part in field.split(",")):
             return f"Bad cron expression {expression!r}: {kind} fields ({letter}) are not supported; write the times."
+    if trap := cron_trap(expression):
+        return f"Bad cron expression {expression!r}: {trap}"
     try:
         next_fire_at(expression, "UTC", _PROBE_START)
     except ValueError as error:
@@ -113,7 +123,7 @@ def _parsed(expression: str) -> Any:
     from croniter import CroniterError, croniter
 
     try:
-        return croniter(expression, _PROBE_START.replace(tzinfo=None))
+        return croniter(expression.strip(), _PROBE_START.replace(tzinfo=None))
     except CroniterError as error:
         raise ValueError(str(error)) from None
 

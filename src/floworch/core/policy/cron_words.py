@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-__all__ = ["describe_cron"]
+__all__ = ["CRON_NAMES", "describe_cron"]
 
-_NAMES = {
+CRON_NAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -16,6 +16,7 @@ _NAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+"""What stands for what."""
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -26,11 +27,12 @@ _DAY_NUMBERS = {name[:3].lower(): number for number, name in enumerate(_DAYS[:7]
 _MONTH_NUMBERS = {name[:3].lower(): number for number, name in enumerate(_MONTHS) if name}
 _MOST_TIMES = 6
 _STEP = re.compile(r"\*/(\d+)")
+_NEAREST = re.compile(r"(\d+)w|w(\d+)")
 
 
 def describe_cron(expression: str) -> str:
     """A good expression in words, such as ``every day at 02:30``."""
-    fields = _NAMES.get(expression.strip().lower(), expression).lower().split()
+    fields = CRON_NAMES.get(expression.strip().lower(), expression).lower().split()
     minute, hour, day, month, weekday, *second = fields
     words = [_times(second[0] if second else "0", minute, hour), *_days(day, weekday)]
     if month not in ("*", "?"):
@@ -43,6 +45,9 @@ def describe_cron(expression: str) -> str:
 
 
 def _times(second: str, minute: str, hour: str) -> str:
+    if second.isdigit() and minute.isdigit() and hour.isdigit():
+        past = f":{int(second):02}" if int(second) else ""
+        return f"at {int(hour):02}:{int(minute):02}{past}"
     if second != "0":
         return f"{_every(second, 'second')}{_within(minute, 'minute')}{_within(hour, 'hour')}"
     if minute.isdigit() and (hour.isdigit() or _is_short_list(hour)):
@@ -70,14 +75,20 @@ def _within(field: str, unit: str) -> str:
 
 
 def _days(day: str, weekday: str) -> list[str]:
-    words = []
-    if day not in ("*", "?"):
-        of_month = "the last day" if day == "l" else f"day {_list(day, {}, ())}"
-        words.append(f"on {of_month} of the month")
-    if weekday not in ("*", "?"):
-        joint = "or " if words and not day.startswith("*") else ""
-        words.append(f"{joint}on {_weekdays(weekday)}")
-    return words
+    of_month = [] if day in ("*", "?") else [f"on {_days_of_month(day)} of the month"]
+    if weekday in ("*", "?"):
+        return of_month
+    if not of_month:
+        return [f"on {_weekdays(weekday)}"]
+    return [*of_month, f"or on {_weekdays(weekday)}"]
+
+
+def _days_of_month(field: str) -> str:
+    if step := _STEP.fullmatch(field):
+        return f"every {_ordinal(int(step[1]))} day"
+    if nearest := _NEAREST.fullmatch(field):
+        return f"the weekday nearest to day {nearest[1] or nearest[2]}"
+    return _list(field, {}, ()) if field == "l" else f"day {_list(field, {}, ())}"
 
 
 def _months(field: str) -> str:
@@ -89,6 +100,8 @@ def _months(field: str) -> str:
 def _weekdays(field: str) -> str:
     if field in ("1-5", "mon-fri"):
         return "Monday to Friday"
+    if step := _STEP.fullmatch(field):
+        return f"every {_ordinal(int(step[1]))} day of the week from Sunday"
     return _joined([_weekday(part) for part in field.split(",")])
 
 
@@ -107,10 +120,12 @@ def _list(field: str, numbers: Mapping[str, int], names: Sequence[str]) -> str:
 
 def _span(part: str, numbers: Mapping[str, int], names: Sequence[str]) -> str:
     span, _, step = part.partition("/")
+    if span == "l":
+        return "the last day"
     ends = " to ".join(_named(each, numbers, names) for each in span.split("-"))
     if not step:
         return ends
-    return f"every {_ordinal(int(step))}" if span == "*" else f"{ends} in steps of {step}"
+    return f"{ends} in steps of {step}" if "-" in span else f"{ends} and every {_ordinal(int(step))} after it"
 
 
 def _named(text: str, numbers: Mapping[str, int], names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ def _is_day(wall: datetime, texts: Sequence[str], sets: Sequence[set[int]]) -> b
     is_last = texts[2] == "L" and (wall + timedelta(days=1)).day == 1
     of_month = wall.day in sets[2] or is_last
     of_week = bool(sets[4] & ({0, 7} if wall.isoweekday() == 7 else {wall.isoweekday()}))
-    if "*" in (texts[2][0], texts[4][0]):
+    if "*" in (texts[2], texts[4]):
         return of_month and of_week
     return of_month or of_week
 

@@ -26,6 +26,17 @@ from floworch.core.policy.cron_words import describe_cron
         ("*/10 9-17 * * *", "every 10 minutes of hour 9 to 17"),
         ("* * * * * */10", "every 10 seconds"),
         ("0,30 4 * * *", "at minute 0 and 30 of hour 4"),
+        ("0 0 */2 * *", "on every second day of the month at 00:00"),
+        ("0 0 */2 * MON", "on every second day of the month or on Monday at 00:00"),
+        ("0 0 1 * */2", "on day 1 of the month or on every second day of the week from Sunday at 00:00"),
+        ("0 0 * * */2", "on every second day of the week from Sunday at 00:00"),
+        ("0 0 1,L * *", "on day 1 and the last day of the month at 00:00"),
+        ("0 9 15W * *", "on the weekday nearest to day 15 of the month at 09:00"),
+        ("30 2 * * * 15", "every day at 02:30:15"),
+        ("0 0 10/5 * *", "on day 10 and every fifth after it of the month at 00:00"),
+        ("1/5 * * * *", "at minute 1 and every fifth after it"),
+        ("0-30/10 * * * *", "at minute 0 to 30 in steps of 10"),
+        ("0 12 * */6 *", "in every 6th month at 12:00"),
     ],
 )
 def test_expressions_in_words(expression: str, words: str) -> None:
