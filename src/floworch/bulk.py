@@ -10,7 +10,7 @@ from uuid import UUID
 
 from floworch.arguments import checked_by, checked_run_id
 from floworch.core.engine.migrations import LATEST
-from floworch.errors import BulkInterrupted, ConfigurationError, FloworchError, StorageError
+from floworch.errors import AlreadyMigrated, BulkInterrupted, ConfigurationError, FloworchError, StorageError
 
 if TYPE_CHECKING:
     from floworch.core.engine.engine import Engine
@@ -26,10 +26,11 @@ _Act: TypeAlias = Callable[[UUID], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class BulkProgress:
-    """How many runs it was done to, and how many refused it."""
+    """How many runs it was done to, how many refused it, and how many were so already."""
 
     done: int
     refused: int
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class BulkReport:
     done: int
     refused: Mapping[UUID, str]
     """Run → why not."""
+    unchanged: int = 0
+    """Runs for which there was nothing to do: of ``migrate``, those that go by that version already."""
     is_aborted: bool = False
     """Whether it was asked to stop before it had come to the last run."""
 
@@ -207,7 +210,7 @@ class Selection:
                     break
         except StorageError as error:
             work.error = error
-        report = BulkReport(work.done, work.refused, work.is_aborted)
+        report = BulkReport(work.done, work.refused, work.unchanged, work.is_aborted)
         if work.error is not None:
             raise BulkInterrupted(f"after {work.done} runs: {work.error}", report) from work.error
         return report
@@ -222,6 +225,7 @@ class _Work:
     abort: Abort | None
     done: int = 0
     refused: dict[UUID, str] = field(default_factory=dict)
+    unchanged: int = 0
     is_aborted: bool = False
     error: StorageError | None = None
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
@@ -243,9 +247,11 @@ class _Work:
                 return
             except ConfigurationError:  # what is asked for makes no sense for any run
                 raise
+            except AlreadyMigrated:
+                self.unchanged += 1
             except FloworchError as refusal:
                 self.refused[run_id] = str(refusal)
             else:
                 self.done += 1
         if self.progress is not None:
-            self.progress(BulkProgress(self.done, len(self.refused)))
+            self.progress(BulkProgress(self.done, len(self.refused), self.unchanged))

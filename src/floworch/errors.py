@@ -14,6 +14,7 @@ FloworchError
 │   └── StepNotFound
 ├── FlowDisabled               the flow exists but is switched off
 ├── InvalidTransition          the run or step is not in a state that allows the request
+│   ├── AlreadyMigrated        the run goes by that version of its flow
 │   ├── MigrationRefused       what the run has begun does not fit the other version (all problems at once)
 │   └── SignalNotExpected      the run has ended, so nothing will wait for the signal
 ├── ManifestNotUnderstood      a run goes by a version of its flow that only a newer floworch can read
@@ -37,6 +38,7 @@ from datetime import timedelta
 from typing import Any
 
 __all__ = [
+    "AlreadyMigrated",
     "BulkInterrupted",
     "CommitUnclear",
     "ConfigurationError",
@@ -167,6 +169,10 @@ class MigrationRefused(InvalidTransition):
     def __init__(self, message: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(f"{message}: {'; '.join(problems)}")
+
+
+class AlreadyMigrated(InvalidTransition):
+    """The run goes by that version of its flow."""
 
 
 class SignalNotExpected(InvalidTransition):

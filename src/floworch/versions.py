@@ -16,7 +16,14 @@ from floworch.core.model.manifest import FlowManifest
 from floworch.core.model.records import FlowVersion
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunFilter
-from floworch.errors import ConfigurationError, InvalidTransition, ManifestNotUnderstood, MigrationRefused, NotFound
+from floworch.errors import (
+    AlreadyMigrated,
+    ConfigurationError,
+    InvalidTransition,
+    ManifestNotUnderstood,
+    MigrationRefused,
+    NotFound,
+)
 
 if TYPE_CHECKING:
     from floworch.core.engine.engine import Engine
@@ -38,6 +45,8 @@ class MigrationReport:
     migrated: tuple[UUID, ...]
     refused: Mapping[UUID, tuple[str, ...]]
     """Run → everything that stands against it."""
+    up_to_date: tuple[UUID, ...] = ()
+    """Runs that went by that version before. Of a whole flow, those are not looked at."""
 
 
 class Versions:
@@ -92,12 +101,15 @@ class Versions:
         by = checked_by(by)
         slots = asyncio.Semaphore(_AT_ONCE)
         migrated: list[UUID] = []
+        up_to_date: list[UUID] = []
         refused: dict[UUID, tuple[str, ...]] = {}
 
         async def migrate_one(run_id: UUID) -> None:
             async with slots:
                 try:
                     await self._engine.migrations.migrate(run_id, to, by, dry_run=dry_run)
+                except AlreadyMigrated:
+                    up_to_date.append(run_id)
                 except MigrationRefused as refusal:
                     refused[run_id] = refusal.problems
                 except (InvalidTransition, NotFound, ManifestNotUnderstood) as refusal:
@@ -107,7 +119,7 @@ class Versions:
 
         async for page in self._chosen(runs, flow, to):
             await asyncio.gather(*map(migrate_one, page))
-        return MigrationReport(dry_run, tuple(migrated), refused)
+        return MigrationReport(dry_run, tuple(migrated), refused, tuple(up_to_date))
 
     async def _chosen(
         self, runs: UUID | str | Iterable[UUID | str] | None, flow: FlowReference | None, to: str

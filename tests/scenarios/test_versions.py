@@ -155,6 +155,10 @@ async def test_all_runs_of_a_flow_are_migrated_and_those_that_have_ended_are_not
         ("1.0", 0),
         ("2.0", 5),
     ]
+    again = await newer.versions.migrate([run.run_id for run in live])
+    assert (again.migrated, again.refused, set(again.up_to_date)) == ((), {}, {run.run_id for run in live})
+    in_bulk = await newer.select(flow="Scenario").migrate()
+    assert (in_bulk.done, in_bulk.unchanged, set(in_bulk.refused)) == (0, 5, {ended.run_id})
     world.open_gate("gate")
     for run in live:
         assert (await run.wait(20)).steps["tell"].output == "new"

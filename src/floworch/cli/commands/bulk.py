@@ -115,7 +115,8 @@ def bulk(
     report = asyncio.run(_bulk(target, run, given, asked))
     if as_json:
         refused = {str(run_id): why for run_id, why in report.refused.items()}
-        print_json({"done": report.done, "refused": refused, "aborted": report.is_aborted, "dryRun": dry_run})
+        counts = {"done": report.done, "refused": refused, "unchanged": report.unchanged}
+        print_json({**counts, "aborted": report.is_aborted, "dryRun": dry_run})
     else:
         _print(report, asked)
     if report.is_aborted:
@@ -176,7 +177,7 @@ async def _carry_out(selection: Selection, asked: _Asked, count: int) -> BulkRep
         task = bar.add_task(asked.action, total=count)
 
         def tell(progress: BulkProgress) -> None:
-            bar.update(task, completed=progress.done + progress.refused)
+            bar.update(task, completed=progress.done + progress.refused + progress.unchanged)
 
         return await _act(selection, asked, progress=tell, abort=_Asking(requests))
 
@@ -231,7 +232,8 @@ async def _act_on_step(selection: Selection, asked: _Asked, **watching: Any) -> 
 def _print(report: BulkReport, asked: _Asked) -> None:
     console = stdout_console()
     would = "would " if asked.dry_run else ""
-    console.print(f"{would}{asked.action}: {plural(report.done, 'run')}, {len(report.refused)} refused")
+    up_to_date = f", {report.unchanged} up to date" if report.unchanged else ""
+    console.print(f"{would}{asked.action}: {plural(report.done, 'run')}, {len(report.refused)} refused{up_to_date}")
     for run_id, why in report.refused.items():
         console.print(f"  {run_id}  {why}", style="yellow")
     if report.is_aborted:

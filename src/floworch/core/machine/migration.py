@@ -23,7 +23,7 @@ from floworch.core.machine.progress import GroupProgress
 from floworch.core.machine.replanning import plan_anew
 from floworch.core.machine.state import RunState, StepState
 from floworch.core.machine.transition import Transition
-from floworch.errors import InvalidTransition, MigrationRefused
+from floworch.errors import AlreadyMigrated, InvalidTransition, MigrationRefused
 
 __all__ = ["migrate_run", "require_migratable"]
 
@@ -48,12 +48,12 @@ def migrate_run(
 
 
 def require_migratable(state: RunState, plan: FlowPlan) -> None:
-    """Raise MigrationRefused with everything that stands against it, InvalidTransition for a run that has ended or goes
-    by that plan already."""
+    """Raise MigrationRefused with everything that stands against it, InvalidTransition for a run that has ended,
+    AlreadyMigrated for one that goes by that plan."""
     if state.status.is_final:
         raise InvalidTransition(f"the run {state.facts.run_id} has already ended {state.status}")
     if state.facts.manifest_hash == plan.manifest_hash:
-        raise InvalidTransition(f"the run {state.facts.run_id} goes by this version already")
+        raise AlreadyMigrated(f"the run {state.facts.run_id} goes by this version already")
     if problems := list(dict.fromkeys(_problems(state, plan))):
         raise MigrationRefused(f"the run {state.facts.run_id} cannot go on with the other version", problems)
 

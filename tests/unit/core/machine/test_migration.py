@@ -19,7 +19,7 @@ from floworch.core.model.manifest import Compensation, FlowManifest, ForEach, Sc
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
-from floworch.errors import InvalidTransition, MigrationRefused
+from floworch.errors import AlreadyMigrated, InvalidTransition, MigrationRefused
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 FLOW = UUID(int=7)
@@ -277,7 +277,7 @@ def test_a_run_that_has_ended_is_not_migrated() -> None:
 
 def test_a_run_that_goes_by_the_version_already_is_left_alone() -> None:
     run = Run(a=work())
-    with pytest.raises(InvalidTransition, match="goes by this version already"):
+    with pytest.raises(AlreadyMigrated, match="goes by this version already"):
         run.migrate(a=work())
 
 
