@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from floworch.core.model.status import RunStatus
 from floworch.core.model.tags import tag_fault, tag_name_fault, too_many_tags
 from floworch.errors import ConfigurationError, InvalidTags, RunNotFound
 
@@ -14,11 +15,15 @@ __all__ = [
     "checked_by",
     "checked_headers",
     "checked_key",
+    "checked_limit",
+    "checked_moment",
     "checked_priority",
     "checked_reason",
     "checked_run_id",
+    "checked_statuses",
     "checked_tags",
     "checked_timeout",
+    "checked_words",
     "required_reason",
     "unknown",
 ]
@@ -26,6 +31,7 @@ __all__ = [
 _HIGHEST_PRIORITY = 1000
 _LONGEST_KEY = 256
 _LONGEST_NAME = 200
+_LONGEST_SEARCH = 1000
 _LONGEST_TIMEOUT = timedelta(days=100 * 365)
 
 
@@ -98,6 +104,34 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     return given
 
 
+def checked_moment(at: datetime | None, what: str) -> datetime | None:
+    """Raises ConfigurationError for what is no time, or one that has no time zone."""
+    if at is not None and not isinstance(at, datetime):
+        raise ConfigurationError(f"{what} is {at!r:.80}; write datetime(..., tzinfo=UTC)")
+    if at is not None and at.utcoffset() is None:
+        raise ConfigurationError(f"{what} is {at!r}, which has no time zone; write datetime(..., tzinfo=UTC)")
+    return at
+
+
+def checked_statuses(status: RunStatus | str | Iterable[RunStatus | str] | None) -> frozenset[RunStatus] | None:
+    """One status or several, also by their names. Raises ConfigurationError for one that there is not."""
+    if status is None:
+        return None
+    return frozenset(map(_run_status, [status] if isinstance(status, str) else status))
+
+
+def checked_words(text: str | None) -> str | None:
+    """What is searched for in errors; None when that is nothing. Raises ConfigurationError."""
+    return None if text is None or text == "" else _checked_text(text, "what errors say", _LONGEST_SEARCH)
+
+
+def checked_limit(limit: int) -> int:
+    """Raises ConfigurationError for what cannot be a number of things."""
+    if type(limit) is not int or limit < 0:
+        raise ConfigurationError(f"limit is {limit!r}; it must be a whole number that is not negative")
+    return limit
+
+
 def checked_run_id(run_id: UUID | str) -> UUID:
     """The id, also from its text. Raises RunNotFound for text that is none."""
     if isinstance(run_id, UUID):
@@ -108,6 +142,13 @@ def checked_run_id(run_id: UUID | str) -> UUID:
         raise RunNotFound(
             f"{run_id!r} is not the id of a run; ids look like 0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00"
         ) from None
+
+
+def _run_status(status: RunStatus | str) -> RunStatus:
+    try:
+        return RunStatus(status)
+    except ValueError:
+        raise ConfigurationError(unknown("status of runs", str(status), [str(each) for each in RunStatus])) from None
 
 
 def _tag_fault(name: object, value: object) -> str | None:

@@ -12,10 +12,14 @@ from uuid import UUID
 from floworch.arguments import (
     checked_headers,
     checked_key,
+    checked_limit,
+    checked_moment,
     checked_priority,
     checked_run_id,
+    checked_statuses,
     checked_tags,
     checked_timeout,
+    checked_words,
     unknown,
 )
 from floworch.builder import FlowOrchestratorBuilder
@@ -176,7 +180,7 @@ class FlowOrchestrator(RunCopies):
         self,
         *,
         flow: FlowReference | None = None,
-        status: RunStatus | Sequence[RunStatus] | None = None,
+        status: RunStatus | str | Iterable[RunStatus | str] | None = None,
         started_from: datetime | None = None,
         started_before: datetime | None = None,
         ended_from: datetime | None = None,
@@ -197,23 +201,22 @@ class FlowOrchestrator(RunCopies):
 
         Of ``tags`` all must hold. ``error`` is text in the message or the type of the error of a step that has failed,
         in capitals or not; no index helps to find it, nor the time of an end, so ask for a flow, a status, a tag or a
-        span of starts as well.
+        span of starts as well. Raises ConfigurationError, InvalidTags, FlowNotFound, RunNotFound for what cannot be.
         """
-        statuses = [status] if isinstance(status, RunStatus) else status
         where = RunFilter(
             flow_id=None if flow is None else self.flow(flow).id,
-            statuses=None if statuses is None else frozenset(statuses),
-            started_from=started_from,
-            started_before=started_before,
+            statuses=checked_statuses(status),
+            started_from=checked_moment(started_from, "started_from"),
+            started_before=checked_moment(started_before, "started_before"),
             parent_run_id=None if parent is None else checked_run_id(parent),
             source_run_id=None if source is None else checked_run_id(source),
             suspended=suspended,
-            ended_from=ended_from,
-            ended_before=ended_before,
-            tags=dict(tags or {}),
-            error=error or None,
+            ended_from=checked_moment(ended_from, "ended_from"),
+            ended_before=checked_moment(ended_before, "ended_before"),
+            tags=checked_tags(tags),
+            error=checked_words(error),
         )
-        return await self._store.list_runs(where, limit, cursor)
+        return await self._store.list_runs(where, checked_limit(limit), cursor)
 
     def select(self, ids: Iterable[UUID | str] | None = None, **conditions: Any) -> Selection:
         """Runs to do the same to: by their ids, or by the conditions of :meth:`list_runs`.
@@ -275,9 +278,7 @@ class FlowOrchestrator(RunCopies):
     def _moment(self, before: datetime | timedelta) -> datetime:
         if isinstance(before, timedelta):
             return self._clock.now() - before
-        if before.tzinfo is None:
-            raise ConfigurationError(f"{before!r} has no time zone; write datetime(..., tzinfo=UTC)")
-        return before
+        return checked_moment(before, "the moment") or before
 
     # -- flows
 

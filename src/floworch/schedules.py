@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from floworch.arguments import checked_reason
+from floworch.arguments import checked_limit, checked_moment, checked_reason
 from floworch.core.engine.schedules.desk import ScheduleDesk
 from floworch.core.explain import Explanation, ScheduleFacts, explain_schedule
 from floworch.core.model.payload import Payload
@@ -122,8 +122,11 @@ class Schedules:
         )
 
     async def next_fire_times(self, flow: FlowReference, trigger: str, n: int = 5) -> Sequence[datetime]:
-        """The next ticks, as the schedule stands; none when it is paused, retired or over."""
+        """The next ticks, as the schedule stands; none when it is paused, retired or over, or its flow is disabled."""
+        checked_limit(n)
         record = await self._record(flow, trigger)
+        if record.flow_id in await self._disabled():
+            return []
         fires = self._engine.scheduler.compiled.of(record).fires
         times: list[datetime] = []
         at = record.next_fire_at
@@ -146,8 +149,9 @@ class Schedules:
         limit: int = 50,
     ) -> Sequence[TickRecord]:
         """What became of the ticks from ``first`` to ``last``, latest first."""
+        span = {"first": checked_moment(first, "first"), "last": checked_moment(last, "last")}
         record = await self._record(flow, trigger)
-        return await self._store.list_ticks(record.flow_id, trigger, limit, first=first, last=last)
+        return await self._store.list_ticks(record.flow_id, trigger, checked_limit(limit), **span)
 
     # -- changes
 
@@ -160,7 +164,7 @@ class Schedules:
         until: datetime | timedelta | None = None,
     ) -> None:
         """No more ticks until then, or until somebody resumes it. Ticks of that time are not caught up with."""
-        moment = self._clock.now() + until if isinstance(until, timedelta) else until
+        moment = self._clock.now() + until if isinstance(until, timedelta) else checked_moment(until, "until")
         await self._desk.pause(self._orchestrator.flow(flow).id, trigger, checked_reason(reason), moment)
 
     async def resume(self, flow: FlowReference, trigger: str) -> None:

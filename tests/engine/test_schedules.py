@@ -294,6 +294,7 @@ async def test_a_disabled_flow_starts_no_runs_and_enabling_it_fires_no_burst() -
         await until(4)
         schedule = await flows.schedules.get("Tested", "timed")
         assert (schedule.is_enabled, schedule.next_fire_at, schedule.late_seconds) == (False, None, 0.0)
+        assert await flows.schedules.next_fire_times("Tested", "timed") == []
         await flows.enable_flow("Tested")
         assert (await (await flows.trigger("Tested")).wait()).succeeded
         await until(5)

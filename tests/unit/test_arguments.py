@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from floworch import ConfigurationError, RunNotFound
-from floworch.arguments import checked_by, checked_reason, checked_run_id, checked_timeout, required_reason
+from floworch import ConfigurationError, RunNotFound, RunStatus
+from floworch.arguments import (
+    checked_by,
+    checked_limit,
+    checked_moment,
+    checked_reason,
+    checked_run_id,
+    checked_statuses,
+    checked_timeout,
+    checked_words,
+    required_reason,
+)
 
 RUN = UUID("0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00")
 
@@ -54,3 +64,38 @@ def test_a_reason_may_be_left_out_only_where_nobody_needs_it(given: str | None) 
     assert checked_reason(given) == given
     with pytest.raises(ConfigurationError, match="say why"):
         required_reason(given)
+
+
+@pytest.mark.parametrize("given", [datetime.fromisoformat("2030-01-01T00:00"), date(2030, 1, 1), "2030-01-01", 5])
+def test_a_moment_without_a_time_zone_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"started_from is .*write datetime\(\.\.\., tzinfo=UTC\)"):
+        checked_moment(given, "started_from")
+
+
+def test_a_moment_is_left_as_it_is() -> None:
+    assert checked_moment(datetime(2030, 1, 1, tzinfo=UTC), "started_from") == datetime(2030, 1, 1, tzinfo=UTC)
+    assert checked_moment(None, "started_from") is None
+
+
+@pytest.mark.parametrize("given", ["Failed", RunStatus.FAILED, ["Failed"], (RunStatus.FAILED,), {"Failed"}])
+def test_a_status_may_be_given_by_its_name_and_alone(given: Any) -> None:
+    assert checked_statuses(given) == frozenset({RunStatus.FAILED})
+
+
+@pytest.mark.parametrize("given", ["Faild", ["Succeeded", "Faild"], [5]])
+def test_a_status_that_there_is_not_is_refused_with_the_nearest_one(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="no status of runs is called"):
+        checked_statuses(given)
+
+
+@pytest.mark.parametrize("given", [5, "a\0b", "x" * 1001])
+def test_words_that_no_store_could_look_for_are_refused(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="what errors say"):
+        checked_words(given)
+    assert checked_words("") is None
+
+
+@pytest.mark.parametrize("given", [-1, 1.5, "5", True])
+def test_a_number_of_things_is_whole_and_not_negative(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="limit is"):
+        checked_limit(given)
