@@ -98,7 +98,7 @@ def _failed(situation: Situation, key: str, state: StepState) -> Reason:
     record = situation.record_of(key)
     error: dict[str, Any] = dict(record.error) if record is not None and record.error else {}
     why = f"{error['type']}: {error['message']}" if error else state.reason
-    sentence = f"Step {key!r} failed{_at(situation, state)}{_attempt(state)}: {why}."
+    sentence = words.closed(f"Step {key!r} failed{_at(situation, state)}{_attempt(state)}: {why}")
     details = {"attempt": state.attempt, "errorType": error.get("type"), "error": error.get("message") or state.reason}
     return Reason(ReasonCode.FAILED, key, sentence, state.ended_at, None, details)
 
@@ -111,7 +111,7 @@ def _skipped(situation: Situation, key: str, state: StepState) -> Reason:
     if record is not None and record.trace:
         details["conditions"] = [dict(each) for each in record.trace]
     why = f": {state.reason}" if state.reason else ""
-    sentence = f"Step {key!r} was skipped{_at(situation, state)}{why}{_wanted(details)}."
+    sentence = words.closed(f"Step {key!r} was skipped{_at(situation, state)}{why}{_wanted(details)}")
     return Reason(_SKIPS[state.skip], key, sentence, state.ended_at, None, details)
 
 

@@ -117,7 +117,7 @@ def _stopping(situation: Situation) -> Reason | None:
     keys = holders(situation)
     cleaning = [key for key in keys if is_shielded(key)]
     first = f" It waits for {words.names(keys)} to end." if keys else ""
-    sentence = f"It {what}{words.since(stop.at, situation.now)}{why}.{first}"
+    sentence = words.closed(f"It {what}{words.since(stop.at, situation.now)}{why}") + first
     details: dict[str, Any] = {"kind": str(stop.kind), "reason": stop.reason, "waitsFor": keys, "cleanUp": cleaning}
     return Reason(ReasonCode.STOPPING, None, sentence, stop.at, None, details)
 
@@ -163,7 +163,7 @@ def _outcome(situation: Situation) -> Reason:
     state = situation.state
     at = "" if state.ended_at is None else f" at {words.ago(state.ended_at, situation.now)}"
     stop = f": {state.stop.reason}" if state.stop is not None and state.stop.reason else ""
-    sentence = f"The run of flow {situation.plan.flow_name!r} {_end(state.status)}{at}{stop}."
+    sentence = words.closed(f"The run of flow {situation.plan.flow_name!r} {_end(state.status)}{at}{stop}")
     return Reason(_ENDS[state.status], None, sentence, state.ended_at)
 
 

@@ -77,7 +77,7 @@ def _is_pause_over(facts: ScheduleFacts) -> bool:
 def _paused(record: ScheduleRecord, now: datetime) -> Reason:
     why = f": {record.pause_reason}" if record.pause_reason else ""
     until = words.until(record.paused_until, now) or " until somebody resumes it"
-    sentence = f"is paused{words.since(record.paused_at, now)}{until}{why}."
+    sentence = words.closed(f"is paused{words.since(record.paused_at, now)}{until}{why}")
     details = {"reason": record.pause_reason}
     return Reason(ReasonCode.PAUSED, None, sentence, record.paused_at, record.paused_until, details)
 

@@ -146,7 +146,9 @@ def _retry(situation: Situation, key: str, state: StepState) -> Reason:
     record = situation.record_of(key)
     error = None if record is None or record.error is None else record.error
     why = f"{error['type']}: {error['message']}" if error else state.reason
-    sentence = f"Step {key!r} waits to be tried again{_until(situation, state)}: attempt {state.attempt} failed: {why}."
+    sentence = words.closed(
+        f"Step {key!r} waits to be tried again{_until(situation, state)}: attempt {state.attempt} failed: {why}"
+    )
     details: dict[str, Any] = {"attempt": state.attempt, "failures": state.failures, "error": why}
     return Reason(ReasonCode.RETRY, key, sentence, state.ended_at, state.due_at, details)
 

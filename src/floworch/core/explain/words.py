@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-__all__ = ["ago", "ahead", "moment", "names", "number", "since", "span", "until"]
+__all__ = ["ago", "ahead", "closed", "moment", "names", "number", "since", "span", "until"]
 
 _UNITS = ((86_400, 36 * 3600, "day"), (3600, 90 * 60, "hour"), (60, 90, "minute"), (1, 1, "second"))
 """Seconds of the unit, from how many seconds on it is used, and its name."""
@@ -34,6 +34,11 @@ def ago(at: datetime, now: datetime) -> str:
 def ahead(at: datetime, now: datetime) -> str:
     """``2030-01-31T09:00:00Z (in 4 minutes)``; ``(4 minutes ago)`` for what has passed."""
     return f"{moment(at)} (in {span(at - now)})" if at > now else ago(at, now)
+
+
+def closed(sentence: str) -> str:
+    """The sentence with its full stop; what people or handlers say at its end may have one already."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def since(at: datetime | None, now: datetime) -> str:

@@ -33,6 +33,13 @@ def test_a_run_that_has_failed_names_the_step_and_its_error() -> None:
     assert run.explain().reasons[1].details == {"attempt": 1, "errorType": "ValueError", "error": "no money"}
 
 
+def test_an_error_that_is_a_sentence_gets_no_second_full_stop() -> None:
+    run = Run(a=work())
+    run.fail("a", "no money.")
+    assert run.explain().sentence.endswith("ValueError: no money.")
+    assert run.explain("a").sentence.endswith("ValueError: no money.")
+
+
 def test_a_failure_that_was_handled_is_not_blamed() -> None:
     run = Run(
         a=work(),
