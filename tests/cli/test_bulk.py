@@ -100,8 +100,8 @@ def test_a_flow_is_compared_with_a_file(tmp_path: Path) -> None:
     assert document["verdict"] == "breaking"
 
 
-def test_a_flow_without_an_earlier_version_says_so() -> None:
+def test_a_flow_without_an_earlier_version_has_not_changed() -> None:
     call("run", SHARED, "Orders")
     answer = call("diff", SHARED, "Orders")
-    assert answer.code == 3
-    assert "no other version" in answer.err
+    assert (answer.code, answer.out) == (0, "nothing has changed\n")
+    assert call("diff", SHARED, "Orders", "--json").document == {"verdict": "safe", "changes": []}

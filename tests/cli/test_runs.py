@@ -229,7 +229,8 @@ def test_runs_in_memory_cannot_be_seen_from_another_process(arguments: tuple[str
 def test_a_rerun_is_found_by_its_source() -> None:
     run_id = _run("Orders")
 
-    answer = call("rerun", SHARED, run_id, "--body", '{"customer": "Ann"}', "--by", "Ann")
+    arguments = ("--body", '{"customer": "Ann"}', "--by", "Ann", "--idempotency-key", "again")
+    answer = call("rerun", SHARED, run_id, *arguments)
 
     assert answer.code == 0
     [found] = call("runs", SHARED, "--source", run_id, "--json").document["runs"]

@@ -30,6 +30,8 @@ SHOP = """
     number = 5
 
     def factory(): return builder
+    def said() -> FlowOrchestrator: return orchestrator
+    def said_in_text() -> "FlowOrchestrator": return orchestrator
     def needy(name, *, size=1): return builder
     def breaks(): raise KeyError("shop")
     async def later(): return builder
@@ -76,7 +78,7 @@ WRONG = {
     "quite_another:builder": "there is no module 'quite_another'. Modules are searched from the current folder",
     "shop_x.more:builder": "there is no module 'shop_x.more'",
     "shop_x:bulider": "'shop_x' has no attribute 'bulider'. Did you mean 'builder'?",
-    "shop_x:zzzzzz": "It has Buy, builder, instance, listed, orchestrator.",
+    "shop_x:zzzzzz": "It has Buy, builder, instance, listed, orchestrator, said, said_in_text.",
     "shop_x:number": "is int 5. A target is a FlowOrchestrator, its builder",
     "shop_x:empty": "is a list of nothing",
     "shop_x:needy": "is a function with the arguments (name, *, size=1)",

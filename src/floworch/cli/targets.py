@@ -19,6 +19,7 @@ from floworch.orchestrator import FlowOrchestrator
 __all__ = ["Target", "load_target"]
 
 _Value: TypeAlias = "FlowOrchestrator | FlowOrchestratorBuilder | tuple[FlowLike, ...]"
+_ORCHESTRATORS = (FlowOrchestrator.__name__, FlowOrchestratorBuilder.__name__)
 _FORM = "Write MODULE:ATTRIBUTE, such as 'app.flows:orchestrator', or path/to/file.py:ATTRIBUTE."
 _EXPECTED = (
     "a FlowOrchestrator, its builder, a flow, a list of flows, or a function without arguments that returns one of them"
@@ -81,13 +82,22 @@ def _attribute(module: ModuleType, path: str, place: str) -> Any:
 
 def _no_attribute(holder: Any, name: str, place: str) -> str:
     close = nearest(name, [known for known in vars(holder) if not known.startswith("_")])
-    usable = [known for known, value in vars(holder).items() if not known.startswith("_") and _value_of(value)]
+    usable = [known for known, value in vars(holder).items() if not known.startswith("_") and _is_promising(value)]
     hint = ""
     if usable:
         hint = f" It has {', '.join(sorted(usable))}."
     if close:
         hint = f" Did you mean {close!r}?" + (hint if usable != [close] else "")
     return f"{place!r} has no attribute {name!r}.{hint}"
+
+
+def _is_promising(found: Any) -> bool:
+    """Whether it is a target, or a function that says that it returns one."""
+    if _value_of(found) is not None:
+        return True
+    returned = getattr(found, "__annotations__", {}).get("return") if inspect.isfunction(found) else None
+    name = returned if isinstance(returned, str) else getattr(returned, "__name__", "")
+    return name in _ORCHESTRATORS and _is_factory(found)
 
 
 def _value_of(found: Any) -> _Value | None:

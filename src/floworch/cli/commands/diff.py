@@ -19,7 +19,6 @@ from floworch.cli.screen import new_table, stdout_console
 from floworch.cli.targets import load_target
 from floworch.core.model.diff import ManifestDiff, Verdict
 from floworch.core.model.manifest import FlowManifest
-from floworch.errors import NotFound
 
 __all__ = ["app", "diff"]
 
@@ -67,9 +66,7 @@ async def _diff(target: str, flow: str, against: str) -> ManifestDiff:
         if against != _LATEST:
             return await orchestrator.versions.diff(flow, against)
         others = [each for each in await orchestrator.versions.list(flow) if each.manifest_hash != code.content_hash]
-        if not others:
-            raise NotFound(f"the storage has no other version of the flow {flow!r}")
-        return await orchestrator.versions.diff(flow, others[-1].manifest_hash)
+        return await orchestrator.versions.diff(flow, others[-1].manifest_hash) if others else code.diff(code)
 
 
 def _print(console: Console, found: ManifestDiff) -> None:

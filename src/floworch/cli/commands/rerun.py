@@ -33,7 +33,8 @@ def rerun(
     ] = None,
     latest: Annotated[bool, typer.Option("--latest", help="The flow as it is now, not as the run knows it.")] = False,
     key: Annotated[
-        str | None, typer.Option("--key", "-k", metavar="TEXT", help="Idempotency key: at most one run with it.")
+        str | None,
+        typer.Option("--idempotency-key", metavar="TEXT", help="The same key never starts a second run of the flow."),
     ] = None,
     by: By = None,
     as_json: JsonFlag = False,

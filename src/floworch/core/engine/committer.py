@@ -259,4 +259,4 @@ class Committer:
 
 
 def _stopped() -> StorageUnavailable:
-    return StorageUnavailable("the engine has stopped")
+    return StorageUnavailable("the engine has stopped, or was not started: 'async with orchestrator' does so")
