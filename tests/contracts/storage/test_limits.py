@@ -261,6 +261,16 @@ async def test_ready_steps_of_some_keys_can_be_passed_over(storage: Storage) -> 
     assert {step.run_id for step in found} == {run_id(31), run_id(32), run_id(33)}
 
 
+async def test_as_many_keys_as_there_are_can_be_passed_over(storage: Storage) -> None:
+    full = [f'Süd "{n}" \\ 😀' for n in range(1000)]
+    new = [creation(n, concurrency_key=key) for n, key in enumerate(full)]
+    await create(storage, *new, creation(1000, concurrency_key="free"))
+
+    found = await storage.ready(5, WORK, FLOWS, {FLOW: full})
+
+    assert [step.run_id for step in found] == [run_id(1000)]
+
+
 async def test_the_key_is_kept_with_the_run(storage: Storage) -> None:
     await runs(storage, 1, "Süd/North 😀")
 

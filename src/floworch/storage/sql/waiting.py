@@ -30,6 +30,7 @@ from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.statements import ENDED
 from floworch.storage.sql.tables import Tables
+from floworch.storage.sql.words import is_none_of
 
 __all__ = [
     "ReadySteps",
@@ -43,7 +44,6 @@ __all__ = [
 
 _RUNS_PER_QUERY = 500
 _FLOWS_PER_QUERY = 50
-_MOST_PASSED_OVER = 500
 _NOTHING: Mapping[UUID, Collection[str]] = {}
 _Asked: TypeAlias = tuple[int, frozenset[str], frozenset[UUID], dict[UUID, frozenset[str]], frozenset[str]]
 _READY = ("run_id", "step_key", "attempt", "type", "flow_id", "priority", "concurrency_key")
@@ -93,7 +93,7 @@ def ready_question(
     unreadable: frozenset[str] = frozenset(),
 ) -> CompoundSelect[*tuple[Any, ...]]:
     """Asks for the first ready steps of each flow: one short range of the index that holds nothing else."""
-    each = ((flow_id, sorted(passed_over.get(flow_id, ()))[:_MOST_PASSED_OVER]) for flow_id in flow_ids)
+    each = ((flow_id, passed_over.get(flow_id, ())) for flow_id in flow_ids)
     questions = (_ready_of_flow(tables, limit, step_types, flow_id, keys, unreadable) for flow_id, keys in each)
     return union_all(*questions)
 
@@ -103,7 +103,7 @@ def _ready_of_flow(
     limit: int,
     step_types: frozenset[str],
     flow_id: UUID,
-    passed_over: Sequence[str],
+    passed_over: Collection[str],
     unreadable: frozenset[str],
 ) -> Select[*tuple[Any, ...]]:
     step, run = tables.step.c, tables.run.c
@@ -120,7 +120,7 @@ def _ready_of_flow(
     )
     if passed_over:
         key = step.concurrency_key
-        first = first.where(or_(key.is_(None), key.not_in(passed_over)))
+        first = first.where(or_(key.is_(None), is_none_of(key, passed_over)))
     return select(first.subquery())
 
 

@@ -323,7 +323,7 @@ WHERE floworch.run.id = floworch.step.run_id) AS manifest_hash, floworch.step.re
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = :flow_id_1 AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch.step.concurrency_key IS NULL OR (floworch.step.concurrency_key NOT IN (__[POSTCOMPILE_concurrency_key_1]))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch.step.concurrency_key IS NULL OR (floworch.step.concurrency_key NOT IN (SELECT word COLLATE Latin1_General_100_BIN2 FROM OPENJSON(:words_1) WITH (word NVARCHAR(4000) '$')))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at) AS anon_1;
 
 -- limits: rules, locked
 SELECT floworch.limit_rule.name, floworch.limit_rule.code, floworch.limit_rule.override, floworch.limit_rule.updated_at, sysdatetimeoffset() AS now

@@ -334,7 +334,7 @@ WHERE floworch.run.id = floworch.step.run_id) AS manifest_hash, floworch.step.re
 FROM floworch.step
 WHERE floworch.step.status = 'Ready' AND floworch.step.flow_id = %(flow_id_1)s::UUID AND floworch.step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch.run
-WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch.step.concurrency_key IS NULL OR (floworch.step.concurrency_key NOT IN (__[POSTCOMPILE_concurrency_key_1]))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
+WHERE floworch.run.id = floworch.step.run_id AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch.step.concurrency_key IS NULL OR (floworch.step.concurrency_key NOT IN (SELECT jsonb_array_elements_text(CAST(%(words_1)s::VARCHAR AS jsonb))))) ORDER BY floworch.step.priority DESC, floworch.step.ready_at
  LIMIT %(param_1)s::INTEGER) AS anon_1;
 
 -- limits: rules, locked

@@ -298,7 +298,7 @@ WHERE floworch_run.id = floworch_step.run_id) AS manifest_hash, floworch_step.re
 FROM floworch_step
 WHERE floworch_step.status = 'Ready' AND floworch_step.flow_id = ? AND floworch_step.type IN (__[POSTCOMPILE_type_1]) AND (EXISTS (SELECT *
 FROM floworch_run
-WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch_step.concurrency_key IS NULL OR (floworch_step.concurrency_key NOT IN (__[POSTCOMPILE_concurrency_key_1]))) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
+WHERE floworch_run.id = floworch_step.run_id AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (floworch_step.concurrency_key IS NULL OR (floworch_step.concurrency_key NOT IN (SELECT value FROM json_each(?)))) ORDER BY floworch_step.priority DESC, floworch_step.ready_at
  LIMIT ? OFFSET ?) AS anon_1;
 
 -- limits: rules, locked
