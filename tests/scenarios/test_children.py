@@ -223,6 +223,8 @@ async def test_a_child_does_not_outlive_the_deadline_of_its_parent(begin: Begin,
 
     assert result.status is RunStatus.TIMED_OUT
     assert below.status in (RunStatus.TIMED_OUT, RunStatus.CANCELLED)
+    assert below.error is not None
+    assert below.error.startswith(f"the run {run.run_id}, which waits for this one, ")
     assert below.run.deadline == result.run.deadline
     assert below.run.ended_at <= result.run.ended_at
 
@@ -233,7 +235,7 @@ async def test_a_child_has_a_time_limit_of_its_own(begin: Begin) -> None:
     result = await (await orchestrator.trigger("Parent")).wait(timeout=30)
 
     assert result.status is RunStatus.FAILED
-    assert "ended TimedOut" in result.steps["call"].reason
+    assert "ended TimedOut: the time limit that the run was started with, 0.1 seconds" in result.steps["call"].reason
 
 
 async def test_endless_recursion_ends(begin: Begin) -> None:

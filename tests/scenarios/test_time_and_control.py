@@ -112,14 +112,25 @@ async def test_a_trigger_and_the_settings_limit_runs_as_well(start: Start) -> No
     orchestrator = await start(one(delay), default_run_timeout_seconds=0.2)
 
     by_default = await (await orchestrator.trigger("Scenario")).wait(timeout=30)
+    short = await (await orchestrator.trigger("Scenario", timeout=0.1)).wait(timeout=30)
     asked = await orchestrator.trigger("Scenario", timeout=1000)
 
     assert by_default.status is RunStatus.TIMED_OUT
-    assert by_default.error is not None
-    assert by_default.error.startswith("the deadline that the run was given, ")
+    assert by_default.error == "the default time limit, 0.2 seconds, is over"
+    assert short.error == "the time limit that the run was started with, 0.1 seconds, is over"
     deadline = (await asked.result()).run.deadline
     assert deadline is not None
     assert deadline - (await asked.result()).started_at == timedelta(seconds=1000)
+
+
+async def test_a_run_that_was_made_of_another_one_says_who_had_limited_that(start: Start) -> None:
+    orchestrator = await start(one(Step(type="Delay", inputs={"seconds": 3600}), timeout_seconds=0.1))
+    first = await orchestrator.trigger("Scenario")
+    await first.wait(timeout=30)
+
+    again = await (await first.rerun()).wait(timeout=30)
+
+    assert again.error == "the time limit of the flow, 0.1 seconds, is over"
 
 
 async def test_a_cancelled_run_ends_when_its_handlers_have(start: Start, world: World) -> None:

@@ -147,11 +147,10 @@ def _start_work(start: Starting | ChildStart, request: Request, offer: ClaimOffe
 def _begin(
     start: Starting | ChildStart, now: datetime, payloads: Mapping[PayloadRef, Payload | None], offer: ClaimOffer | None
 ) -> tuple[RunState, Transition]:
-    told = start.told if isinstance(start, Starting) else {}
     if isinstance(start, Starting) and start.inherited is not None:
         inherited = start.inherited
-        return start_fork(start.facts, start.plan, start.deadline, now, payloads, inherited, offer, told)
-    return start_run(start.facts, start.plan, start.deadline, now, payloads, offer, told)
+        return start_fork(start.facts, start.plan, start.deadline, now, payloads, inherited, offer, start.told)
+    return start_run(start.facts, start.plan, start.deadline, now, payloads, offer, start.told)
 
 
 def claim_of(request: Claiming, now: datetime) -> Claim:

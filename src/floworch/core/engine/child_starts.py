@@ -8,6 +8,7 @@ from uuid import UUID
 from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.settings import EngineSettings
+from floworch.core.engine.time_limits import LimitedBy, TimeLimit
 from floworch.core.handlers.results import StartsChild
 from floworch.core.machine.commands import ChildStart, Command, StartChild, StepFailed, StepSucceeded
 from floworch.core.machine.state import ParentStep, RunState
@@ -48,10 +49,11 @@ class ChildStarts:
             )
         except (ExpressionError, InvalidPayload) as error:
             return _refused(step, type(error).__name__, f"the run of {asked.flow!r} cannot start: {error}", given)
-        limit = None if asked.timeout_seconds is None else timedelta(seconds=asked.timeout_seconds)
+        seconds = asked.timeout_seconds
+        limit = None if seconds is None else TimeLimit(timedelta(seconds=seconds), LimitedBy.START)
         # A child that is waited for lives no longer than its parent.
         deadline = self._new_runs.deadline(plan, now, limit, parent.deadline if asked.waits else None)
-        child = ChildStart(facts, plan, deadline, asked.body, asked.headers)
+        child = ChildStart(facts, plan, deadline.at, asked.body, asked.headers, deadline.told)
         return StartChild(step.step_key, step.attempt, child, asked.on_failure, given)
 
 

@@ -35,6 +35,7 @@ from floworch.core.engine.runs import Runs
 from floworch.core.engine.schedules import Scheduler
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.signals import Signals
+from floworch.core.engine.time_limits import LimitedBy, TimeLimit
 from floworch.core.engine.timers import Timers
 from floworch.core.engine.waiters import Waiters
 from floworch.core.engine.within import DirectCommits
@@ -213,8 +214,9 @@ class Engine:
             priority=priority,
             scheduled_at=scheduled_at,
         )
-        deadline = self._new_runs.deadline(plan, now, time_limit)
-        starting = Starting(facts, plan, deadline, body, headers, None, Reply())
+        asked = None if time_limit is None else TimeLimit(time_limit, LimitedBy.START)
+        deadline = self._new_runs.deadline(plan, now, asked)
+        starting = Starting(facts, plan, deadline.at, body, headers, None, Reply(), deadline.told)
         if connection is not None:
             return await self._direct.start(connection, starting)
         return await self.start_run(starting)

@@ -10,6 +10,7 @@ from typing import Any
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.engine.start_values import concurrency_key_of, tags_of
+from floworch.core.engine.time_limits import Deadline, LimitedBy, TimeLimit
 from floworch.core.machine.state import RunFacts
 from floworch.core.model.ids import uuid7
 from floworch.core.model.payload import Payload
@@ -47,10 +48,19 @@ class NewRuns:
         return replace(facts, tags=tags_of(facts, plan, body, headers, tags or {}))
 
     def deadline(
-        self, plan: FlowPlan, now: datetime, asked: timedelta | None = None, latest: datetime | None = None
-    ) -> datetime | None:
-        """``asked`` wins over the limit of the manifest, and that over the default; never after ``latest``."""
-        seconds = plan.timeout_seconds or self._default_seconds
-        limit = asked or (timedelta(seconds=seconds) if seconds else None)
-        own = now + limit if limit else None
-        return min((moment for moment in (own, latest) if moment is not None), default=None)
+        self, plan: FlowPlan, now: datetime, asked: TimeLimit | None = None, latest: datetime | None = None
+    ) -> Deadline:
+        """``asked`` wins over the limit of the manifest, and that over the default; never after ``latest``, when a run
+        that waits for the new one has to be done."""
+        limit = asked or self._usual_limit(plan)
+        own = None if limit is None else now + limit.length
+        if latest is not None and (own is None or latest < own):
+            return Deadline(latest, LimitedBy.PARENT)
+        return Deadline() if limit is None else Deadline(own, limit.by)
+
+    def _usual_limit(self, plan: FlowPlan) -> TimeLimit | None:
+        if plan.timeout_seconds:
+            return TimeLimit(timedelta(seconds=plan.timeout_seconds), LimitedBy.FLOW)
+        if self._default_seconds:
+            return TimeLimit(timedelta(seconds=self._default_seconds), LimitedBy.DEFAULT)
+        return None

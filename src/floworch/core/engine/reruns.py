@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
@@ -18,7 +18,7 @@ from floworch.core.engine.new_runs import NewRuns
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Started, Starting
-from floworch.core.engine.time_limits import time_limit_of
+from floworch.core.engine.time_limits import TimeLimit, time_limit_of
 from floworch.core.handlers.registry import Handlers
 from floworch.core.machine.draft import who
 from floworch.core.machine.forks import Inheritance
@@ -61,7 +61,7 @@ class _Source:
     headers: Payload | None
     stopped_at: datetime | None
     """When the run was asked to stop."""
-    time_limit: timedelta | None
+    time_limit: TimeLimit | None
     """The whole time it had. None for a child, whose time was its parent's."""
 
 
@@ -162,7 +162,7 @@ class Reruns:
         source: _Source,
         plan: FlowPlan,
         body: Body,
-        limit: timedelta | None,
+        limit: TimeLimit | None,
         told: Mapping[str, Json],
         idempotency_key: str | None,
         inherited: Inheritance | None = None,
@@ -178,4 +178,5 @@ class Reruns:
             scheduled_at=facts.scheduled_at,
         )
         deadline = self._new_runs.deadline(plan, now, limit)
-        return Starting(new, plan, deadline, given, source.headers, None, Reply(), told, inherited)
+        told = {**deadline.told, **told}
+        return Starting(new, plan, deadline.at, given, source.headers, None, Reply(), told, inherited)

@@ -84,7 +84,7 @@ class Retries:
 
     async def _deadline(self, run: RunRecord) -> datetime | None:
         limit = await time_limit_of(self._store, run)
-        return None if limit is None else self._clock.now() + limit
+        return None if limit is None else self._clock.now() + limit.length
 
 
 def _in_iterations_of(keys: Iterable[str], steps: Mapping[str, StepState]) -> dict[str, StepState]:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from floworch.core.engine.availability import Availability, Backoff
 from floworch.core.engine.settings import EngineSettings
+from floworch.core.engine.time_limits import why_time_is_up
 from floworch.core.machine.commands import Command, LeaseExpired, StopRun, TimerFired
 from floworch.core.machine.reduce import Fenced
 from floworch.core.model.status import StopKind
@@ -140,11 +141,20 @@ class Timers:
         await asyncio.gather(*map(self._tell_parent_of, work.children))
         commands = [*_commands(work, self._settings.max_lost_attempts)]
         answers = await asyncio.gather(
-            *(self._submit(run_id, command) for run_id, command in commands), return_exceptions=True
+            *(self._submit(run_id, command) for run_id, command in commands),
+            *map(self._time_out, work.deadlines),
+            return_exceptions=True,
         )
-        for (run_id, command), answer in zip(commands, answers, strict=True):
+        asked = [
+            *((run_id, type(command)) for run_id, command in commands),
+            *((each, StopRun) for each in work.deadlines),
+        ]
+        for (run_id, command), answer in zip(asked, answers, strict=True):
             if isinstance(answer, BaseException) and not isinstance(answer, _HARMLESS):
-                self._log.error("timer_failed", run_id=str(run_id), command=type(command).__name__, error=repr(answer))
+                self._log.error("timer_failed", run_id=str(run_id), command=command.__name__, error=repr(answer))
+
+    async def _time_out(self, run_id: UUID) -> None:
+        await self._submit(run_id, StopRun(StopKind.TIMED_OUT, await why_time_is_up(self._store, run_id)))
 
     def _next_idle_pause(self, *, is_idle: bool) -> float:
         shortest = self._settings.poll_interval_seconds
@@ -173,7 +183,6 @@ def _commands(work: DueWork, max_lost: int) -> Sequence[tuple[UUID, Command]]:
     return [
         *((timer.run_id, TimerFired(timer.step_key, timer.attempt)) for timer in work.timers),
         *((lease.run_id, LeaseExpired(lease.step_key, lease.attempt, max_lost)) for lease in work.lost),
-        *((run_id, StopRun(StopKind.TIMED_OUT)) for run_id in work.deadlines),
     ]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.state import RunFacts, StepState
-from floworch.core.model.payload import Payload
+from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StopKind
 from floworch.core.policy.retry import RetryPolicy
@@ -109,6 +109,8 @@ class ChildStart:
     deadline: datetime | None
     body: Payload | None
     headers: Payload | None
+    told: Mapping[str, Json] = field(default_factory=dict)
+    """How the run came to be, for its history."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,9 +306,8 @@ def _stop(draft: Draft, command: StopRun) -> None:
         raise InvalidTransition(f"the run {draft.facts.run_id} is already being stopped ({draft.transition.stop.kind})")
     if command.kind is StopKind.TIMED_OUT and (draft.state.deadline is None or draft.state.deadline > draft.now):
         raise Fenced("the deadline has moved")
-    reason = _which_limit(draft) if command.kind is StopKind.TIMED_OUT else command.reason
-    draft.transition.stop = StopRequest(command.kind, reason, draft.now)
-    draft.fact("run.stop_requested", kind=str(command.kind), reason=reason, **who(command.by))
+    draft.transition.stop = StopRequest(command.kind, command.reason, draft.now)
+    draft.fact("run.stop_requested", kind=str(command.kind), reason=command.reason, **who(command.by))
     final: list[str] = []
     waiting: list[str] = []
     for key, state in draft.state.steps.items():
@@ -323,15 +322,6 @@ def _stop(draft: Draft, command: StopRun) -> None:
     stop_children(draft, waiting)
     lift_suspension(draft)
     continue_from(draft, [*final, *deliver(draft)])
-
-
-def _which_limit(draft: Draft) -> str:
-    """Why the run has a deadline, as far as the run itself can tell."""
-    deadline, seconds = draft.state.deadline, draft.plan.timeout_seconds
-    assert deadline is not None
-    if seconds is not None and deadline == draft.facts.started_at + timedelta(seconds=seconds):
-        return f"the time limit of the flow, {seconds:g} seconds, is over"
-    return f"the deadline that the run was given, {deadline.isoformat(timespec='seconds')}, has passed"
 
 
 def _skip_as_stopped(draft: Draft, step_key: str) -> None:

@@ -44,7 +44,7 @@ class TickRuns:
         body = None if inputs is None else Payload.of(inputs, max_bytes=self._settings.max_payload_bytes)
         facts = self._new_runs.facts(plan, trigger_key, now, body, None, scheduled_at=scheduled_at)
         deadline = self._new_runs.deadline(plan, now)
-        return start_work(Starting(facts, plan, deadline, body, None, None, Reply()), now)
+        return start_work(Starting(facts, plan, deadline.at, body, None, None, Reply(), deadline.told), now)
 
     def creation(self, work: RunWork, now: datetime) -> Creation:
         """What the store has to write."""
