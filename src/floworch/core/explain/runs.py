@@ -13,6 +13,7 @@ from floworch.core.explain.endings import culprits, how_it_ended
 from floworch.core.explain.reasons import Explanation, Reason, ReasonCode
 from floworch.core.explain.situation import Situation
 from floworch.core.explain.under_way import holders, why_under_way
+from floworch.core.machine.children import waits_for_child
 from floworch.core.machine.state import RunState
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
@@ -102,7 +103,9 @@ def _suspended(situation: Situation) -> Reason | None:
     by = f" by {suspension.by}" if suspension.by else ""
     why = f": {suspension.reason}" if suspension.reason else ""
     at = words.ago(suspension.at, situation.now)
-    sentence = f"It was suspended{by} at {at}{why}; nothing new starts until it is resumed."
+    waits = any(map(waits_for_child, situation.state.steps.values()))
+    children = "; runs that its steps wait for are not suspended with it" if waits else ""
+    sentence = f"It was suspended{by} at {at}{why}; nothing new starts in it until it is resumed{children}."
     details = {"by": suspension.by, "reason": suspension.reason}
     return Reason(ReasonCode.SUSPENDED, None, sentence, suspension.at, None, details)
 

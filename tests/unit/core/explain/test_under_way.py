@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from floworch import Compensation, ForEach, Limit, Rate, RetryPolicy, Scope, Step, Until
 from floworch.core.explain import Explanation, ReasonCode, UsedUp
-from floworch.core.machine.commands import StopRun, SuspendRun
+from floworch.core.machine.commands import ResumeRun, StopRun, SuspendRun
 from floworch.core.model.limits import Quota
 from floworch.core.model.status import StopKind
 from tests.unit.core.explain.running import CHILD, RUN, START, Run
@@ -250,6 +250,19 @@ def test_a_suspension_is_told_with_who_and_why() -> None:
     assert "It was suspended by ada at 2030-01-01T00:00:00Z (less than a second ago): stock-taking" in (
         run.explain().sentence
     )
+
+
+def test_the_suspension_of_a_run_says_that_its_children_go_on() -> None:
+    run = Run(a=Step(type="RunFlow", inputs={"flow": "Pay"}), b=work())
+    assert "not suspended" not in _suspended(run)
+    run.start_child("a")
+    run.send(ResumeRun())
+    assert "until it is resumed; runs that its steps wait for are not suspended with it." in _suspended(run)
+
+
+def _suspended(run: Run) -> str:
+    run.send(SuspendRun())
+    return run.explain().sentence
 
 
 def test_an_explanation_can_be_written_as_json() -> None:
