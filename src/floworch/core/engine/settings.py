@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import secrets
 import socket
@@ -14,6 +15,9 @@ from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
 __all__ = ["EngineSettings"]
+
+_NUMBERS = {"int": (int,), "float": (int, float), "float | None": (int, float)}
+_MAY_BE_ZERO = ("cancel_grace_seconds", "drain_seconds", "storage_patience_seconds")
 
 
 def _worker_id() -> str:
@@ -29,6 +33,7 @@ class EngineSettings:
     lease_seconds: float = 30.0
     """An attempt whose worker sends no heartbeat for so long is lost, and another worker takes the step."""
     heartbeat_seconds: float = 10.0
+    """How often leases are renewed; a third of :attr:`lease_seconds` leaves room for two heartbeats that get lost."""
     poll_interval_seconds: float = 1.0
     """How soon to look again into a store that other processes share, for work and timers that they left.
 
@@ -36,6 +41,7 @@ class EngineSettings:
     cannot wake other processes up.
     """
     idle_poll_seconds: float = 10.0
+    """The longest of those pauses."""
     max_lost_attempts: int = 3
     """A step fails when so many of its attempts were lost in a row: it may be what kills the workers."""
     max_payload_bytes: int = 1024 * 1024
@@ -96,34 +102,9 @@ class EngineSettings:
         return cls(**{**found, **given})
 
     def __post_init__(self) -> None:
-        for name in (
-            "lease_seconds",
-            "heartbeat_seconds",
-            "poll_interval_seconds",
-            "idle_poll_seconds",
-            "max_lost_attempts",
-            "max_lost_attempts",
-        ):
-            _positive(name, getattr(self, name))
-        for name in (
-            "max_payload_bytes",
-            "max_batch",
-            "cached_runs",
-            "handler_threads",
-            "handler_processes",
-            "max_run_depth",
-        ):
-            _positive(name, getattr(self, name))
-        for name in ("ready_grace_seconds", "schedule_grace_seconds", "keep_ticks_days"):
-            _positive(name, getattr(self, name))
-        for name in ("notice_timeout_seconds", "max_notice_tries"):
-            _positive(name, getattr(self, name))
-        for name in ("keep_idempotency_keys_days", "retention_interval_seconds", "retention_batch"):
-            _positive(name, getattr(self, name))
-        if self.keep_runs_days is not None:
-            _positive("keep_runs_days", self.keep_runs_days)
-        if self.default_run_timeout_seconds is not None:
-            _positive("default_run_timeout_seconds", self.default_run_timeout_seconds)
+        for each in fields(self):
+            if each.type in _NUMBERS:
+                _check_number(each.name, each.type, getattr(self, each.name))
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds "
@@ -145,6 +126,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ConfigurationError(f"{name} is {value!r}; it must be greater than 0")
+def _check_number(name: str, kind: str, value: Any) -> None:
+    if value is None and kind.endswith("None"):
+        return
+    if not isinstance(value, _NUMBERS[kind]) or isinstance(value, bool) or not math.isfinite(value):
+        raise ConfigurationError(f"{name} is {value!r}; it must be a {'whole ' if kind == 'int' else ''}number")
+    may_be_zero = name in _MAY_BE_ZERO
+    if value < 0 or (value == 0 and not may_be_zero):
+        raise ConfigurationError(f"{name} is {value!r}; it must be {'at least' if may_be_zero else 'greater than'} 0")
