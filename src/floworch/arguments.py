@@ -23,6 +23,7 @@ __all__ = [
     "checked_statuses",
     "checked_tags",
     "checked_timeout",
+    "checked_type",
     "checked_words",
     "required_reason",
     "unknown",
@@ -118,6 +119,11 @@ def checked_statuses(status: RunStatus | str | Iterable[RunStatus | str] | None)
     if status is None:
         return None
     return frozenset(map(_run_status, [status] if isinstance(status, str) else status))
+
+
+def checked_type(step_type: str) -> str:
+    """Raises ConfigurationError for what no step can have for its type."""
+    return _checked_text(step_type, "a step type", _LONGEST_NAME)
 
 
 def checked_words(text: str | None) -> str | None:

@@ -12,7 +12,7 @@ from floworch.core.dag.validate import validate_flows
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.handlers.builtin import BUILTIN_HANDLERS
-from floworch.core.handlers.registry import HandlerRegistry
+from floworch.core.handlers.registry import HandlerRegistry, engines_own
 from floworch.core.handlers.services import Services
 from floworch.core.model.flow import FlowDefinition, FlowLike, as_flow, manifest_of
 from floworch.core.model.limits import Limit, Rate, make_limit
@@ -140,6 +140,10 @@ class FlowOrchestratorBuilder:
     ) -> FlowOrchestratorBuilder:
         """Let at most ``concurrency`` attempts of steps of this type run at once, in all processes together, or start
         them at that rate. Wins over what the type's handler says. Raises ConfigurationError."""
+        if own := engines_own(step_type):
+            raise ConfigurationError(
+                f"steps of the type {own!r} are carried out by the engine itself; limit what is in them"
+            )
         self._limits[step_type] = make_limit(concurrency, rate)
         return self
 

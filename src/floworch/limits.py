@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from floworch.core.model.limits import Limit, LimitRecord, Rate, flow_limit, key_limit, make_limit, type_limit
+from floworch.core.model.limits import Limit, LimitRecord, Rate, make_limit
 from floworch.core.policy.limits import Tally
-from floworch.errors import FlowNotFound, NotFound
+from floworch.errors import NotFound
+from floworch.limit_names import LimitNames
 
 if TYPE_CHECKING:
     from floworch.core.engine.engine import Engine
@@ -49,11 +50,14 @@ class LimitStatus:
     resumes_after: timedelta | None = None
     """How long it takes until the next attempt may start, where the rate is exhausted."""
     updated_at: datetime | None = None
+    warning: str | None = None
+    """Why it may limit nothing: nothing here is what it names, or no worker ever runs that."""
 
 
 class Limits:
     """``orchestrator.limits``. Limits are named ``type:<step type>``, ``flow:<flow>`` and ``key:<flow>``, a flow by its
-    name or id.
+    name or id. What nothing here has may be named all the same, because other processes may have it: see
+    :attr:`LimitStatus.warning`.
 
     A change is in the store when the method returns, and holds for every attempt that starts from then on, in whatever
     process, if the limit was there before. A new one other processes notice within ``idle_poll_seconds``. Attempts that
@@ -61,9 +65,9 @@ class Limits:
     """
 
     def __init__(self, orchestrator: FlowOrchestrator, engine: Engine, store: Storage) -> None:
-        self._orchestrator = orchestrator
         self._engine = engine
         self._store = store
+        self._names = LimitNames(orchestrator, engine)
 
     async def list(self) -> list[LimitStatus]:
         """All limits that the store has, by name."""
@@ -72,7 +76,7 @@ class Limits:
 
     async def get(self, name: str) -> LimitStatus:
         """One limit. Raises NotFound where nothing limits that."""
-        wanted = self._stored_name(name)
+        wanted = self._names.stored(name)
         use = await self._store.limit_use(waiting=True)
         found = next((record for record in use.records if record.name == wanted), None)
         if found is None:
@@ -95,28 +99,9 @@ class Limits:
         await self._override(name, None)
 
     async def _override(self, name: str, override: Limit | None) -> None:
-        await self._store.override_limit(self._stored_name(name), override, self._engine.settings.worker_id)
+        await self._store.override_limit(self._names.stored(name), override, self._engine.settings.worker_id)
         await self._engine.limits.load()
         self._engine.look_soon()
-
-    def _stored_name(self, name: str) -> str:
-        kind, _, what = name.partition(":")
-        if kind == "type" and what.strip():
-            return type_limit(what.strip())
-        if kind in ("flow", "key") and what:
-            flow_id = self._orchestrator.flow(what).id
-            return flow_limit(flow_id) if kind == "flow" else key_limit(flow_id)
-        raise NotFound(f"there is no limit {name!r}; write type:<step type>, flow:<flow> or key:<flow>")
-
-    def _shown_name(self, name: str) -> str:
-        kind, _, what = name.partition(":")
-        if kind == "type":
-            spelled = (each for each in self._engine.step_types if each.casefold() == what)
-            return f"type:{next(spelled, what)}"
-        try:
-            return f"{kind}:{self._orchestrator.flow(what).name}"
-        except FlowNotFound:  # of another application on the same store
-            return name
 
     def _status(self, record: LimitRecord, use: LimitUse) -> LimitStatus:
         quotas = [quota for quota in {*use.running, *use.waiting} if quota.limit == record.name]
@@ -124,7 +109,7 @@ class Limits:
         in_force = {} if record.in_force is None else {record.name: record.in_force}
         resumes_at = Tally(in_force, use.running, use.arrivals, use.at).resumes_at
         return LimitStatus(
-            name=self._shown_name(record.name),
+            name=self._names.shown(record.name),
             limit=record.in_force,
             code=record.code,
             override=record.override,
@@ -133,4 +118,5 @@ class Limits:
             by_key={key: used[key] for key in sorted(used) if key},
             resumes_after=None if resumes_at is None else resumes_at - use.at,
             updated_at=record.updated_at,
+            warning=self._names.warning(record.name),
         )

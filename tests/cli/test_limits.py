@@ -25,8 +25,13 @@ APP = """
             key_limit=Limit(concurrency=2),
         )
 
+    class Bare(FlowDefinition):
+        id = UUID(int=32)
+        manifest = FlowManifest(steps={"hello": Step(type="LogMessage", inputs={"message": "hello"})})
+
     def app():
-        builder = FlowOrchestrator.builder().use_sqlite("flows.db").use_asyncio_runtime().add_flow(Orders)
+        builder = FlowOrchestrator.builder().use_sqlite("flows.db").use_asyncio_runtime()
+        builder.add_flow(Orders).add_flow(Bare)
         return builder.limit("LogMessage", rate=Rate(count=100, per_seconds=60)).build()
 """
 TARGET = "orders.py:app"
@@ -75,10 +80,38 @@ def test_what_the_code_does_not_limit_can_be_limited_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "warning"),
+    [
+        ("type:LogMesage", "no flow and no handler here has the step type 'logmesage'"),
+        ("type:ForEach", "steps of the type 'ForEach' are carried out by the engine itself"),
+        ("key:Bare", "runs of the flow 'Bare' have no keys"),
+        ("flow:00000000-0000-0000-0000-000000000063", "no flow here has the id 00000000-0000-0000-0000-000000000063"),
+    ],
+)
+def test_what_nothing_here_has_is_limited_with_a_warning(name: str, warning: str) -> None:
+    answer = call("limit", TARGET, name, "--concurrency", "1", "--json")
+    assert (answer.code, answer.document["limit"]) == (0, {"concurrency": 1})
+    assert warning in answer.document["warning"]
+    assert f"warning: {warning}" in answer.err
+    assert limit(name, "--reset-to-code") is None
+
+
+def test_what_is_here_is_limited_without_a_warning() -> None:
+    for name in ("type:httprequest", "type:RunFlow", "flow:Bare", "key:Orders"):
+        answer = call("limit", TARGET, name, "--concurrency", "1", "--json")
+        assert (answer.document["warning"], answer.err) == (None, "")
+
+
+def test_the_nearest_type_is_named() -> None:
+    assert "Did you mean 'LogMessage'?" in call("limit", TARGET, "type:LogMesage", "--concurrency", "1").err
+
+
+@pytest.mark.parametrize(
     ("options", "code"),
     [
         (("nonsense",), 3),
         (("flow:Unknown", "--lift"), 3),
+        (("type:" + "x" * 201, "--lift"), 2),
         (("key:Orders", "--rate", "often"), 2),
         (("key:Orders", "--rate", "inf/60"), 2),
         (("key:Orders", "--rate", "1.5/60"), 2),

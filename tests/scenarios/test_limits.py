@@ -10,6 +10,7 @@ import pytest
 
 from floworch import (
     Compensation,
+    ConfigurationError,
     FlowManifest,
     FlowOrchestrator,
     ForEach,
@@ -224,6 +225,12 @@ async def test_a_key_that_cannot_be_evaluated_refuses_the_trigger(start: Start) 
         await orchestrator.trigger("Scenario", body={"tenants": ["north", "south"]})
 
     assert (await orchestrator.list_runs()).runs == []
+
+
+@pytest.mark.parametrize("step_type", ["ForEach", "scope", "waitforsignal"])
+def test_what_the_engine_carries_out_itself_cannot_be_limited_by_the_code(step_type: str) -> None:
+    with pytest.raises(ConfigurationError, match="are carried out by the engine itself"):
+        FlowOrchestrator.builder().limit(step_type, concurrency=1)
 
 
 async def test_a_cancelled_run_frees_its_slot(start: Start, world: World) -> None:

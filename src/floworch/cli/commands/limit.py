@@ -11,7 +11,7 @@ from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.json_output import print_json
 from floworch.cli.opening import opened_for_questions
 from floworch.cli.parameters import Debug, JsonFlag, TargetCommand, TargetText, command_app
-from floworch.cli.screen import stdout_console
+from floworch.cli.screen import stderr_console, stdout_console
 from floworch.cli.views.limit_text import limit_document, limit_lines
 from floworch.core.model.limits import Rate
 from floworch.errors import NotFound
@@ -52,7 +52,8 @@ def limit(
 ) -> None:
     """Show one limit, or set another one in place of what the code says.
 
-    What is set holds at once, in all processes, and also after a restart. Attempts that run already go on.
+    What is set holds at once, in all processes, and also after a restart. Attempts that run already go on. A name that
+    nothing here has is taken with a warning: other processes may know it.
     """
     is_set = concurrency is not None or rate is not None
     if is_set + lift + reset > 1:
@@ -67,6 +68,8 @@ def limit(
             await limits.reset_to_code(name)
 
     found = asyncio.run(_change_and_ask(target, name, change, may_be_gone=reset))
+    if found is not None and found.warning is not None:
+        stderr_console().print(f"warning: {found.warning}", style="yellow")
     if as_json:
         print_json(None if found is None else limit_document(found))
     else:

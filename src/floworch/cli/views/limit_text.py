@@ -51,6 +51,7 @@ def limit_document(status: LimitStatus) -> dict[str, Any]:
         "byKey": {key: {"running": used.running, "waiting": used.waiting} for key, used in status.by_key.items()},
         "resumesAfterSeconds": None if status.resumes_after is None else status.resumes_after.total_seconds(),
         "updatedAt": status.updated_at,
+        "warning": status.warning,
     }
 
 

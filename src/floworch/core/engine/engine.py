@@ -319,6 +319,11 @@ class Engine:
         """Types of steps that this process can run, as they are written."""
         return self._worklist.step_types
 
+    @property
+    def known_types(self) -> frozenset[str]:
+        """Types of the steps of the flows here and of the handlers, as they are written."""
+        return self._worklist.used_types | self._handlers.types
+
     def look_soon(self) -> None:
         """Have this process look for work at once."""
         self._timers.look()

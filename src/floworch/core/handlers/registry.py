@@ -27,7 +27,7 @@ from floworch.core.model.steps import block_type
 from floworch.core.policy.retry import RetryPolicy
 from floworch.errors import ConfigurationError
 
-__all__ = ["Handler", "HandlerRegistry", "Handlers"]
+__all__ = ["Handler", "HandlerRegistry", "Handlers", "engines_own"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +197,7 @@ class HandlerRegistry:
 
     def _add(self, entry: _Entry, replace: bool) -> None:
         key = entry.spec.type.lower()
-        if word := _engines_own(entry.spec.type):
+        if word := engines_own(entry.spec.type):
             raise ConfigurationError(
                 f"Handler {entry.origin} would never be called: steps of the type {word!r} are carried out by the "
                 "engine itself. Give it another type."
@@ -212,7 +212,7 @@ class HandlerRegistry:
         self._entries[key] = entry
 
 
-def _engines_own(step_type: str) -> str | None:
+def engines_own(step_type: str) -> str | None:
     """The type as it is spelt, when the engine calls no handler for its steps."""
     waiting = (word for word in WAITING_TYPES if word.casefold() == step_type.casefold())
     return block_type(step_type) or next(waiting, None)
