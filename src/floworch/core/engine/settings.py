@@ -103,8 +103,9 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if each.type in _NUMBERS:
-                _check_number(each.name, each.type, getattr(self, each.name))
+            value = getattr(self, each.name)
+            if each.type in _NUMBERS and (value is not None or each.default is not None):
+                _check_number(each.name, each.type, value)
         if self.heartbeat_seconds >= self.lease_seconds:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) must be smaller than lease_seconds "
@@ -127,8 +128,6 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _check_number(name: str, kind: str, value: Any) -> None:
-    if value is None and kind.endswith("None"):
-        return
     if not isinstance(value, _NUMBERS[kind]) or isinstance(value, bool) or not math.isfinite(value):
         raise ConfigurationError(f"{name} is {value!r}; it must be a {'whole ' if kind == 'int' else ''}number")
     may_be_zero = name in _MAY_BE_ZERO
