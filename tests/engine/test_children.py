@@ -72,7 +72,7 @@ class World:
         """Item → runs that fail because of it before one succeeds."""
 
     def engine(self) -> FlowOrchestrator:
-        def work(n: int) -> int:
+        async def work(n: int) -> int:
             if self.failures.get(n, 0):
                 self.failures[n] -= 1
                 raise ValueError("not this time")
