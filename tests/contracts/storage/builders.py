@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -14,7 +15,7 @@ from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, StepError
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
-from floworch.core.ports.storage import Advance, Batch, Claim, Creation, Outcome, Storage
+from floworch.core.ports.storage import Advance, Batch, Claim, Creation, Outcome, RareWrites, Storage
 
 __all__ = [
     "BODY",
@@ -121,7 +122,6 @@ def creation(
         "deadline": None,
         "stop": None,
         "ended_at": None,
-        "loop_items": {},
         "facts": [{"type": "run.started"}],
         "at": started_at,
         "flow_id": flow_id,
@@ -132,7 +132,7 @@ def creation(
         "flow_version": "1.2",
         "body": BODY,
         "headers": None,
-        **changes,
+        **_sorted_out(changes),
     }
     return Creation(
         run_id=facts.run_id,
@@ -155,14 +155,19 @@ def advance(
         "deadline": None,
         "stop": None,
         "ended_at": None,
-        "loop_items": {},
         "at": START,
         "flow_id": FLOW,
         "priority": 0,
         "owner": WORKER,
-        **changes,
+        **_sorted_out(changes),
     }
     return Advance(run_id=run_id(number), steps=steps or {}, facts=facts, expected_revision=revision, **values)
+
+
+def _sorted_out(changes: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a write, with the rare ones where they belong."""
+    rare = {name: changes.pop(name) for name in [each.name for each in fields(RareWrites)] if name in changes}
+    return {**changes, "rare": RareWrites(**rare)} if rare else changes
 
 
 def claim(number: int = 1, step_key: str = "a", attempt: int = 0, **changes: Any) -> Claim:

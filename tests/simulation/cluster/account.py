@@ -15,7 +15,7 @@ from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopReque
 from floworch.core.machine.transition import Rarities
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus
-from floworch.core.ports.storage import Creation, RunWrite
+from floworch.core.ports.storage import Creation, RareWrites, RunWrite
 from tests.simulation.cluster.family import Family, end_of
 from tests.simulation.cluster.lineage import End, Lineage
 from tests.simulation.laws import check_beginnings
@@ -107,7 +107,8 @@ class RunAccount:
             self._retried(retried)
         before = dict(self.ledger.rows)
         self.ledger.write(_as_transition(write))
-        self.post.write(write.signals, write.taken, write.facts, write.at)
+        rare = write.rare or RareWrites()
+        self.post.write(rare.signals, rare.taken, write.facts, write.at)
         if isinstance(write, Creation):
             self._take_over(write)
         self._note_starts(write, before)
@@ -126,8 +127,8 @@ class RunAccount:
             if self.ledger.rows[key].is_final:
                 self.past[key].append(End.of(self.ledger, key))
         self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
-        if write.changes_suspension:
-            self.suspension = write.suspension
+        if rare.changes_suspension:
+            self.suspension = rare.suspension
         self.revision += 1
         if self.status.is_final:
             self.ends.append(end_of(self))
@@ -158,7 +159,7 @@ class RunAccount:
 
     def _check_end(self, write: RunWrite, *, reopened: bool) -> None:
         if self.status.is_final:
-            only_hears = bool(write.heard_of) and not write.facts and not write.steps
+            only_hears = write.rare is not None and bool(write.rare.heard_of) and not write.facts and not write.steps
             assert reopened or only_hears, f"the run has ended {self.status} and goes on: {write.facts}"
         elif self.stop is not None:
             leased = (key for key, change in write.steps.items() if change.lease_seconds is not None)
@@ -234,6 +235,7 @@ class RunAccount:
 
 
 def _as_transition(write: RunWrite) -> Any:
+    rare = write.rare or RareWrites()
     return SimpleNamespace(
         status=write.status,
         deadline=write.deadline,
@@ -241,10 +243,10 @@ def _as_transition(write: RunWrite) -> Any:
         ended_at=write.ended_at,
         steps=write.steps,
         rarities=Rarities(
-            loop_items=dict(write.loop_items),
-            removed=set(write.removed),
-            settled=list(write.settled),
-            revived=list(write.revived),
+            loop_items=dict(rare.loop_items),
+            removed=set(rare.removed),
+            settled=list(rare.settled),
+            revived=list(rare.revived),
         ),
         facts=list(write.facts),
     )

@@ -16,9 +16,9 @@ from floworch.core.machine.forks import start_fork
 from floworch.core.machine.mailbox import signal_ref
 from floworch.core.machine.reduce import reduce, start_run
 from floworch.core.machine.state import RunState
-from floworch.core.machine.transition import Rarities, StepChange, Transition
+from floworch.core.machine.transition import Fact, Rarities, StepChange, Transition
 from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
-from floworch.core.ports.storage import Advance, Claim, Creation
+from floworch.core.ports.storage import Advance, Claim, Creation, RareWrites
 
 __all__ = ["RunWork", "claim_of", "start_child_work", "start_work"]
 
@@ -82,14 +82,14 @@ class RunWork:
         self._applied = len(self.done)
 
     def advance(self, owner: str, now: datetime) -> Advance:
-        return Advance(expected_revision=self.expected_revision, **_write(self, owner, now))
+        return Advance(**self._write(owner, now), expected_revision=self.expected_revision)
 
     def creation(self, owner: str, now: datetime) -> Creation:
         start = self.start
         assert start is not None
         parent = start.facts.parent
         return Creation(
-            **_write(self, owner, now),
+            **self._write(owner, now),
             facts_of_run=start.facts,
             flow_name=start.plan.flow_name,
             flow_version=start.plan.version,
@@ -97,6 +97,29 @@ class RunWork:
             headers=start.headers,
             only_with=None if parent is None else parent.run_id,
         )
+
+    def _write(self, owner: str, now: datetime) -> dict[str, Any]:
+        last = self.done[-1][1]
+        facts = self.run.state.facts
+        transitions = [transition for _, transition in self.done]
+        steps, told = (last.steps, last.facts) if len(transitions) == 1 else _fold(transitions)
+        rarities = [transition.rarities for transition in transitions if transition.rarities is not None]
+        return {
+            "run_id": facts.run_id,
+            "flow_id": facts.flow_id,
+            "priority": facts.priority,
+            "concurrency_key": facts.concurrency_key,
+            "status": last.status,
+            "deadline": last.deadline,
+            "stop": last.stop,
+            "ended_at": last.ended_at,
+            "steps": steps,
+            "facts": told,
+            "at": now,
+            "owner": owner,
+            "tells_end": _tells_end(self.run.state, last),
+            "rare": _rare_writes(rarities, last) if rarities else None,
+        }
 
     def committed(self) -> None:
         """The store has it: let the cached state be the present."""
@@ -166,32 +189,6 @@ def claim_of(request: Claiming, now: datetime) -> Claim:
     )
 
 
-def _write(work: RunWork, owner: str, now: datetime) -> dict[str, Any]:
-    last = work.done[-1][1]
-    facts = work.run.state.facts
-    write = {
-        "run_id": facts.run_id,
-        "flow_id": facts.flow_id,
-        "priority": facts.priority,
-        "concurrency_key": facts.concurrency_key,
-        "status": last.status,
-        "deadline": last.deadline,
-        "stop": last.stop,
-        "ended_at": last.ended_at,
-        "steps": last.steps,
-        "facts": last.facts,
-        "at": now,
-        "owner": owner,
-        "tells_end": _tells_end(work.run.state, last),
-    }
-    if len(work.done) > 1:
-        transitions = [transition for _, transition in work.done]
-        write["steps"] = _fold_steps(transitions)
-        write["facts"] = [fact for transition in transitions for fact in transition.facts]
-    rarities = [transition.rarities for _, transition in work.done if transition.rarities is not None]
-    return {**write, **_rare_writes(rarities), "suspension": last.suspension} if rarities else write
-
-
 def _tells_end(before: RunState, last: Transition) -> bool | None:
     """Whether the mark of an end is set, or taken away by what lets the run go on again; None where neither is.
 
@@ -201,19 +198,20 @@ def _tells_end(before: RunState, last: Transition) -> bool | None:
     return last.status in before.plan.told_ends or (False if before.status.is_final else None)
 
 
-def _rare_writes(rarities: Sequence[Rarities]) -> dict[str, Any]:
-    return {
-        "loop_items": {key: items for each in rarities for key, items in each.loop_items.items()},
-        "removed": [key for each in rarities for key in each.removed],
-        "settled": [scope for each in rarities for scope in each.settled],
-        "revived": [scope for each in rarities for scope in each.revived],
-        "tells_parent": any(each.tells_parent for each in rarities),
-        "heard_of": [run_id for each in rarities for run_id in each.heard_of],
-        "signals": [signal for each in rarities for signal in each.signals],
-        "moved_to": _moved_to(rarities),
-        "taken": {signal_id: by for each in rarities for signal_id, by in each.taken.items()},
-        "changes_suspension": any(each.changes_suspension for each in rarities),
-    }
+def _rare_writes(rarities: Sequence[Rarities], last: Transition) -> RareWrites:
+    return RareWrites(
+        loop_items={key: items for each in rarities for key, items in each.loop_items.items()},
+        removed=[key for each in rarities for key in each.removed],
+        settled=[scope for each in rarities for scope in each.settled],
+        revived=[scope for each in rarities for scope in each.revived],
+        tells_parent=any(each.tells_parent for each in rarities),
+        heard_of=[run_id for each in rarities for run_id in each.heard_of],
+        moved_to=_moved_to(rarities),
+        signals=[signal for each in rarities for signal in each.signals],
+        taken={signal_id: by for each in rarities for signal_id, by in each.taken.items()},
+        changes_suspension=any(each.changes_suspension for each in rarities),
+        suspension=last.suspension,
+    )
 
 
 def _moved_to(rarities: Sequence[Rarities]) -> tuple[str, str] | None:
@@ -222,8 +220,8 @@ def _moved_to(rarities: Sequence[Rarities]) -> tuple[str, str] | None:
     return None if plan is None else (plan.manifest_hash, plan.version)
 
 
-def _fold_steps(transitions: Sequence[Transition]) -> dict[str, StepChange]:
-    """The last row of every step, guarded by what the first change of it has seen."""
+def _fold(transitions: Sequence[Transition]) -> tuple[dict[str, StepChange], list[Fact]]:
+    """The last row of every step, guarded by what the first change of it has seen; and all facts."""
     folded: dict[str, StepChange] = {}
     for transition in transitions:
         for key, change in transition.steps.items():
@@ -231,4 +229,4 @@ def _fold_steps(transitions: Sequence[Transition]) -> dict[str, StepChange]:
             if earlier is not None:
                 change.before = earlier.before
             folded[key] = change
-    return folded
+    return folded, [fact for transition in transitions for fact in transition.facts]

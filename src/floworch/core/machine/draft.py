@@ -38,7 +38,7 @@ class Draft:
         self.state = state
         self.now = now
         self.offer = offer
-        self.transition = Transition(state.status, state.deadline, state.stop, state.ended_at, state.suspension)
+        self.transition = Transition.of(state)
         self._given = payloads
         self._restored = restored
         self._restored_in: dict[str, dict[str, StepState]] | None = None
@@ -221,8 +221,10 @@ class Draft:
 
     def fact(self, kind_of_fact: str, step: str | None = None, **data: Any) -> None:
         """Append to the history."""
-        named = {"type": kind_of_fact} if step is None else {"type": kind_of_fact, "step": step}
-        self.transition.facts.append({**named, **data})
+        if step is None:
+            self.transition.facts.append({"type": kind_of_fact, **data})
+        else:
+            self.transition.facts.append({"type": kind_of_fact, "step": step, **data})
 
     def arm(self, due_at: datetime) -> None:
         """Have the engine wake up in time for a step that was parked until then."""

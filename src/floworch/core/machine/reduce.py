@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.blocks import stop_waiting
@@ -20,6 +20,8 @@ from floworch.core.machine.commands import (
     ClaimOffer,
     ClaimStep,
     Command,
+    CompleteStep,
+    FailStep,
     LeaseExpired,
     MigrateRun,
     Override,
@@ -27,7 +29,9 @@ from floworch.core.machine.commands import (
     ResumeRun,
     RetryFailed,
     RetryStep,
+    RunStepNow,
     SignalReceived,
+    SkipStep,
     StartChild,
     StepDeferred,
     StepFailed,
@@ -59,6 +63,22 @@ from floworch.core.model.status import StepStatus, StopKind
 from floworch.errors import InvalidTransition, SignalNotExpected
 
 __all__ = ["Fenced", "SignalKnown", "reduce", "start_run"]
+
+
+_OfStep: TypeAlias = (
+    StepSucceeded
+    | StepFailed
+    | StepDeferred
+    | StepSkipped
+    | StepReleased
+    | LeaseExpired
+    | TimerFired
+    | ClaimStep
+    | StartChild
+)
+"""What only makes sense while the run goes on."""
+
+_OfRun: TypeAlias = StopRun | SuspendRun | ResumeRun | ChildEnded | ParentGone | SignalReceived | Override
 
 
 class Fenced(Exception):
@@ -96,6 +116,12 @@ def reduce(
     state: RunState, command: Command, now: datetime, payloads: Payloads, offer: ClaimOffer | None = None
 ) -> Transition:
     """What the command makes of the run. The same arguments always give an equal answer."""
+    if isinstance(command, _OfStep):  # first, because every step of every run comes here
+        if state.status.is_final:
+            raise Fenced(f"the run has ended {state.status}")
+        draft = Draft(state, now, payloads, offer)
+        _of_step(draft, command)
+        return draft.transition
     if isinstance(command, RetryStep | RetryFailed):
         if command.restored_at not in (None, state.revision):
             raise Fenced(f"the run has moved on since revision {command.restored_at}")
@@ -105,29 +131,11 @@ def reduce(
     if isinstance(command, MigrateRun):
         return migrate_run(state, command, now, payloads, offer)
     draft = Draft(state, now, payloads, offer)
-    if isinstance(command, StopRun):
-        _stop(draft, command)
-        return draft.transition
-    if isinstance(command, SuspendRun):
-        suspend_run(draft, command)
-        return draft.transition
-    if isinstance(command, ResumeRun):
-        resume_run(draft, command)
-        return draft.transition
-    if isinstance(command, Override):
-        continue_from(draft, override(draft, command))
-        return draft.transition
-    if isinstance(command, ChildEnded):
-        continue_from(draft, end_child(draft, command))
-        return draft.transition
-    if isinstance(command, ParentGone):
-        draft.rarities.heard_of.append(state.facts.run_id)
-        return draft.transition
-    if isinstance(command, SignalReceived):
-        _signal(draft, command)
-        return draft.transition
-    if state.status.is_final:
-        raise Fenced(f"the run has ended {state.status}")
+    _of_run(draft, command)
+    return draft.transition
+
+
+def _of_step(draft: Draft, command: _OfStep) -> None:
     match command:
         case StepSucceeded():
             _succeed(draft, command)
@@ -146,11 +154,30 @@ def reduce(
         case ClaimStep():
             _claim(draft, command)
         case StartChild():
-            state_of_step = _running(draft, command.step_key, command.attempt)
-            continue_from(draft, start_child(draft, command, state_of_step))
+            state = _running(draft, command.step_key, command.attempt)
+            continue_from(draft, start_child(draft, command, state))
         case _:
             assert_never(command)
-    return draft.transition
+
+
+def _of_run(draft: Draft, command: _OfRun) -> None:
+    match command:
+        case StopRun():
+            _stop(draft, command)
+        case SuspendRun():
+            suspend_run(draft, command)
+        case ResumeRun():
+            resume_run(draft, command)
+        case ChildEnded():
+            continue_from(draft, end_child(draft, command))
+        case ParentGone():
+            draft.rarities.heard_of.append(draft.facts.run_id)
+        case SignalReceived():
+            _signal(draft, command)
+        case CompleteStep() | FailStep() | SkipStep() | RunStepNow():
+            continue_from(draft, override(draft, command))
+        case _:
+            assert_never(command)
 
 
 def _succeed(draft: Draft, command: StepSucceeded) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.commands import ChildStart
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
-from floworch.core.machine.state import StepState, StopRequest, Suspension
+from floworch.core.machine.state import RunState, StepState, StopRequest, Suspension
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
@@ -84,19 +84,26 @@ class Transition:
     stop: StopRequest | None
     ended_at: datetime | None
     suspension: Suspension | None
-    steps: dict[str, StepChange] = field(default_factory=dict)
-    payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
+    steps: dict[str, StepChange]
+    payloads: dict[PayloadRef, Payload | None]
     """What this transition writes that expressions can refer to."""
-    facts: list[Fact] = field(default_factory=list)
-    claimed: list[str] = field(default_factory=list)
-    ready: list[str] = field(default_factory=list)
+    facts: list[Fact]
+    claimed: list[str]
+    ready: list[str]
+    open_steps: dict[str, int]
+    unmet: dict[str, int]
+    """New values of the derived counters of :class:`~floworch.core.machine.state.RunState`."""
     next_due: datetime | None = None
     """Earliest ``due_at`` among the steps that this transition parked."""
-    open_steps: dict[str, int] = field(default_factory=dict)
-    unmet: dict[str, int] = field(default_factory=dict)
-    """New values of the derived counters of :class:`~floworch.core.machine.state.RunState`."""
     rarities: Rarities | None = None
     """None in nearly all transitions, which so have six containers fewer to make and to collect."""
+
+    @classmethod
+    def of(cls, state: RunState) -> Transition:
+        """One that changes nothing yet. Each of its containers is made for it: every step of every run needs them."""
+        return cls(
+            state.status, state.deadline, state.stop, state.ended_at, state.suspension, {}, {}, [], [], [], {}, {}
+        )
 
     @property
     def ended(self) -> bool:

@@ -15,7 +15,33 @@ from floworch.core.model.limits import Quota
 from floworch.core.model.payload import Payload
 from floworch.core.model.status import RunStatus
 
-__all__ = ["Advance", "Batch", "BatchResult", "Claim", "Creation", "Outcome", "RunWrite"]
+__all__ = ["Advance", "Batch", "BatchResult", "Claim", "Creation", "Outcome", "RareWrites", "RunWrite"]
+
+
+@dataclass(slots=True)
+class RareWrites:
+    """What only loops, signals, children, stops and what people do by hand write."""
+
+    loop_items: Mapping[str, Payload] = field(default_factory=dict)
+    removed: Sequence[str] = ()
+    """Step rows to delete."""
+    settled: Sequence[str] = ()
+    """Scopes whose step rows (also those in ``steps``) are left out by :meth:`Storage.load` from now on."""
+    revived: Sequence[str] = ()
+    """Scopes whose step rows are loaded again."""
+    tells_parent: bool = False
+    """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
+    heard_of: Sequence[UUID] = ()
+    """Ended runs that :meth:`Storage.due` has to name no more."""
+    moved_to: tuple[str, str] | None = None
+    """Hash of the manifest and version label that the run goes by from now on."""
+    signals: Sequence[ReceivedSignal] = ()
+    """New ones, received ``at`` the time of this write."""
+    taken: Mapping[UUID, TakenBy] = field(default_factory=dict)
+    """Signals, also new ones, that nobody had taken."""
+    changes_suspension: bool = False
+    suspension: Suspension | None = None
+    """Written where :attr:`changes_suspension`; otherwise the run keeps what it has."""
 
 
 @dataclass(slots=True)
@@ -37,29 +63,10 @@ class RunWrite:
     """The committing worker; becomes the lease owner of every step in ``steps`` that has ``lease_seconds``."""
     concurrency_key: str | None = None
     """Of the run, as in its facts."""
-    loop_items: Mapping[str, Payload] = field(default_factory=dict)
-    removed: Sequence[str] = ()
-    """Step rows to delete."""
-    settled: Sequence[str] = ()
-    """Scopes whose step rows (also those in ``steps``) are left out by :meth:`Storage.load` from now on."""
-    revived: Sequence[str] = ()
-    """Scopes whose step rows are loaded again."""
-    tells_parent: bool = False
-    """The run has ended, and :meth:`Storage.due` names it until a later change has :attr:`heard_of` it."""
-    heard_of: Sequence[UUID] = ()
-    """Ended runs that :meth:`Storage.due` has to name no more."""
     tells_end: bool | None = None
     """The run has ended, and :meth:`Storage.due_notices` names it from now on (True). It goes on again, and nobody has
     to be told of its end any more (False)."""
-    moved_to: tuple[str, str] | None = None
-    """Hash of the manifest and version label that the run goes by from now on."""
-    signals: Sequence[ReceivedSignal] = ()
-    """New ones, received ``at`` the time of this write."""
-    taken: Mapping[UUID, TakenBy] = field(default_factory=dict)
-    """Signals, also new ones, that nobody had taken."""
-    changes_suspension: bool = False
-    suspension: Suspension | None = None
-    """Written where :attr:`changes_suspension`; otherwise the run keeps what it has."""
+    rare: RareWrites | None = None
 
 
 @dataclass(slots=True)

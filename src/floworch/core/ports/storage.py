@@ -31,7 +31,7 @@ from floworch.core.ports.answers import (
     StoredRun,
     TimerKey,
 )
-from floworch.core.ports.changes import Advance, Batch, BatchResult, Claim, Creation, Outcome, RunWrite
+from floworch.core.ports.changes import Advance, Batch, BatchResult, Claim, Creation, Outcome, RareWrites, RunWrite
 from floworch.core.ports.limits import LimitStorage
 from floworch.core.ports.notices import NoticeStorage
 from floworch.core.ports.schedules import ScheduleStorage
@@ -53,6 +53,7 @@ __all__ = [
     "LeaseState",
     "LostLease",
     "Outcome",
+    "RareWrites",
     "ReadyStep",
     "RunFilter",
     "RunPage",

@@ -68,10 +68,10 @@ def step_record(key: str, row: StepRow, *, payloads: bool) -> StepRecord:
         reason=state.reason,
         owner=state.owner,
         lease_until=row.lease_until,
-        input=_copy(row.input) if payloads else None,
-        output=_copy(row.output) if payloads else None,
+        input=_value(row.input) if payloads else None,
+        output=_value(row.output) if payloads else None,
         error=row.error.to_json() if row.error else None,
-        trace=copy.deepcopy(row.trace),
+        trace=row.trace and copy.deepcopy(row.trace),
         progress=progress_to_json(state.progress) if state.progress else None,
     )
 
@@ -125,5 +125,6 @@ def _has_failed_with(run: RunRow, text: str) -> bool:
     )
 
 
-def _copy(payload: Payload | None) -> Json:
-    return None if payload is None else copy.deepcopy(payload.value)
+def _value(payload: Payload | None) -> Json:
+    """Decoded anew for every caller: rows keep the text."""
+    return None if payload is None else payload.value

@@ -39,6 +39,7 @@ from floworch.core.ports.storage import (
     LeaseState,
     LostLease,
     Outcome,
+    RareWrites,
     ReadyStep,
     RunFilter,
     RunPage,
@@ -214,13 +215,8 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         run.revision += 1
         self._note_status(run, write.status)
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
-        if write.changes_suspension:
-            run.suspension = write.suspension
-        if write.moved_to is not None:
-            run.facts = replace(run.facts, manifest_hash=write.moved_to[0])
-            run.flow_version = write.moved_to[1]
-        for key in write.removed:
-            run.steps.pop(key, None)
+        if write.rare is not None:
+            self._write_rare(run, write.rare, write.at)
         for key, change in write.steps.items():
             row = run.steps.get(key)
             if row is None:
@@ -231,28 +227,34 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
             row.output_text = change.output.text if change.output else None
             row.error = change.error
             row.lease_until = now + timedelta(seconds=change.lease_seconds) if change.lease_seconds else None
-        run.items.update(write.loop_items)
-        run.settled.update(write.settled)
-        run.settled.difference_update(write.revived)
-        if write.tells_parent:
-            run.tells_parent = True
-            self._untold[run.facts.run_id] = run
         if write.tells_end is not None:
             self._notices.mark(run, write.at if write.tells_end else None)
-        for child_id in write.heard_of:
+        self._append(run, write.at, write.facts)
+
+    def _write_rare(self, run: RunRow, rare: RareWrites, at: datetime) -> None:
+        """Before the rows of steps: some of those that are removed begin anew in the same write."""
+        for key in rare.removed:
+            run.steps.pop(key, None)
+        run.items.update(rare.loop_items)
+        run.settled.update(rare.settled)
+        run.settled.difference_update(rare.revived)
+        if rare.changes_suspension:
+            run.suspension = rare.suspension
+        if rare.moved_to is not None:
+            run.facts = replace(run.facts, manifest_hash=rare.moved_to[0])
+            run.flow_version = rare.moved_to[1]
+        if rare.tells_parent:
+            run.tells_parent = True
+            self._untold[run.facts.run_id] = run
+        for child_id in rare.heard_of:
             if child_id in self._runs:
                 self._runs[child_id].tells_parent = False
                 self._untold.pop(child_id, None)
-        if write.signals or write.taken:
-            self._deliver(run, write)
-        self._append(run, write.at, write.facts)
-
-    @staticmethod
-    def _deliver(run: RunRow, write: RunWrite) -> None:
-        rows = run.signals = run.signals or SignalRows()
-        rows.add(write.signals, write.at)
-        for signal_id, by in write.taken.items():
-            rows.take(signal_id, by, write.at)
+        if rare.signals or rare.taken:
+            rows = run.signals = run.signals or SignalRows()
+            rows.add(rare.signals, at)
+            for signal_id, by in rare.taken.items():
+                rows.take(signal_id, by, at)
 
     def _note_status(self, run: RunRow, status: RunStatus) -> None:
         if status is RunStatus.RUNNING:

@@ -17,7 +17,7 @@ from floworch.core.machine.state import ParentStep, RunFacts, StepState, Suspens
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
 from floworch.core.model.payload import Payload, PayloadKind
-from floworch.core.ports.storage import Advance, Claim, Creation, RunWrite
+from floworch.core.ports.storage import Advance, Claim, Creation, RareWrites, RunWrite
 from floworch.storage.sql.bulk import Row
 from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.tables import IN_PAYLOAD_TABLE
@@ -155,42 +155,43 @@ class RowWriter:
             else:
                 status, attempt = change.before
                 rows.change_step.append((*values, run_id, key, status._value_, attempt))
-        for key, items in write.loop_items.items():
-            rows.payload.append((run_id, key, PayloadKind.ITEMS.value, items.text))
-        if write.removed:
-            rows.remove_step += [(run_id, key) for key in write.removed if key not in write.steps]
-        if write.settled:
-            rows.settle_scope += _scope_rows(run_id, write.settled)
-        if write.revived:
-            rows.revive_scope += _scope_rows(run_id, write.revived)
-        if write.tells_parent:
-            rows.tell_parent.append((run_id,))
-        if write.changes_suspension:
-            rows.suspend_run.append((*self._suspension(write.suspension), run_id))
-        if write.moved_to is not None:
-            rows.move_run.append((*write.moved_to, run_id))
         if write.tells_end is not None:
             rows.mark_end.append((self._instants[write.at] if write.tells_end else None, run_id))
-        if write.heard_of:
-            rows.hear_of += [(str(child_id),) for child_id in write.heard_of]
-        if write.signals or write.taken:
-            self._deliver(run_id, write)
+        if write.rare is not None:
+            self._write_rare(run_id, write, write.rare)
         if write.facts:
             rows.insert_event.append((run_id, self._instants[write.at], fact_row(write.facts)))
+
+    def _write_rare(self, run_id: str, write: RunWrite, rare: RareWrites) -> None:
+        rows = self.rows
+        for key, items in rare.loop_items.items():
+            rows.payload.append((run_id, key, PayloadKind.ITEMS.value, items.text))
+        rows.remove_step += [(run_id, key) for key in rare.removed if key not in write.steps]
+        rows.settle_scope += _scope_rows(run_id, rare.settled)
+        rows.revive_scope += _scope_rows(run_id, rare.revived)
+        rows.hear_of += [(str(child_id),) for child_id in rare.heard_of]
+        if rare.tells_parent:
+            rows.tell_parent.append((run_id,))
+        if rare.changes_suspension:
+            rows.suspend_run.append((*self._suspension(rare.suspension), run_id))
+        if rare.moved_to is not None:
+            rows.move_run.append((*rare.moved_to, run_id))
+        if rare.signals or rare.taken:
+            self._deliver(run_id, rare, write.at)
 
     def _suspension(self, suspension: Suspension | None) -> Row:
         if suspension is None:
             return (None, None, None)
         return (self._instants[suspension.at], suspension.by, _words(suspension.reason))
 
-    def _deliver(self, run_id: str, write: RunWrite) -> None:
-        at = self._instants[write.at]
-        for signal in write.signals:
+    def _deliver(self, run_id: str, rare: RareWrites, received_at: datetime) -> None:
+        at = self._instants[received_at]
+        for signal in rare.signals:
             letter = signal.letter
             self.rows.insert_signal.append(
                 (run_id, str(letter.id), letter.number, letter.name, letter.deduplication_id, signal.payload.text, at)
             )
-        for signal_id, by in write.taken.items():
+        for signal_id, by in rare.taken.items():
             self.rows.take_signal.append((by.step_key, by.attempt, at, run_id, str(signal_id)))
 
     def _step_change(self, run_id: str, key: str, change: StepChange, owner: str) -> Row:
