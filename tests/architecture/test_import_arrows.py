@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
@@ -40,6 +43,15 @@ def test_every_import_contract_is_kept() -> None:
     outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
 
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_every_module_of_the_package_has_its_layer() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = " ".join(next(contract["layers"] for contract in contracts if contract["type"] == "layers"))
+
+    names = [module.name for module in pkgutil.iter_modules([str(ROOT / "src" / "floworch")])]
+
+    assert [name for name in names if name != "core" and not re.search(rf"floworch\.{name}\b", layers)] == []
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
