@@ -166,7 +166,8 @@ async def test_a_schedule_that_has_changed_in_the_code_begins_anew() -> None:
     await until(4.5)
     async with of(CronTrigger(cron_expression="30 * * * *"), store=store) as flows:
         await until(5.6)
-        assert await ticks(flows) == [(1, "fired"), (5.5, "fired")]
+        missed = [(2, "missed"), (3, "missed"), (4, "missed")]
+        assert await ticks(flows) == [(1, "fired"), *missed, (5.5, "fired")]
 
 
 async def test_a_trigger_that_is_gone_from_the_code_is_retired_and_may_come_back() -> None:
@@ -244,6 +245,39 @@ async def test_a_paused_schedule_has_no_ticks_and_nothing_to_catch_up_with() -> 
         await flows.schedules.resume("Tested", "timed")
         await until(4)
         assert await ticks(flows) == [(1, "fired"), (4, "fired")]
+
+
+async def why_missed(orchestrator: FlowOrchestrator) -> dict[float, str | None]:
+    found = await orchestrator.schedules.ticks("Tested", "timed", limit=1000)
+    return {(tick.scheduled_at - START) / HOUR: tick.why for tick in found if tick.outcome == "missed"}
+
+
+async def test_ticks_that_wait_when_somebody_pauses_or_changes_the_schedule_are_missed_for_that_reason() -> None:
+    async with of(hourly(overlap="queue"), Work(2.5 * 3600)) as flows:
+        await until(3)
+        assert await ticks(flows) == [(1, "fired")]
+        await flows.schedules.pause("Tested", "timed")
+        assert await why_missed(flows) == dict.fromkeys((2.0, 3.0), "somebody has paused the schedule")
+        await flows.schedules.resume("Tested", "timed")
+        await until(4.5)
+        await flows.schedules.override("Tested", "timed", "45 * * * *")
+        await until(6)
+        await flows.schedules.reset_to_code("Tested", "timed")
+        assert (await ticks(flows))[3:] == [(4, "fired"), (4.75, "missed"), (5.75, "missed")]
+        assert (await why_missed(flows))[5.75] == "somebody has changed the schedule"
+
+
+async def test_what_was_due_before_the_code_changed_is_missed_for_that_reason() -> None:
+    store = OneStore()
+    async with of(hourly(), store=store):
+        await until(1)
+    await until(3.5)
+    async with of(hourly(catch_up="all"), store=store) as flows:
+        assert await why_missed(flows) == dict.fromkeys((2.0, 3.0), "the trigger has changed in the code")
+        await until(4)
+    await until(5)
+    async with of(None, store=store) as flows:
+        assert (await why_missed(flows))[5.0] == "the trigger is in the code no more"
 
 
 async def test_a_pause_until_some_time_ends_by_itself() -> None:

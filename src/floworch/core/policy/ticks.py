@@ -12,7 +12,7 @@ from floworch.core.model.schedules import TickOutcome
 from floworch.core.model.timed_triggers import Overlap, TimedTrigger
 from floworch.core.policy.fires import Fires, fires_between, last_fires
 
-__all__ = ["Tick", "TickDecision", "decide_ticks", "jitter_of"]
+__all__ = ["Tick", "TickDecision", "decide_ticks", "jitter_of", "missed_ticks"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_TIMELY = 1000
@@ -70,6 +70,11 @@ def decide_ticks(
     return decision
 
 
+def missed_ticks(fires: Fires, first: datetime, last: datetime, why: str) -> list[Tick]:
+    """The ticks of that time, of which nothing becomes; the last hundred of them."""
+    return _missed(last_fires(fires, first, last, _MOST_MISSED), first, why)
+
+
 def jitter_of(trigger: TimedTrigger, name: str) -> Callable[[datetime], timedelta]:
     """By how much the run of a tick starts after it: the same in all processes. ``name`` tells schedules apart."""
     most = trigger.jitter_seconds
@@ -88,11 +93,15 @@ def _late(
     most = _most_caught_up(trigger, has_timely=has_timely)
     found = last_fires(fires, first, horizon - _MICROSECOND, most + _MOST_MISSED)
     split = max(len(found) - most, 0)
-    missed = [Tick(at, TickOutcome.MISSED, _why_missed(trigger)) for at in found[:split]]
+    return _missed(found[:split], first, _why_missed(trigger)), found[split:]
+
+
+def _missed(found: Sequence[datetime], first: datetime, why: str) -> list[Tick]:
+    missed = [Tick(at, TickOutcome.MISSED, why) for at in found]
     if missed and missed[0].scheduled_at > first:
-        why = f"{missed[0].why}; and so were all before it, from {first.isoformat()} on"
-        missed[0] = Tick(missed[0].scheduled_at, TickOutcome.MISSED, why)
-    return missed, found[split:]
+        all_before = f"{why}; and so were all before it, from {first.isoformat()} on"
+        missed[0] = Tick(missed[0].scheduled_at, TickOutcome.MISSED, all_before)
+    return missed
 
 
 def _most_caught_up(trigger: TimedTrigger, *, has_timely: bool) -> int:

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from floworch.core.model.json_decode import decode
-from floworch.core.model.schedules import ScheduleRecord
+from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.timed_triggers import TimedTrigger
 from floworch.core.model.triggers import read_trigger
 from floworch.core.policy.fires import Fires, describe, fires_of
-from floworch.core.policy.ticks import jitter_of
+from floworch.core.policy.ticks import jitter_of, missed_ticks
 from floworch.errors import StorageError
 
 __all__ = ["CompiledSchedule", "Schedules"]
@@ -43,6 +43,15 @@ class CompiledSchedule:
         if record.last_tick_at is not None:  # which may lie ahead, by the clock of this process
             start = max(start, record.last_tick_at)
         return self.with_next(record, self.fires.next_after(start))
+
+    def missed(self, record: ScheduleRecord, now: datetime, why: str) -> list[TickRecord]:
+        """What to record of the ticks that have come and wait still, when the schedule begins anew."""
+        if record.next_fire_at is None:
+            return []
+        return [
+            TickRecord(record.flow_id, record.trigger_key, tick.scheduled_at, tick.outcome, now, why=tick.why)
+            for tick in missed_ticks(self.fires, record.next_fire_at, now, why)
+        ]
 
     def with_next(self, record: ScheduleRecord, at: datetime | None) -> ScheduleRecord:
         """The record with that next tick."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from floworch.core.engine.schedules.backfills import wanted_ticks
 from floworch.core.engine.schedules.compiled import Schedules
-from floworch.core.model.schedules import Backfill, BackfillOnly, BackfillStatus, ScheduleRecord
+from floworch.core.model.schedules import Backfill, BackfillOnly, BackfillStatus, ScheduleRecord, TickRecord
 from floworch.core.model.spelling import did_you_mean
 from floworch.core.policy.cron import cron_problem
 from floworch.core.policy.fires import fires_between
@@ -54,19 +54,20 @@ class ScheduleDesk:
         def paused(record: ScheduleRecord) -> ScheduleRecord:
             return replace(record, paused_at=now, paused_until=until, pause_reason=reason)
 
-        await self._reschedule(flow_id, trigger_key, paused)
+        await self._reschedule(flow_id, trigger_key, paused, "somebody has paused the schedule")
 
     async def resume(self, flow_id: UUID, trigger_key: str) -> None:
         """Go on with the next tick. Nothing happens to a schedule that is not paused."""
         if (await self.get(flow_id, trigger_key)).is_paused:
-            await self._reschedule(flow_id, trigger_key, _resumed)
+            await self._reschedule(flow_id, trigger_key, _resumed, "somebody has ended a pause of the schedule")
 
     async def override(self, flow_id: UUID, trigger_key: str, cron: str | None) -> None:
         """Be due by this expression from now on, whatever the code says; None: by the code. Raises
         ConfigurationError."""
         if cron is not None and (problem := cron_problem(cron)):
             raise ConfigurationError(problem)
-        await self._reschedule(flow_id, trigger_key, lambda record: replace(record, override=cron))
+        why = "somebody has changed the schedule"
+        await self._reschedule(flow_id, trigger_key, lambda record: replace(record, override=cron), why)
 
     async def set_enabled(self, flow_id: UUID, enabled: bool) -> bool:
         """Whether the flow is known. Its schedules have no ticks meanwhile, and go on with the next one."""
@@ -142,21 +143,35 @@ class ScheduleDesk:
         return Backfill(start, min(end, now), only, max_active, asked_at=now, position=start)
 
     async def _reschedule(
-        self, flow_id: UUID, trigger_key: str, change: Callable[[ScheduleRecord], ScheduleRecord]
+        self,
+        flow_id: UUID,
+        trigger_key: str,
+        change: Callable[[ScheduleRecord], ScheduleRecord],
+        why_missed: str | None = None,
     ) -> None:
+        """``why_missed`` is recorded of the ticks that have come and wait still; without it nothing is."""
+
         def rescheduled(record: ScheduleRecord) -> ScheduleRecord:
             changed = change(record)
             return self._schedules.of(changed).upcoming(changed, self._clock.now())
 
-        await self._change(flow_id, trigger_key, rescheduled)
+        def missed(record: ScheduleRecord) -> Sequence[TickRecord]:
+            return self._schedules.of(record).missed(record, self._clock.now(), why_missed) if why_missed else ()
+
+        await self._change(flow_id, trigger_key, rescheduled, missed)
 
     async def _change(
-        self, flow_id: UUID, trigger_key: str, change: Callable[[ScheduleRecord], ScheduleRecord]
+        self,
+        flow_id: UUID,
+        trigger_key: str,
+        change: Callable[[ScheduleRecord], ScheduleRecord],
+        missed: Callable[[ScheduleRecord], Sequence[TickRecord]] = lambda record: (),
     ) -> ScheduleRecord:
         for _ in range(_MOST_ROUNDS):
             record = await self.get(flow_id, trigger_key)
+            ticks = missed(record)
             changed = replace(change(record), updated_at=self._clock.now())
-            if await self._store.change_schedules([ScheduleChange(changed)]) == [True]:
+            if await self._store.change_schedules([ScheduleChange(changed, ticks)]) == [True]:
                 self._changed()
                 return changed
         raise StorageError(f"other processes have changed the schedule {trigger_key!r} {_MOST_ROUNDS} times in a row")

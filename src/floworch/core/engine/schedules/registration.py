@@ -10,7 +10,7 @@ from uuid import UUID
 from floworch.core.engine.schedules.compiled import Schedules
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.payload import Payload
-from floworch.core.model.schedules import ScheduleRecord
+from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.timed_triggers import TimedTrigger
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.schedules import ScheduleChange
@@ -36,12 +36,12 @@ async def register_schedules(
             (each.flow_id, each.trigger_key): each
             for each in await store.list_schedules(frozenset(flow.id for flow in flows))
         }
-        changed = [
-            record
+        changes = [
+            ScheduleChange(record, _missed(known.get(key), record, schedules, clock.now()))
             for key in known.keys() | wanted.keys()
             if (record := _changed(key, known.get(key), wanted.get(key), schedules, clock.now())) is not None
         ]
-        if all(await store.change_schedules([ScheduleChange(record) for record in changed]) if changed else ()):
+        if all(await store.change_schedules(changes) if changes else ()):
             return len(wanted)
     raise StorageError(f"other processes have changed the same schedules {_MOST_ROUNDS} times in a row")
 
@@ -65,3 +65,16 @@ def _changed(
     record = known or ScheduleRecord(*key, definition)
     record = replace(record, definition=definition, retired_at=None, updated_at=now)
     return schedules.of(record).upcoming(record, now)
+
+
+def _missed(
+    known: ScheduleRecord | None, changed: ScheduleRecord, schedules: Schedules, now: datetime
+) -> list[TickRecord]:
+    """What to record of ticks that the schedule has had before, and that nobody has dealt with."""
+    if known is None:
+        return []
+    why = "the trigger has changed in the code" if changed.retired_at is None else "the trigger is in the code no more"
+    try:
+        return schedules.of(known).missed(known, now, why)
+    except StorageError:
+        return []  # of another version of floworch, which alone knows when it was due
