@@ -53,11 +53,6 @@ class StepPlan:
         """The block, if it is a loop over items."""
         return self.block if isinstance(self.block, LoopPlan) else None
 
-    @property
-    def waits_only_for_trouble(self) -> bool:
-        """Whether some edge does not accept ``Succeeded``: an error handler, by the outcome rules."""
-        return any(StepStatus.SUCCEEDED not in accepted for accepted in self.run_after.values())
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScopePlan:

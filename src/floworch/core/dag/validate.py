@@ -26,9 +26,9 @@ from floworch.core.dag.rules.scopes import Finding, scopes_of
 from floworch.core.model.flow import FlowLike, as_flow
 from floworch.core.model.manifest import FlowManifest
 from floworch.core.model.repair import read_leniently
-from floworch.errors import FlowProblem, FlowValidationError
+from floworch.errors import FlowProblem
 
-__all__ = ["require_valid", "validate_flows", "validate_manifest"]
+__all__ = ["validate_flows", "validate_manifest"]
 
 
 def validate_flows(flows_: Iterable[FlowLike], known_step_types: StepTypes) -> list[FlowProblem]:
@@ -55,12 +55,6 @@ def validate_manifest(
     if isinstance(manifest, FlowManifest):
         return _unique(_problems(name, _findings(manifest, known_step_types)))
     return _lenient(manifest, name, known_step_types)[1]
-
-
-def require_valid(flows_: Iterable[FlowLike], known_step_types: StepTypes) -> None:
-    """Raise :class:`~floworch.errors.FlowValidationError` with all problems, if there are any."""
-    if problems := validate_flows(flows_, known_step_types):
-        raise FlowValidationError(problems)
 
 
 def _findings(manifest: FlowManifest, known_step_types: StepTypes) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["ACTIVE_STEP_STATUSES", "FINAL_STEP_STATUSES", "RunStatus", "StepStatus", "StopKind"]
+__all__ = ["FINAL_STEP_STATUSES", "RunStatus", "StepStatus", "StopKind"]
 
 
 class StepStatus(StrEnum):
@@ -26,7 +26,6 @@ class StepStatus(StrEnum):
 
 
 FINAL_STEP_STATUSES = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
-ACTIVE_STEP_STATUSES = frozenset({StepStatus.READY, StepStatus.RUNNING, StepStatus.PENDING})
 
 
 class RunStatus(StrEnum):

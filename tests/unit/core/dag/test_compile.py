@@ -69,7 +69,6 @@ def test_edges_are_known_in_both_directions() -> None:
         ("each", frozenset({StepStatus.FAILED})),
         ("load", FINAL_STEP_STATUSES),
     ]
-    assert [key for key, step in steps.items() if step.waits_only_for_trouble] == ["rescue"]
 
 
 def test_conditions_come_in_the_order_of_their_declaration_that_of_the_step_first() -> None:
