@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from floworch.core.engine.schedules.backfills import wanted_ticks
 from floworch.core.engine.schedules.compiled import Schedules
-from floworch.core.model.schedules import Backfill, BackfillOnly, BackfillStatus, ScheduleRecord, TickRecord
+from floworch.core.model.schedules import Backfill, BackfillOnly, BackfillStatus, ScheduleRecord
 from floworch.core.model.spelling import did_you_mean
 from floworch.core.policy.cron import cron_problem
 from floworch.core.policy.fires import fires_between
@@ -92,10 +92,10 @@ class ScheduleDesk:
         """Have runs started for ticks of the past. Raises InvalidTransition while another backfill goes on."""
         backfill = self._new_backfill(start, end, only, max_active)
 
-        def begun(record: ScheduleRecord) -> ScheduleRecord:
+        def begun(record: ScheduleRecord, now: datetime) -> ScheduleChange:
             if record.backfill is not None and not record.backfill.status.is_over:
                 raise InvalidTransition(f"a backfill of {trigger_key!r} goes on already; abort it, or wait for its end")
-            return replace(record, backfill=backfill)
+            return ScheduleChange(replace(record, backfill=backfill))
 
         await self._change(flow_id, trigger_key, begun)
         return backfill
@@ -120,10 +120,10 @@ class ScheduleDesk:
         """Pause a backfill, go on with it or abort it; runs that it has started go on. Raises InvalidTransition when
         there is none, or it is over."""
 
-        def changed(record: ScheduleRecord) -> ScheduleRecord:
+        def changed(record: ScheduleRecord, now: datetime) -> ScheduleChange:
             if record.backfill is None or record.backfill.status.is_over:
                 raise InvalidTransition(f"no backfill of {trigger_key!r} goes on")
-            return replace(record, backfill=replace(record.backfill, status=status))
+            return ScheduleChange(replace(record, backfill=replace(record.backfill, status=status)))
 
         backfill = (await self._change(flow_id, trigger_key, changed)).backfill
         assert backfill is not None
@@ -151,29 +151,23 @@ class ScheduleDesk:
     ) -> None:
         """``why_missed`` is recorded of the ticks that have come and wait still; without it nothing is."""
 
-        def rescheduled(record: ScheduleRecord) -> ScheduleRecord:
+        def rescheduled(record: ScheduleRecord, now: datetime) -> ScheduleChange:
             changed = change(record)
-            return self._schedules.of(changed).upcoming(changed, self._clock.now())
+            missed = self._schedules.of(record).missed(record, now, why_missed) if why_missed else ()
+            return ScheduleChange(self._schedules.of(changed).upcoming(changed, now), missed)
 
-        def missed(record: ScheduleRecord) -> Sequence[TickRecord]:
-            return self._schedules.of(record).missed(record, self._clock.now(), why_missed) if why_missed else ()
-
-        await self._change(flow_id, trigger_key, rescheduled, missed)
+        await self._change(flow_id, trigger_key, rescheduled)
 
     async def _change(
-        self,
-        flow_id: UUID,
-        trigger_key: str,
-        change: Callable[[ScheduleRecord], ScheduleRecord],
-        missed: Callable[[ScheduleRecord], Sequence[TickRecord]] = lambda record: (),
+        self, flow_id: UUID, trigger_key: str, change: Callable[[ScheduleRecord, datetime], ScheduleChange]
     ) -> ScheduleRecord:
         for _ in range(_MOST_ROUNDS):
-            record = await self.get(flow_id, trigger_key)
-            ticks = missed(record)
-            changed = replace(change(record), updated_at=self._clock.now())
-            if await self._store.change_schedules([ScheduleChange(changed, ticks)]) == [True]:
+            record, now = await self.get(flow_id, trigger_key), self._clock.now()
+            changed = change(record, now)
+            changed = replace(changed, schedule=replace(changed.schedule, updated_at=now))
+            if await self._store.change_schedules([changed]) == [True]:
                 self._changed()
-                return changed
+                return changed.schedule
         raise StorageError(f"other processes have changed the schedule {trigger_key!r} {_MOST_ROUNDS} times in a row")
 
 
