@@ -226,6 +226,17 @@ def test_runs_in_memory_cannot_be_seen_from_another_process(arguments: tuple[str
     assert "keeps its runs in memory: each process has its own" in answer.err
 
 
+def test_runs_are_found_by_the_time_of_their_start() -> None:
+    run_id = _run("Orders")
+
+    def found(*times: str) -> list[str]:
+        return [run["id"] for run in call("runs", SHARED, "--json", *times).document["runs"]]
+
+    assert found("--from", "2020-01-01", "--before", "2999-01-01") == [run_id]
+    assert found("--from", "2999-01-01") == found("--before", "2020-01-01") == []
+    assert call("runs", SHARED, "--from", "yesterday").code == 2
+
+
 def test_a_rerun_is_found_by_its_source() -> None:
     run_id = _run("Orders")
 

@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
 
 from floworch.bulk import BulkProgress, BulkReport, Selection
+from floworch.cli.bulk_actions import OF_STEPS, WITH_REASON, Action, Asked, carry_out
+from floworch.cli.conditions import BeforeOption, ErrorOption, FlowOption, FromOption, StatusOption, SuspendedOption
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.exits import ExitCode
 from floworch.cli.interrupts import StopRequests
 from floworch.cli.json_output import print_json
-from floworch.cli.moments import parse_moment
 from floworch.cli.opening import opened_for_questions
 from floworch.cli.parameters import By, Debug, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.screen import stderr_console, stdout_console
 from floworch.cli.tags import TagOptions, read_tags
 from floworch.cli.words import plural
 from floworch.core.engine.migrations import LATEST
-from floworch.core.model.status import RunStatus
 
-__all__ = ["Action", "app", "bulk"]
+__all__ = ["app", "bulk"]
 
 app = command_app()
-
-
-class Action(StrEnum):
-    """What can be done to many runs at once from here."""
-
-    CANCEL = "cancel"
-    SUSPEND = "suspend"
-    RESUME = "resume"
-    RETRY = "retry"
-    RERUN = "rerun"
-    FORK = "fork"
-    COMPLETE = "complete"
-    FAIL = "fail"
-    SKIP = "skip"
-    RUN_NOW = "run-now"
-    MIGRATE = "migrate"
-
-
-_OF_STEPS = (Action.FORK, Action.COMPLETE, Action.FAIL, Action.SKIP, Action.RUN_NOW)
-_WITH_REASON = (Action.FAIL, Action.SKIP)
 
 
 @app.command(cls=TargetCommand)
@@ -59,27 +37,16 @@ def bulk(
     run: Annotated[
         list[str] | None, typer.Option("--run", metavar="RUN", help="This run; may be given several times.")
     ] = None,
-    flow: Annotated[str | None, typer.Option("--flow", "-f", metavar="FLOW", help="Runs of this flow.")] = None,
-    status: Annotated[
-        list[RunStatus] | None,
-        typer.Option(
-            "--status", "-s", metavar="|".join(RunStatus), case_sensitive=False, help="Runs with this status."
-        ),
-    ] = None,
-    started_from: Annotated[
-        Any, typer.Option("--from", parser=parse_moment, metavar="MOMENT", help="Runs that started then or later.")
-    ] = None,
-    started_before: Annotated[
-        Any, typer.Option("--before", parser=parse_moment, metavar="MOMENT", help="Runs that started earlier.")
-    ] = None,
-    suspended: Annotated[bool, typer.Option("--suspended", help="Suspended runs.")] = False,
+    flow: FlowOption = None,
+    status: StatusOption = None,
+    started_from: FromOption = None,
+    started_before: BeforeOption = None,
+    suspended: SuspendedOption = False,
     tag: TagOptions = None,
-    error: Annotated[
-        str | None, typer.Option("--error", "-e", metavar="TEXT", help="Runs with a failed step whose error says this.")
-    ] = None,
+    error: ErrorOption = None,
     step: Annotated[
         str | None,
-        typer.Option(metavar="STEP", help=f"The step for {', '.join(_OF_STEPS)}; of retry, the only one."),
+        typer.Option(metavar="STEP", help=f"The step for {', '.join(OF_STEPS)}; of retry, the only one."),
     ] = None,
     reason: Annotated[
         str | None,
@@ -111,7 +78,7 @@ def bulk(
     given = {name: value for name, value in conditions.items() if value is not None}
     _check_choice(run, given)
     _check_action(action, step, reason)
-    asked = _Asked(action, step or "", reason, to, by, dry_run=dry_run, is_sure=yes or dry_run or as_json)
+    asked = Asked(action, step or "", reason, to, by, dry_run=dry_run, is_sure=yes or dry_run or as_json)
     report = asyncio.run(_bulk(target, run, given, asked))
     if as_json:
         refused = {str(run_id): why for run_id, why in report.refused.items()}
@@ -132,31 +99,15 @@ def _check_choice(run_ids: list[str] | None, conditions: dict[str, Any]) -> None
 
 
 def _check_action(action: Action, step: str | None, reason: str | None) -> None:
-    if action in _OF_STEPS and not step:
+    if action in OF_STEPS and not step:
         raise typer.BadParameter(f"{action} which step? Name it with --step.")
-    if step and action not in (*_OF_STEPS, Action.RETRY):
+    if step and action not in (*OF_STEPS, Action.RETRY):
         raise typer.BadParameter(f"{action} is about whole runs; leave --step out.")
-    if action in _WITH_REASON and not reason:
+    if action in WITH_REASON and not reason:
         raise typer.BadParameter(f"{action} needs a --reason.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    action: Action
-    step: str
-    """Empty for what is about whole runs."""
-    reason: str | None
-    to: str
-    by: str | None
-    dry_run: bool
-    is_sure: bool
-
-    @property
-    def only_counts(self) -> bool:
-        return self.dry_run and self.action is not Action.MIGRATE
-
-
-async def _bulk(target: str, run_ids: list[str] | None, conditions: dict[str, Any], asked: _Asked) -> BulkReport:
+async def _bulk(target: str, run_ids: list[str] | None, conditions: dict[str, Any], asked: Asked) -> BulkReport:
     async with opened_for_questions(target) as orchestrator:
         selection = orchestrator.select(run_ids or None, **conditions)
         if asked.action is Action.MIGRATE and "flow" in conditions:
@@ -167,10 +118,10 @@ async def _bulk(target: str, run_ids: list[str] | None, conditions: dict[str, An
             return BulkReport(count, {})
         if not asked.is_sure:
             typer.confirm(f"{asked.action} {plural(count, 'run')}?", abort=True, err=True)
-        return await _carry_out(selection, asked, count)
+        return await _watched(selection, asked, count)
 
 
-async def _carry_out(selection: Selection, asked: _Asked, count: int) -> BulkReport:
+async def _watched(selection: Selection, asked: Asked, count: int) -> BulkReport:
     console = stderr_console()
     shown = Progress(console=console, transient=True, disable=not console.is_terminal)
     with StopRequests() as requests, shown as bar:
@@ -179,7 +130,7 @@ async def _carry_out(selection: Selection, asked: _Asked, count: int) -> BulkRep
         def tell(progress: BulkProgress) -> None:
             bar.update(task, completed=progress.done + progress.refused + progress.unchanged)
 
-        return await _act(selection, asked, progress=tell, abort=_Asking(requests))
+        return await carry_out(selection, asked, progress=tell, abort=_Asking(requests))
 
 
 class _Asking:
@@ -192,44 +143,7 @@ class _Asking:
         return self._requests.asked
 
 
-async def _act(selection: Selection, asked: _Asked, **watching: Any) -> BulkReport:
-    match asked.action:
-        case Action.CANCEL:
-            return await selection.cancel(asked.reason, by=asked.by, **watching)
-        case Action.SUSPEND:
-            return await selection.suspend(asked.reason, by=asked.by, **watching)
-        case Action.RESUME:
-            return await selection.resume(by=asked.by, **watching)
-        case Action.RETRY if not asked.step:
-            return await selection.retry_failed(by=asked.by, **watching)
-        case Action.RERUN:
-            return await selection.rerun(by=asked.by, **watching)
-        case Action.MIGRATE:
-            return await selection.migrate(to=asked.to, dry_run=asked.dry_run, by=asked.by, **watching)
-        case _:
-            return await _act_on_step(selection, asked, **watching)
-
-
-async def _act_on_step(selection: Selection, asked: _Asked, **watching: Any) -> BulkReport:
-    step, reason, watching = asked.step, asked.reason or "", {"by": asked.by, **watching}
-    match asked.action:
-        case Action.RETRY:
-            return await selection.retry(step, **watching)
-        case Action.FORK:
-            return await selection.fork(step, **watching)
-        case Action.COMPLETE:
-            return await selection.complete_step(step, reason=asked.reason, **watching)
-        case Action.FAIL:
-            return await selection.fail_step(step, reason, **watching)
-        case Action.SKIP:
-            return await selection.skip_step(step, reason, **watching)
-        case Action.RUN_NOW:
-            return await selection.run_step_now(step, **watching)
-        case _:
-            raise AssertionError(asked.action)
-
-
-def _print(report: BulkReport, asked: _Asked) -> None:
+def _print(report: BulkReport, asked: Asked) -> None:
     console = stdout_console()
     would = "would " if asked.dry_run else ""
     up_to_date = f", {report.unchanged} up to date" if report.unchanged else ""

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from floworch.cli.conditions import BeforeOption, ErrorOption, FlowOption, FromOption, StatusOption, SuspendedOption
 from floworch.cli.documents import run_document
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.json_output import print_json
@@ -19,33 +20,21 @@ from floworch.cli.screen import new_table, status_text, stderr_console, stdout_c
 from floworch.cli.tags import TagOptions, read_tags, tags_text
 from floworch.cli.words import duration_words, local_day_and_time
 from floworch.core.model.records import RunRecord
-from floworch.core.model.status import RunStatus
 from floworch.core.ports.storage import RunPage
 
 __all__ = ["app", "runs"]
 
 app = command_app()
 
-_STATUSES = "|".join(RunStatus)
-
 
 @app.command(cls=TargetCommand)
 @ends_with_exit_code
 def runs(
     target: TargetText,
-    flow: Annotated[
-        str | None, typer.Option("--flow", "-f", metavar="FLOW", help="Only runs of the flow with this name or id.")
-    ] = None,
-    status: Annotated[
-        list[RunStatus] | None,
-        typer.Option(
-            "--status",
-            "-s",
-            metavar=_STATUSES,
-            case_sensitive=False,
-            help="Only runs with this status; may be given several times.",
-        ),
-    ] = None,
+    flow: FlowOption = None,
+    status: StatusOption = None,
+    started_from: FromOption = None,
+    started_before: BeforeOption = None,
     parent: Annotated[
         str | None,
         typer.Option("--parent", "-p", metavar="RUN", help="Only runs that steps of this run have started."),
@@ -53,12 +42,9 @@ def runs(
     source: Annotated[
         str | None, typer.Option("--source", metavar="RUN", help="Only reruns and forks of this run.")
     ] = None,
-    suspended: Annotated[bool, typer.Option("--suspended", help="Only suspended runs.")] = False,
+    suspended: SuspendedOption = False,
     tag: TagOptions = None,
-    error: Annotated[
-        str | None,
-        typer.Option("--error", "-e", metavar="TEXT", help="Only runs with a failed step whose error says this."),
-    ] = None,
+    error: ErrorOption = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="1..1000", min=1, max=1000, help="Most runs to print.")
     ] = 20,
@@ -76,6 +62,8 @@ def runs(
             cursor,
             flow=flow,
             status=status or None,
+            started_from=started_from,
+            started_before=started_before,
             parent=parent,
             source=source,
             suspended=True if suspended else None,
