@@ -325,3 +325,30 @@ async def test_the_history_folds_to_the_present(start: Start, world: World) -> N
     folded = fold({"type": event.type, "step": event.step_key, **event.data} for event in events)
     assert folded.status is result.status is RunStatus.FAILED
     assert folded.steps == {key: (step.status, step.attempt) for key, step in result.steps.items()}
+
+
+async def test_an_item_is_not_retried_beside_items_that_a_stop_has_cut_off(start: Start, world: World) -> None:
+    body = {"x": Step(type="Echo"), "y": Step(type="Delay", run_after=["x"], inputs={"seconds": 3600})}
+    orchestrator = await start(one(ForEach(for_each=[1, 2], concurrency_limit=2, steps=body)))
+    world.broken = {"a.0.x"}
+    handle = await orchestrator.trigger("Scenario")
+    async for event in handle.events():
+        if (event.type, event.step_key) == ("step.pending", "a.1.y"):
+            break
+    await handle.cancel()
+    await handle.wait(timeout=30)
+
+    refusal = r"'a\.1\.y', of another item of 'a', was stopped half-way; fork from 'a\.0\.x' instead"
+    with pytest.raises(InvalidTransition, match=refusal):
+        await handle.retry("a.0.x")
+    with pytest.raises(InvalidTransition, match=refusal):
+        await handle.retry_failed()
+
+    world.broken = set()
+    fork = await handle.fork("a.0.x")
+    for item in (0, 1):
+        async for event in fork.events():
+            if (event.type, event.step_key) == ("step.pending", f"a.{item}.y"):
+                break
+        await fork.complete_step(f"a.{item}.y")
+    assert (await fork.wait(timeout=30)).succeeded

@@ -88,6 +88,12 @@ class Ledger:
             return {}
         return {name: row for name, row in self.rows.items() if name.startswith(f"{outermost}.")}
 
+    def rows_of_outermost_loop(self, key: str) -> dict[str, StepState]:
+        """States that a retry of ``key`` needs once its run was stopped: those of all items."""
+        parts = key.split(".")
+        loop = next((".".join(parts[:end]) for end in range(1, len(parts), 2) if parts[end].isdigit()), None)
+        return {} if loop is None else {name: row for name, row in self.rows.items() if name.startswith(f"{loop}.")}
+
     def payloads(self, refs: Iterable[PayloadRef]) -> dict[PayloadRef, Payload | None]:
         return {ref: self._payload(ref) for ref in refs}
 

@@ -364,7 +364,8 @@ class Player:
         self.desk.expect_refusal(command)
 
     def retry(self, key: str) -> None:
-        command = RetryStep(key, None, self.ledger.rows_of_ended_iterations(key))
+        around = self.ledger.rows_of_ended_iterations(key)
+        command = RetryStep(key, None, around if self.state.stop is None else self.ledger.rows_of_outermost_loop(key))
         if self._refuses_retry(key):
             self.desk.expect_refusal(command)
         else:
@@ -373,7 +374,7 @@ class Player:
     def retry_failed(self) -> None:
         """Retry all failed steps at once."""
         settled = {key: row for key, row in self.ledger.rows.items() if key.rpartition(".")[0] in self.ledger.settled}
-        command = RetryFailed(None, settled)
+        command = RetryFailed(None, settled if self.state.stop is None else dict(self.ledger.rows))
         accepted = [key for key in self._keys(StepStatus.FAILED) if not self._refuses_retry(key)]
         if not accepted:
             self.desk.expect_refusal(command)
@@ -390,6 +391,7 @@ class Player:
     def _refuses_retry(self, key: str) -> bool:
         is_late = self._is_behind(key) or is_refused(self.ledger, key)
         is_late = is_late or is_before_its_turn(self.story.flow, self.ledger, key)
+        is_late = is_late or self._is_beside_stopped_items(key)
         return self._is_bound_to_others(self.ledger.rows[key]) or is_late or self._cannot_reopen(key)
 
     def _retry(self, keys: Sequence[str], command: RetryStep | RetryFailed) -> None:
@@ -429,6 +431,19 @@ class Player:
             if isinstance(progress, UntilProgress) and int(index) < progress.started - 1:
                 return True
         return False
+
+    def _is_beside_stopped_items(self, key: str) -> bool:
+        """Of a loop around the step, another item was stopped half-way."""
+        if self.state.stop is None or cleans_up(key):
+            return False
+        items = [scope for scope in _scopes_around(key) if scope.rpartition(".")[2].isdigit()]
+        return any(
+            row.skip is SkipKind.RUN_STOPPED
+            and name.startswith(f"{item.rpartition('.')[0]}.")
+            and not name.startswith(f"{item}.")
+            for item in items
+            for name, row in self.ledger.rows.items()
+        )
 
     def _cannot_reopen(self, key: str) -> bool:
         """A loop beside the step, or beside a loop around it, was stopped half-way."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from floworch.core.dag.keys import blocks_around, outermost_iteration
+from floworch.core.dag.keys import blocks_around, outermost_iteration, split_iteration
 from floworch.core.engine.time_limits import time_limit_of
 from floworch.core.machine.commands import Command, RetryFailed, RetryStep
 from floworch.core.machine.reduce import Fenced
@@ -48,7 +48,8 @@ class Retries:
             run = await self._run(run_id)
             restored, restored_at = {}, None
             if iteration is not None:
-                restored = await self._store.load_iteration_steps(run_id, f"{iteration}.")
+                around = iteration if run.stop_kind is None else split_iteration(iteration)[0]
+                restored = await self._store.load_iteration_steps(run_id, f"{around}.")
                 restored_at = run.revision
             command = RetryStep(step_key, await self._deadline(run), restored, restored_at, by)
             if (done := await self._done(run, command)) is not None:
@@ -60,7 +61,7 @@ class Retries:
             run = await self._run(run_id)
             steps = await self._store.load_iteration_steps(run_id, "")
             failed = [key for key, state in steps.items() if state.status is StepStatus.FAILED]
-            restored = _in_iterations_of(failed, steps)
+            restored = _in_iterations_of(failed, steps) if run.stop_kind is None else steps
             restored_at = run.revision if restored else None
             command = RetryFailed(await self._deadline(run), restored, restored_at, by)
             if (done := await self._done(run, command)) is not None:

@@ -212,7 +212,8 @@ class RetryStep:
     """Run a failed step again, and re-plan what was skipped because of it.
 
     ``deadline`` replaces the run's deadline. For a step inside ended loop iterations, ``restored`` holds the
-    states of all steps of those iterations, and ``restored_at`` the revision of the run that they belong to.
+    states of all steps of those iterations, and ``restored_at`` the revision of the run that they belong to; where the
+    run was stopped, also those of the other iterations of the outermost loop.
     """
 
     step_key: str

@@ -97,6 +97,9 @@ def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFail
         _refuse_if_acted_upon(draft, key)
         _refuse_before_its_turn(draft, key)
     was_stopped = _reopen_run(draft, keys, command)
+    if was_stopped:
+        for key in keys:
+            _refuse_beside_stopped_items(draft, key)
     left = _ToPlan()
     for key in keys:
         draft.fact("step.retried", key, **who(command.by))
@@ -116,6 +119,21 @@ def _refuse_before_its_turn(draft: Draft, key: str) -> None:
             if earlier.skip is SkipKind.RUN_STOPPED:
                 raise InvalidTransition(
                     f"{each!r} runs after {before!r}, which was stopped half-way; run the flow again instead"
+                )
+
+
+def _refuse_beside_stopped_items(draft: Draft, key: str) -> None:
+    """Items of the same loop would be left out for good: nothing begins an iteration anew that was put away."""
+    if is_shielded(key):
+        return
+    iterations = [scope for scope in enclosing_scopes(scope_of(key)) if split_scope(scope)[1].isdigit()]
+    for scope in iterations:
+        loop_key, _ = split_scope(scope)
+        for other, state in draft.known_steps().items():
+            is_beside = other.startswith(f"{loop_key}.") and not other.startswith(f"{scope}.")
+            if is_beside and state.skip is SkipKind.RUN_STOPPED:
+                raise InvalidTransition(
+                    f"{other!r}, of another item of {loop_key!r}, was stopped half-way; fork from {key!r} instead"
                 )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from floworch.core.machine.commands import ClaimOffer, ClaimStep, LeaseExpired, StopRun
 from floworch.core.machine.reduce import Fenced, reduce
+from floworch.core.machine.state import SkipKind
 from floworch.core.model.status import RunStatus, StepStatus, StopKind
 from tests.simulation.oracle import Result
 from tests.simulation.player import MAX_LOST, Player, Trouble
@@ -141,17 +142,18 @@ def test_step_that_has_begun_goes_on_when_what_it_ran_after_is_retried() -> None
 
 
 def test_fork_keeps_the_iterations_from_which_a_loop_has_gone_on_although_a_stop_had_interrupted_them() -> None:
-    body = StepSpec("p", loop=LoopSpec((1, 2), (step("u"),), 2))
-    until = UntilSpec(Compare(Read("index"), ">=", 1), (body,), 3, 0)
-    player = started(StepSpec("a", until=until), a__p__u=(*BOOM, Outcome("succeed")))
+    loop = StepSpec("p", loop=LoopSpec((1,), (step("u"),)))
+    until = UntilSpec(Compare(Read("index"), ">=", 1), (loop, step("x")), 3, 0)
+    player = started(StepSpec("a", until=until), a__x=(*BOOM, Outcome("succeed")))
     player.claim("a.0.p.0.u")
-    player.claim("a.0.p.1.u")
+    player.claim("a.0.x")
     player.send(StopRun(StopKind.CANCELLED))
-    player.report("a.0.p.0.u")
-    player.lose("a.0.p.1.u")
+    player.lose("a.0.p.0.u")
+    player.report("a.0.x")
     assert player.state.status is RunStatus.CANCELLED
-    player.retry("a.0.p.0.u")
-    player.run("a.0.p.0.u")
+    player.retry("a.0.x")
+    player.run("a.0.x")
+    assert player.ledger.rows["a.0.p.0.u"].skip is SkipKind.RUN_STOPPED
     assert "a.1.p" in player.ledger.rows
     player.fork("a.1.p")
 
