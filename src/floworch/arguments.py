@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from floworch.core.model.payload import Payload
 from floworch.core.model.status import RunStatus
 from floworch.core.model.tags import tag_fault, tag_name_fault, too_many_tags
-from floworch.errors import ConfigurationError, InvalidTags, RunNotFound
+from floworch.errors import ConfigurationError, InvalidPayload, InvalidTags, RunNotFound
 
 __all__ = [
     "checked_by",
@@ -17,6 +19,7 @@ __all__ = [
     "checked_key",
     "checked_limit",
     "checked_moment",
+    "checked_payload",
     "checked_priority",
     "checked_reason",
     "checked_run_id",
@@ -87,13 +90,25 @@ def required_reason(reason: str | None) -> str:
     return checked
 
 
+def checked_payload(value: Any, what: str, max_bytes: int) -> Payload:
+    """The value as JSON. Raises InvalidPayload, or PayloadTooLarge, that says which value of the call is meant."""
+    try:
+        return Payload.of(value, max_bytes=max_bytes)
+    except InvalidPayload as error:
+        raise type(error)(f"{what} cannot be stored: {error}") from error.__cause__
+
+
 def checked_priority(priority: int) -> int:
     """Raises ConfigurationError."""
-    if int(priority) != priority or abs(priority) > _HIGHEST_PRIORITY:
+    if not _is_whole_number(priority) or abs(priority) > _HIGHEST_PRIORITY:
         raise ConfigurationError(
             f"priority is {priority!r}; it must be a whole number from {-_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
         )
     return priority
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from floworch.arguments import checked_by, checked_key, checked_reason, checked_run_id, required_reason
+from floworch.arguments import checked_by, checked_key, checked_payload, checked_reason, checked_run_id, required_reason
 from floworch.core.engine.engine import Engine
 from floworch.core.engine.retries import RetriedSteps
 from floworch.core.explain import Explanation
 from floworch.core.machine.commands import CompleteStep, FailStep, ResumeRun, RunStepNow, SkipStep, SuspendRun
-from floworch.core.model.payload import Payload
 from floworch.core.model.signals import SignalResult, signal_name_fault
 from floworch.errors import ConfigurationError
 
@@ -58,7 +57,7 @@ class RunControl:
         Raises RunNotFound, StepNotFound, InvalidPayload; InvalidTransition when the step has ended or not begun, and
         for a loop or scope.
         """
-        sent = Payload.of(output, max_bytes=self._engine.settings.max_payload_bytes)
+        sent = checked_payload(output, "the output", self._engine.settings.max_payload_bytes)
         command = CompleteStep(step_key, sent, checked_reason(reason), checked_by(by))
         await self._engine.submit(checked_run_id(run_id), command)
 
@@ -96,7 +95,7 @@ class RunControl:
         """
         if fault := signal_name_fault(name):
             raise ConfigurationError(fault)
-        sent = Payload.of(payload, max_bytes=self._engine.settings.max_payload_bytes)
+        sent = checked_payload(payload, "the payload", self._engine.settings.max_payload_bytes)
         key = checked_key(deduplication_id, "a deduplication id")
         return await self._engine.signal(checked_run_id(run_id), name, sent, key, connection)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
-from floworch.arguments import checked_by, checked_key, checked_run_id
+from floworch.arguments import checked_by, checked_key, checked_payload, checked_run_id
 from floworch.control import RunControl
 from floworch.core.engine.requests import Started
 from floworch.core.engine.reruns import KEEP, Body
-from floworch.core.model.payload import Json, Payload
+from floworch.core.model.payload import Json
 from floworch.errors import ConfigurationError
 from floworch.handle import RunHandle
 
@@ -70,7 +70,7 @@ class RunCopies(RunControl):
     def _body(self, body: Any) -> Body:
         if body is KEEP or body is None:
             return cast("Body", body)
-        return Payload.of(body, max_bytes=self._engine.settings.max_payload_bytes)
+        return checked_payload(body, "the trigger body", self._engine.settings.max_payload_bytes)
 
     def _handle_of(self, started: Started) -> RunHandle:
         return RunHandle(cast("FlowOrchestrator", self), started.run_id, duplicate=started.duplicate)

@@ -14,6 +14,7 @@ from floworch.arguments import (
     checked_key,
     checked_limit,
     checked_moment,
+    checked_payload,
     checked_priority,
     checked_run_id,
     checked_statuses,
@@ -29,7 +30,6 @@ from floworch.core.engine.engine import Engine
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.explain.health import Health
 from floworch.core.model.flow import FlowDefinition
-from floworch.core.model.payload import Payload
 from floworch.core.model.records import FlowRecord, HistoryEvent
 from floworch.core.model.signals import SignalRecord
 from floworch.core.model.status import RunStatus
@@ -158,8 +158,8 @@ class FlowOrchestrator(RunCopies):
         started = await self._engine.trigger(
             found.id,
             trigger_key,
-            None if body is None else Payload.of(body, max_bytes=limit),
-            Payload.of(checked_headers(headers), max_bytes=limit) if headers else None,
+            None if body is None else checked_payload(body, "the trigger body", limit),
+            checked_payload(checked_headers(headers), "the trigger headers", limit) if headers else None,
             idempotency_key=checked_key(idempotency_key),
             time_limit=checked_timeout(timeout),
             priority=checked_priority(priority),

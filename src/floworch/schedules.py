@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from floworch.arguments import checked_limit, checked_moment, checked_reason
+from floworch.arguments import checked_limit, checked_moment, checked_payload, checked_reason
 from floworch.core.engine.schedules.desk import ScheduleDesk
 from floworch.core.explain import Explanation, ScheduleFacts, explain_schedule
-from floworch.core.model.payload import Payload
 from floworch.core.model.schedules import Backfill, BackfillOnly, BackfillStatus, ScheduleRecord, TickRecord
 from floworch.errors import NotFound, RunNotFound
 from floworch.handle import RunHandle
@@ -179,7 +178,8 @@ class Schedules:
         """
         record = await self._record(flow, trigger)
         inputs = self._engine.scheduler.compiled.of(record).trigger.inputs if body is None else body
-        payload = None if inputs is None else Payload.of(inputs, max_bytes=self._engine.settings.max_payload_bytes)
+        limit = self._engine.settings.max_payload_bytes
+        payload = None if inputs is None else checked_payload(inputs, "the trigger body", limit)
         started = await self._engine.trigger(record.flow_id, trigger, payload, None, scheduled_at=self._clock.now())
         return RunHandle(self._orchestrator, started.run_id, duplicate=False)
 

@@ -9,11 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from floworch import ConfigurationError, RunNotFound, RunStatus
+from floworch import ConfigurationError, InvalidPayload, RunNotFound, RunStatus
 from floworch.arguments import (
     checked_by,
     checked_limit,
     checked_moment,
+    checked_payload,
+    checked_priority,
     checked_reason,
     checked_run_id,
     checked_statuses,
@@ -21,6 +23,7 @@ from floworch.arguments import (
     checked_words,
     required_reason,
 )
+from floworch.errors import PayloadTooLarge
 
 RUN = UUID("0190b6a1-3c5e-7f0a-9a51-7d3e5c2b1a00")
 
@@ -99,3 +102,18 @@ def test_words_that_no_store_could_look_for_are_refused(given: Any) -> None:
 def test_a_number_of_things_is_whole_and_not_negative(given: Any) -> None:
     with pytest.raises(ConfigurationError, match="limit is"):
         checked_limit(given)
+
+
+def test_a_value_that_cannot_be_stored_is_named() -> None:
+    with pytest.raises(
+        InvalidPayload, match=r"^the trigger body cannot be stored: \$\.when: an object is not a JSON value"
+    ):
+        checked_payload({"when": object()}, "the trigger body", 1000)
+    with pytest.raises(PayloadTooLarge, match=r"^the output cannot be stored: The value has 12 bytes"):
+        checked_payload("x" * 10, "the output", 10)
+
+
+@pytest.mark.parametrize("given", ["high", None, 1.5, 1001])
+def test_a_priority_that_is_none_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="priority is"):
+        checked_priority(given)

@@ -55,8 +55,7 @@ class Payload:
 
         Raises:
             InvalidPayload: a part is none of these, is nested deeper than 64 levels, or is a number or text that JSON
-            and
-                databases cannot hold; the message has the path to it.
+                and databases cannot hold; the message has the path to it.
             PayloadTooLarge: the text has more than ``max_bytes`` bytes.
         """
         text = encode(value)
@@ -110,8 +109,7 @@ def _check_size(text: str | bytes, max_bytes: int | None) -> None:
     if size_bytes > max_bytes:
         raise PayloadTooLarge(
             f"The value has {size_bytes:,} bytes as JSON; the limit is {max_bytes:,} bytes. Keep the data elsewhere "
-            f"and pass "
-            "a reference to it, or raise the payload limit."
+            "and pass a reference to it, or raise the payload limit, max_payload_bytes."
         )
 
 
