@@ -55,6 +55,18 @@ async def test_a_rate_that_is_exhausted_is_waited_for_and_not_asked_again_and_ag
     assert stores[0].looks < 300, "no more than a poll a second"
 
 
+async def test_a_rate_that_is_raised_lets_what_waits_start_by_the_new_one() -> None:
+    flow = flow_of({"a": Step(type="Quick")}, limit=Limit(rate=Rate(count=1, per_seconds=3600)))
+    async with running(flow, {"Quick": at_once}) as flows:
+        runs = [await flows.trigger("Tested") for _ in range(3)]
+        await asyncio.sleep(10)
+        began = seconds()
+        await flows.limits.set("flow:Tested", rate=Rate(count=1, per_seconds=5))
+        for run in runs:
+            await run.wait()
+        assert seconds() - began < 11
+
+
 async def test_a_process_takes_over_the_slots_of_one_that_has_no_room() -> None:
     stores: list[CountingStore] = []
     flow = flow_of({"a": Step(type="Slow")}, limit=Limit(concurrency=2))

@@ -153,6 +153,34 @@ async def test_a_rate_lets_attempts_start_evenly(storage: Storage, lease_clock: 
     assert await try_to_start(storage, limited(2), limited(3)) == [Outcome.DONE, Outcome.LIMITED]
 
 
+async def test_a_rate_that_is_changed_begins_anew(storage: Storage) -> None:
+    slow, quick = (Limit(rate=Rate(count=1, per_seconds=seconds)) for seconds in (3600, 60))
+    await storage.save_limits({OF_TYPE: slow}, ())
+    await runs(storage, 9)
+    assert await try_to_start(storage, limited(1), limited(2)) == [Outcome.DONE, Outcome.LIMITED]
+
+    await storage.override_limit(OF_TYPE, quick)
+    assert await try_to_start(storage, limited(2), limited(3)) == [Outcome.DONE, Outcome.LIMITED]
+    await storage.override_limit(OF_TYPE, None)
+    assert await try_to_start(storage, limited(3), limited(4)) == [Outcome.DONE, Outcome.LIMITED]
+    await storage.save_limits({OF_TYPE: quick}, ())
+    assert await try_to_start(storage, limited(4), limited(5)) == [Outcome.DONE, Outcome.LIMITED]
+
+
+async def test_a_rate_that_is_said_again_goes_on(storage: Storage) -> None:
+    hourly = Limit(rate=Rate(count=1, per_seconds=3600))
+    await storage.save_limits({OF_TYPE: hourly}, ())
+    await runs(storage, 2)
+    assert await try_to_start(storage, limited(1)) == [Outcome.DONE]
+
+    await storage.save_limits({OF_TYPE: hourly}, ())
+    await storage.override_limit(OF_TYPE, hourly)
+    await storage.override_limit(OF_TYPE, Limit(concurrency=5, rate=hourly.rate))
+    await storage.override_limit(OF_TYPE, None)
+
+    assert await try_to_start(storage, limited(2)) == [Outcome.LIMITED]
+
+
 async def test_a_burst_is_there_again_after_a_quiet_time(storage: Storage, lease_clock: StillClock) -> None:
     await storage.save_limits({OF_KEY: Limit(rate=Rate(count=2, per_seconds=60, burst=2))}, ())
     await runs(storage, 6, "north")

@@ -101,6 +101,11 @@ class LimitRecord:
         limit = self.code if self.override is None else self.override
         return None if limit is None or limit.is_empty else limit
 
+    @property
+    def rate(self) -> Rate | None:
+        """The rate that holds."""
+        return None if self.in_force is None else self.in_force.rate
+
 
 def make_limit(concurrency: int | None, rate: Rate | None) -> Limit:
     """Raises ConfigurationError for what is no limit."""

@@ -58,13 +58,14 @@ class LimitStorage(ABC):
     async def save_limits(self, code: Mapping[str, Limit], known: Collection[str]) -> None:
         """What the code says of these names: limits by name, and for the others among ``known`` that there is none.
 
-        Overrides stay as they are. A limit that neither has any more is forgotten.
+        Overrides stay as they are. A limit that neither has any more is forgotten. Where another rate holds after it,
+        that begins anew: its arrival times are forgotten.
         """
 
     @abstractmethod
     async def override_limit(self, name: str, override: Limit | None, caller: str | None = None) -> None:
         """Let this hold in place of what the code says, or, with None, what the code says. An empty limit lifts it.
-        ``caller`` as in :class:`Batch`."""
+        Another rate begins anew. ``caller`` as in :class:`Batch`."""
 
     @abstractmethod
     async def limit_use(self, *, waiting: bool = False) -> LimitUse:

@@ -64,6 +64,9 @@ class Limits:
         return len(old)
 
     def _keep(self, record: LimitRecord) -> None:
+        known = self._records.get(record.name)
+        if record.rate != (None if known is None else known.rate):
+            self._arrivals = {quota: at for quota, at in self._arrivals.items() if quota.limit != record.name}
         if record.code is None and record.override is None:
             self._records.pop(record.name, None)
         else:

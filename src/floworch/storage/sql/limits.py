@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal_column, select, type_coerce, update
 
-from floworch.core.model.limits import Limit, LimitRecord, Quota
+from floworch.core.model.limits import Limit, LimitRecord, Quota, Rate
 from floworch.core.model.payload import Payload
 from floworch.core.policy.limits import Group, Tally, counted
 from floworch.core.ports.clock import Clock
@@ -176,12 +176,14 @@ def save_limits(
 ) -> None:
     """See :meth:`LimitStorage.save_limits <floworch.core.ports.limits.LimitStorage.save_limits>`."""
     at = dialect.instant(now)
-    present = set(connection.execute(select(tables.limit_rule.c.name)).scalars())
+    rates = _rates(connection, tables)
+    present = rates.keys()
     names = sorted({*code, *(present & set(known))})
     texts = {name: _text(code.get(name)) for name in names}
     statements.insert_rule.apply(connection, [(name, texts[name], None, at) for name in names if name not in present])
     statements.change_rule.apply(connection, [(texts[name], at, name) for name in names])
     _forget_empty(connection, tables)
+    _begin_anew(connection, tables, rates)
 
 
 def override_limit(
@@ -195,11 +197,12 @@ def override_limit(
     now: datetime,
 ) -> None:
     """See :meth:`LimitStorage.override_limit <floworch.core.ports.limits.LimitStorage.override_limit>`."""
-    rule = tables.limit_rule
+    rule, rates = tables.limit_rule, _rates(connection, tables)
     if override is not None:
         statements.insert_rule.apply(connection, [(name, None, _text(override), dialect.instant(now))])
     connection.execute(update(rule).where(rule.c.name == name).values(override=_text(override), updated_at=now))
     _forget_empty(connection, tables)
+    _begin_anew(connection, tables, rates)
     if caller is not None:
         dialect.call(connection, caller)
 
@@ -213,6 +216,20 @@ def forget_arrivals(connection: Connection, tables: Tables, lease_now: ColumnEle
 def _forget_empty(connection: Connection, tables: Tables) -> None:
     rule = tables.limit_rule
     connection.execute(delete(rule).where(rule.c.code.is_(None), rule.c.override.is_(None)))
+
+
+def _rates(connection: Connection, tables: Tables) -> dict[str, Rate | None]:
+    """By the names of all limits."""
+    records = map(_record, connection.execute(select(tables.limit_rule)))
+    return {record.name: record.rate for record in records}
+
+
+def _begin_anew(connection: Connection, tables: Tables, before: Mapping[str, Rate | None]) -> None:
+    """Forget when the next start would have been on time by rates that do not hold any more."""
+    after, c = _rates(connection, tables), tables.limit_arrival.c
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    for some in chunks(changed, _KEYS_PER_QUERY):
+        connection.execute(delete(tables.limit_arrival).where(c.name.in_(some)))
 
 
 def _record(row: Any) -> LimitRecord:
