@@ -90,7 +90,7 @@ class RunResult:
 
     def _blame(self, step: StepRecord) -> tuple[bool, datetime]:
         """Earliest first, and loops last: most have failed because of a step inside."""
-        return step.progress is not None and step.child_run_id is None, step.ended_at or self.run.started_at
+        return step.is_block, step.ended_at or self.run.started_at
 
     @property
     def attempts(self) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ import pytest
 from floworch import (
     FlowManifest,
     FlowOrchestrator,
+    ForEach,
     ManualTrigger,
     RetryPolicy,
     RunHandle,
@@ -38,7 +39,7 @@ def echo(value: Any, *after: str) -> Step:
     return Step(type="Echo", run_after=list(after), inputs={"value": value})
 
 
-def flow(**steps: Step) -> FlowManifest:
+def flow(**steps: Step | ForEach) -> FlowManifest:
     return FlowManifest(triggers={"manual": ManualTrigger()}, steps=steps)
 
 
@@ -119,6 +120,13 @@ async def test_a_wait_that_takes_too_long_fails(start: Start) -> None:
     assert error["type"] == "SignalTimeout"
     assert "'approved'" in str(error["message"])
     assert "0.05 seconds" in str(error["message"])
+
+
+async def test_a_run_blames_the_wait_inside_a_loop_and_not_the_loop(start: Start) -> None:
+    loop = ForEach(for_each=[1], steps={"wait": waits(timeoutSeconds=0.05)})
+    orchestrator = await start(flow(a=loop))
+    result = await (await orchestrator.trigger("Scenario")).wait(30)
+    assert result.error == "step 'a.0.wait' failed: no signal 'approved' came within 0.05 seconds"
 
 
 async def test_a_wait_that_failed_is_retried_by_its_policy_and_by_hand(start: Start) -> None:

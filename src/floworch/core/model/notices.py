@@ -119,12 +119,8 @@ class Throttle:
 
 def failed_steps(steps: Sequence[StepRecord]) -> list[FailedStep]:
     """The failed ones of these, those that made others fail before the blocks around them; at most 20."""
-    blamed = sorted(steps, key=lambda step: (_is_block(step), step.ended_at is None, step.ended_at, step.key))
+    blamed = sorted(steps, key=lambda step: (step.is_block, step.ended_at is None, step.ended_at, step.key))
     return [_failed_step(step) for step in blamed[:_MOST_STEPS]]
-
-
-def _is_block(step: StepRecord) -> bool:
-    return step.progress is not None and step.child_run_id is None
 
 
 def _failed_step(step: StepRecord) -> FailedStep:

@@ -122,6 +122,11 @@ class StepRecord:
         return self.progress if self.progress is not None and self.progress["kind"] == "loop" else None
 
     @property
+    def is_block(self) -> bool:
+        """Whether the step is made of steps, and has begun."""
+        return self.progress is not None and self.progress["kind"] in ("loop", "until", "scope")
+
+    @property
     def child_run_id(self) -> UUID | None:
         """The run that the last attempt has started, for a ``RunFlow``."""
         is_child = self.progress is not None and self.progress["kind"] == "child"
