@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -225,12 +226,14 @@ async def test_what_a_person_has_skipped_satisfies_those_who_wait_for_a_skip(sta
     assert result.steps["a"].reason == "not this time"
 
 
-@pytest.mark.parametrize("where", ["back-off", "delay", "until"])
+@pytest.mark.parametrize("where", ["back-off", "deferral", "delay", "delay-until", "until"])
 async def test_a_step_that_waits_for_a_time_runs_now(start: Start, where: str) -> None:
     body = {"x": Step(type="Echo", inputs={"value": "@index()"})}
     waiting: dict[str, Step | Until] = {
         "back-off": Step(type="FailsUntil", inputs={"attempt": 2}, retry=LATER),
-        "delay": Step(type="DefersOnce", inputs={"seconds": 3600}),
+        "deferral": Step(type="DefersOnce", inputs={"seconds": 3600}),
+        "delay": Step(type="Delay", inputs={"seconds": 3600}),
+        "delay-until": Step(type="Delay", inputs={"until": (datetime.now(UTC) + timedelta(days=1)).isoformat()}),
         "until": Until(until="@steps('x').output == 1", delay=3600, steps=body),
     }
     orchestrator = await start(one(waiting[where]))

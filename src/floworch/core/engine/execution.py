@@ -35,6 +35,7 @@ from floworch.core.handlers.threads import HandlerThreads
 from floworch.core.handlers.transactions import AttemptTransaction
 from floworch.core.machine.commands import Command, StepDeferred, StepFailed, StepSkipped, StepSucceeded
 from floworch.core.machine.environment import PayloadsNeeded
+from floworch.core.machine.progress import Hurried
 from floworch.core.machine.reduce import Fenced
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
@@ -296,6 +297,7 @@ class _Attempt:
             cancelled=self._cancelled,
             transaction=self._transaction,
             poll_number=1 if self._poll is None else self._poll.number,
+            hurried=self._state is not None and isinstance(self._state.progress, Hurried),
             secrets=self._secrets,
         )
 

@@ -35,6 +35,7 @@ class StepContext:
     ``first_started_at`` is None as long as the step has not deferred itself, and then when it started first; it tells a
     handler that it is called again, and since when the step has been waiting. A polling handler is told so also after
     an attempt that came to nothing. ``poll_number`` counts its polls, from 1 on; one that failed does not count.
+    ``hurried`` tells that the step had deferred itself, and that somebody wants it to go on before its time.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class StepContext:
         loop: asyncio.AbstractEventLoop | None = None,
         transaction: AttemptTransaction | None = None,
         poll_number: int = 1,
+        hurried: bool = False,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         """``outputs`` loads the output of a step by its key, on ``loop`` (default: the running one). ``on_heartbeat``
@@ -71,6 +73,7 @@ class StepContext:
         self.trigger_key = trigger_key
         self.first_started_at = first_started_at
         self.poll_number = poll_number
+        self.hurried = hurried
         self.cancelled = cancelled or CancelSignal()
         self.progress: Payload | None = None
         self._trigger_body = trigger_body
@@ -194,6 +197,7 @@ class StepContext:
             "trigger_headers": self._trigger_headers,
             "first_started_at": self.first_started_at,
             "poll_number": self.poll_number,
+            "hurried": self.hurried,
             "secrets": self._secrets,
         }
 

@@ -14,7 +14,7 @@ from floworch.core.dag.lookup import find_step
 from floworch.core.machine.children import waits_for_child
 from floworch.core.machine.commands import CompleteStep, FailStep, Override, RunStepNow, SkipStep
 from floworch.core.machine.draft import Draft, who
-from floworch.core.machine.progress import ChildWait
+from floworch.core.machine.progress import ChildWait, Hurried
 from floworch.core.machine.state import SkipKind, StepState, WaitKind
 from floworch.core.machine.steps import fail, skip
 from floworch.core.machine.waits.signals import deliver
@@ -93,6 +93,8 @@ def _run_now(draft: Draft, command: RunStepNow, state: StepState) -> list[str]:
         why = "" if state.wait is None else f": {_FOR_WHAT[state.wait]}"
         raise InvalidTransition(f"step {key!r} does not wait for a time{why}")
     draft.fact("step.run_now", key, **who(command.by))
+    if state.wait is WaitKind.DEFERRED and state.progress is None:
+        state = state._replace(progress=Hurried())
     return wake(draft, key, state)
 
 

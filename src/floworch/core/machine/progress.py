@@ -12,6 +12,7 @@ from floworch.core.model.payload import Json
 __all__ = [
     "ChildWait",
     "GroupProgress",
+    "Hurried",
     "LoopProgress",
     "PollProgress",
     "Progress",
@@ -97,6 +98,11 @@ class PollProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Hurried:
+    """Somebody has said that the step need not wait any longer for the time that its handler has asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignalWait:
     """What a ``WaitForSignal`` step waits for: its inputs as they were when the wait began."""
 
@@ -110,7 +116,7 @@ class SignalWait:
         object.__setattr__(self, "names", tuple(self.names))  # a list in JSON
 
 
-Progress: TypeAlias = LoopProgress | UntilProgress | GroupProgress | ChildWait | PollProgress | SignalWait
+Progress: TypeAlias = LoopProgress | UntilProgress | GroupProgress | ChildWait | PollProgress | Hurried | SignalWait
 """One kind per kind of step that has any."""
 
 _KINDS: Final[Mapping[str, type[Progress]]] = {
@@ -119,6 +125,7 @@ _KINDS: Final[Mapping[str, type[Progress]]] = {
     "scope": GroupProgress,
     "child": ChildWait,
     "poll": PollProgress,
+    "hurried": Hurried,
     "signal": SignalWait,
 }
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}

@@ -231,8 +231,8 @@ def _defer(draft: Draft, command: StepDeferred) -> None:
         return
     due_at = draft.now + max(command.after, timedelta(0))
     state = state._replace(waiting_since=state.waiting_since or state.started_at)
-    if draft.plan_of(command.step_key).poll is not None:
-        state = after_poll(state)
+    polls = draft.plan_of(command.step_key).poll is not None
+    state = after_poll(state) if polls else state._replace(progress=None)
     _park(draft, command, state, WaitKind.DEFERRED, due_at, reason=None)
     until = due_at.isoformat()
     draft.fact("step.pending", command.step_key, attempt=command.attempt, until=until, **poll_facts(state))

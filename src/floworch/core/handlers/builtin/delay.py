@@ -30,7 +30,7 @@ def delay(ctx: StepContext, seconds: Seconds | None = None, until: AwareDatetime
         )
     now = ctx.now
     end = until if until is not None else (ctx.first_started_at or now) + timedelta(seconds=seconds or 0)
-    return _wait_until(end, now)
+    return _wait_until(end, end if ctx.hurried else now)
 
 
 def _wait_until(end: datetime, now: datetime) -> StepResult:
