@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from floworch.arguments import checked_statuses
 from floworch.core.engine.notifiers import Registration
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.notices import Notifier, Throttle
@@ -42,6 +43,10 @@ class NotifierChoice:
             raise ConfigurationError(f"a notifier is called with a FailureNotice, and {notifier!r} cannot be called")
         if isinstance(flows, str):
             raise ConfigurationError(f"flows is {flows!r}; write flows=[{flows!r}]")
+        if flows is not None and not flows:
+            raise ConfigurationError("flows is empty; leave it out to be told of all flows")
+        if throttle is not None and not isinstance(throttle, Throttle):
+            raise ConfigurationError(f"throttle is {throttle!r}; write Throttle(limit, period)")
         return cls(notifier, flows, _ends(statuses), throttle, _checked_link(link))
 
     def registration(self, flows: Sequence[FlowDefinition]) -> Registration:
@@ -52,9 +57,9 @@ class NotifierChoice:
 
 
 def _ends(statuses: Iterable[RunStatus]) -> frozenset[RunStatus]:
-    found = frozenset(RunStatus(status) for status in statuses)
+    found = checked_statuses(statuses)
     if not found or not all(status.is_final for status in found):
-        shown = ", ".join(sorted(found)) or "nothing"
+        shown = ", ".join(sorted(found or ())) or "nothing"
         raise ConfigurationError(f"on_failure tells of runs that have ended, with statuses such as Failed; got {shown}")
     return found
 

@@ -429,6 +429,9 @@ BAD_CHOICES: list[tuple[Any, dict[str, Any], str]] = [
     (print, {"flows": "Tested"}, r"flows=\['Tested'\]"),
     (print, {"statuses": []}, "got nothing"),
     (print, {"statuses": [RunStatus.RUNNING]}, "got Running"),
+    (print, {"statuses": ["Faild"]}, "did you mean 'Failed'"),
+    (print, {"flows": []}, "flows is empty"),
+    (print, {"throttle": 5}, "write Throttle"),
     (print, {"link": "https://ops.example/{run}"}, "run_id"),
 ]
 
