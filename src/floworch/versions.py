@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -98,28 +98,12 @@ class Versions:
         """
         if (runs is None) == (flow is None):
             raise ConfigurationError("migrate takes runs or a flow, and not both")
-        by = checked_by(by)
-        slots = asyncio.Semaphore(_AT_ONCE)
-        migrated: list[UUID] = []
-        up_to_date: list[UUID] = []
-        refused: dict[UUID, tuple[str, ...]] = {}
-
-        async def migrate_one(run_id: UUID) -> None:
-            async with slots:
-                try:
-                    await self._engine.migrations.migrate(run_id, to, by, dry_run=dry_run)
-                except AlreadyMigrated:
-                    up_to_date.append(run_id)
-                except MigrationRefused as refusal:
-                    refused[run_id] = refusal.problems
-                except (InvalidTransition, NotFound, ManifestNotUnderstood) as refusal:
-                    refused[run_id] = (str(refusal),)
-                else:
-                    migrated.append(run_id)
-
+        who = checked_by(by)
+        migrate = self._engine.migrations.migrate
+        work = _Work(lambda run_id: migrate(run_id, to, who, dry_run=dry_run))
         async for page in self._chosen(runs, flow, to):
-            await asyncio.gather(*map(migrate_one, page))
-        return MigrationReport(dry_run, tuple(migrated), refused, tuple(up_to_date))
+            await asyncio.gather(*map(work.do, page))
+        return MigrationReport(dry_run, tuple(work.migrated), work.refused, tuple(work.up_to_date))
 
     async def _chosen(
         self, runs: UUID | str | Iterable[UUID | str] | None, flow: FlowReference | None, to: str
@@ -137,3 +121,27 @@ class Versions:
             yield [run.id for run in page.runs if run.manifest_hash != target.manifest_hash]
             if (cursor := page.next_cursor) is None:
                 return
+
+
+@dataclass(slots=True)
+class _Work:
+    """A migration on its way through the runs."""
+
+    migrate: Callable[[UUID], Awaitable[object]]
+    migrated: list[UUID] = field(default_factory=list)
+    up_to_date: list[UUID] = field(default_factory=list)
+    refused: dict[UUID, tuple[str, ...]] = field(default_factory=dict)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def do(self, run_id: UUID) -> None:
+        async with self.slots:
+            try:
+                await self.migrate(run_id)
+            except AlreadyMigrated:
+                self.up_to_date.append(run_id)
+            except MigrationRefused as refusal:
+                self.refused[run_id] = refusal.problems
+            except (InvalidTransition, NotFound, ManifestNotUnderstood) as refusal:
+                self.refused[run_id] = (str(refusal),)
+            else:
+                self.migrated.append(run_id)
