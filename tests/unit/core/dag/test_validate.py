@@ -13,6 +13,7 @@ from floworch.core.dag.validate import validate_flows, validate_manifest
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.manifest import (
     AnyStep,
+    AtTrigger,
     Compensation,
     CronTrigger,
     FlowManifest,
@@ -299,6 +300,35 @@ def test_triggers_that_could_never_work_are_refused(trigger: Any, location: str,
     problem = the_problem({"a": step()}, triggers={"t": trigger})
     assert (problem.location, problem.code) == (f"triggers.t.inputs.{location}", code)
     assert words in problem.message
+
+
+DAY = datetime(2030, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        CronTrigger(cron_expression="0 0 1 1 *", start=DAY, end=datetime(2030, 6, 1, tzinfo=UTC)),
+        AtTrigger(at=DAY, start=datetime(2030, 1, 3, tzinfo=UTC)),
+        AtTrigger(at=DAY, end=datetime(2030, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_trigger_without_a_tick_between_its_start_and_its_end_is_refused(trigger: Any) -> None:
+    problem = the_problem({"a": step()}, triggers={"t": trigger})
+    assert (problem.location, problem.code) == ("triggers.t.inputs", "never_due")
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        AtTrigger(at=datetime(2020, 1, 1, tzinfo=UTC)),
+        CronTrigger(cron_expression="@daily", end=datetime(2020, 1, 1, tzinfo=UTC)),
+        CronTrigger(cron_expression="0 0 2 1 *", start=DAY, end=DAY),
+        IntervalTrigger(every=3600, start=DAY, end=DAY),
+    ],
+)
+def test_a_trigger_whose_time_has_passed_or_that_is_due_once_is_fine(trigger: Any) -> None:
+    assert validate_manifest(FlowManifest(steps={"a": step()}, triggers={"t": trigger}), "flow") == []
 
 
 def test_trigger_keys_must_be_usable_as_words() -> None:

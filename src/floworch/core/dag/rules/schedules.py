@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from floworch.core.dag.rules.scopes import Finding
 from floworch.core.model.manifest import CronTrigger, FlowManifest, IntervalTrigger, TimedTrigger
 from floworch.core.policy.cron import cron_problem, time_zone_problem
+from floworch.core.policy.fires import fires_of
 
 __all__ = ["timed_triggers"]
 
 _MOST_CAUGHT_UP = 10_000
 _LONGEST_SECONDS = timedelta(days=36_525).total_seconds()
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORTEST_PERIOD_SECONDS = 1
 
 
@@ -21,11 +23,16 @@ def timed_triggers(manifest: FlowManifest) -> Iterator[Finding]:
     for key, trigger in manifest.triggers.items():
         if isinstance(trigger, TimedTrigger):
             inputs = f"triggers.{key}.inputs"
-            yield from _of_all(inputs, trigger)
-            if isinstance(trigger, CronTrigger):
-                yield from _of_cron(inputs, trigger)
-            if isinstance(trigger, IntervalTrigger):
-                yield from _of_interval(inputs, trigger)
+            found = list(_of_one(inputs, trigger))
+            yield from found or _never_due(inputs, trigger)
+
+
+def _of_one(inputs: str, trigger: TimedTrigger) -> Iterator[Finding]:
+    yield from _of_all(inputs, trigger)
+    if isinstance(trigger, CronTrigger):
+        yield from _of_cron(inputs, trigger)
+    if isinstance(trigger, IntervalTrigger):
+        yield from _of_interval(inputs, trigger)
 
 
 def _of_cron(inputs: str, trigger: CronTrigger) -> Iterator[Finding]:
@@ -51,3 +58,9 @@ def _of_all(inputs: str, trigger: TimedTrigger) -> Iterator[Finding]:
     if trigger.start is not None and trigger.end is not None and trigger.end < trigger.start:
         message = f"end ({trigger.end.isoformat()}) is before start ({trigger.start.isoformat()})."
         yield Finding(f"{inputs}.end", "ends_before_start", message)
+
+
+def _never_due(inputs: str, trigger: TimedTrigger) -> Iterator[Finding]:
+    """One whose time has passed is fine: it was due once."""
+    if (trigger.start or trigger.end) and fires_of(trigger).next_after(_LONG_AGO) is None:
+        yield Finding(inputs, "never_due", "It is never due: no tick lies between its start and its end.")
