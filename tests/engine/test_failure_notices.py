@@ -442,7 +442,9 @@ async def test_what_makes_no_sense_is_refused(notifier: Any, options: dict[str, 
         build(None, on_failure=(notifier,), **options)
 
 
-@pytest.mark.parametrize(("limit", "period"), [(0, 60), (1, 0), (1, timedelta(0))])
-def test_a_throttle_that_lets_nothing_through_is_refused(limit: int, period: Any) -> None:
+@pytest.mark.parametrize(
+    ("limit", "period"), [(0, 60), (1, 0), (1, timedelta(0)), (1.5, 60), ("5", 60), (True, 60), (1, float("nan"))]
+)
+def test_a_throttle_that_makes_no_sense_is_refused(limit: Any, period: Any) -> None:
     with pytest.raises(ConfigurationError, match="Throttle"):
         Throttle(limit, period)

@@ -108,8 +108,10 @@ class Throttle:
     period: timedelta | float = 3600.0
 
     def __post_init__(self) -> None:
-        if self.limit < 1 or self.seconds <= 0:
-            raise ConfigurationError(f"{self!r}: limit must be at least 1, and period more than 0 seconds")
+        if type(self.limit) is not int or self.limit < 1:
+            raise ConfigurationError(f"{self!r}: limit must be a whole number, at least 1")
+        if not self.seconds > 0:  # neither is what is no number
+            raise ConfigurationError(f"{self!r}: period must be more than 0 seconds")
 
     @property
     def seconds(self) -> float:
