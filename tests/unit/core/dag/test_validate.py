@@ -598,7 +598,7 @@ def undone(**inputs: Any) -> Step:
             {"u": Until(until="@true", delay=-1, steps={"a": step()})},
             "steps.u.delaySeconds",
             "not_positive",
-            "more than 0",
+            "0 or more, got -1",
         ),
         (
             {"s": scope({"a": Step(type="Charge", compensate=Compensation(type="Other"))})},

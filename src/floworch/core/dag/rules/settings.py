@@ -61,7 +61,7 @@ def durations(scope: Scope) -> Iterator[Finding]:
                 yield from _duration(f"{place}.timeoutSeconds", step.compensate.timeout)
                 yield from _duration(f"{place}.leaseSeconds", step.compensate.lease_seconds)
         elif isinstance(step, Until) and step.delay != 0:
-            yield from _duration(f"{scope.at(key)}.delaySeconds", step.delay)
+            yield from _duration(f"{scope.at(key)}.delaySeconds", step.delay, may_be_nothing=True)
 
 
 def retries(scope: Scope) -> Iterator[Finding]:
@@ -113,11 +113,12 @@ def _registered(known: Collection[str]) -> str:
     return f" Registered: {', '.join(names[:_LISTED_TYPES])}{more}." if names else " None is registered: add handlers."
 
 
-def _duration(location: str, seconds: float | None) -> Iterator[Finding]:
+def _duration(location: str, seconds: float | None, *, may_be_nothing: bool = False) -> Iterator[Finding]:
     if seconds is None or 0 < seconds <= MAX_SECONDS:
         return
     name = location.rpartition(".")[2]
     if seconds <= 0:
-        yield Finding(location, "not_positive", f"{name} must be more than 0, got {seconds:g}.")
+        least = "0 or more" if may_be_nothing else "more than 0"
+        yield Finding(location, "not_positive", f"{name} must be {least}, got {seconds:g}.")
     else:
         yield Finding(location, "too_long", f"{name} must be at most {MAX_SECONDS} (100 years), got {seconds:g}.")
