@@ -102,6 +102,12 @@ def test_what_is_here_is_limited_without_a_warning() -> None:
         assert (answer.document["warning"], answer.err) == (None, "")
 
 
+def test_a_burst_that_takes_too_long_to_come_back_is_refused_for_that_reason() -> None:
+    answer = call("limit", TARGET, "key:Orders", "--rate", "1/86400/100000")
+    assert answer.code == 2
+    assert "more than a hundred years until a burst is there again" in " ".join(answer.err.split())
+
+
 def test_the_nearest_type_is_named() -> None:
     assert "Did you mean 'LogMessage'?" in call("limit", TARGET, "type:LogMesage", "--concurrency", "1").err
 

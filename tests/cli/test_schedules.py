@@ -79,6 +79,13 @@ def test_a_schedule_can_be_set_and_reset() -> None:
     assert schedule("--reset-to-code")["override"] is None
 
 
+@pytest.mark.parametrize("options", [("--pause", "--resume"), ("--reset-to-code", "--override", "0 1 * * *")])
+def test_what_undoes_each_other_is_not_done(options: tuple[str, ...]) -> None:
+    answer = call("schedule", *NAMES, *options)
+    assert (answer.code, "choose one" in answer.err) == (2, True)
+    assert (schedule()["isPaused"], schedule()["override"]) == (False, None)
+
+
 def test_a_run_can_be_started_beside_the_ticks() -> None:
     run_id = schedule("--trigger-now")["startedRunId"]
     [run] = call("runs", "nightly.py:app", "--json").document["runs"]
@@ -98,9 +105,15 @@ def test_a_backfill_is_planned_asked_for_and_aborted() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--from", "2026-01-01"), ("--dry-run",), ("--from", "yesterday", "--to", "2026-01-01")]
+    "options",
+    [
+        ("--from", "2026-01-01"),
+        ("--dry-run",),
+        ("--from", "yesterday", "--to", "2026-01-01"),
+        ("--from", "2026-01-01", "--to", "2026-01-02", "--control", "abort"),
+    ],
 )
-def test_a_backfill_needs_its_moments(options: tuple[str, ...]) -> None:
+def test_a_backfill_needs_its_moments_and_no_more(options: tuple[str, ...]) -> None:
     assert call("backfill", *NAMES, *options).code == 2
 
 

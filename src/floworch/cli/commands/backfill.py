@@ -78,6 +78,10 @@ def backfill(
     """
     if (start is None) != (end is None):
         raise typer.BadParameter("give both, or none of them.", param_hint="--from, --to")
+    if control is not None and start is not None:
+        raise typer.BadParameter(
+            "it is about the backfill that goes on, without --from and --to.", param_hint="--control"
+        )
     if dry_run and start is None:
         raise typer.BadParameter("it needs --from and --to.", param_hint="--dry-run")
     if dry_run:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.json_output import print_json
@@ -27,6 +28,8 @@ def parse_rate(text: str) -> Rate:
     try:
         count, per_seconds, burst = [*text.split("/"), *(["1"] if text.count("/") == 1 else [])]
         return Rate(count=int(count), per_seconds=float(per_seconds), burst=int(burst))
+    except ValidationError as error:
+        raise typer.BadParameter(f"{text!r}: {error.errors()[0]['msg']}.") from None
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no rate; write COUNT/SECONDS, such as 100/60.") from None
 

@@ -66,6 +66,10 @@ def schedule(
     }
     if (until is not None or reason is not None) and not pause:
         raise typer.BadParameter("they belong to --pause.", param_hint="--until, --reason")
+    if pause and resume:
+        raise typer.BadParameter("choose one.", param_hint="--pause, --resume")
+    if override is not None and reset:
+        raise typer.BadParameter("choose one.", param_hint="--override, --reset-to-code")
     _print(*asyncio.run(_change_and_ask(target, flow, trigger, changes, count)), as_json=as_json)
 
 
