@@ -203,6 +203,9 @@ class SyncRunHandle:
         self.run_id = handle.run_id
         self.duplicate = handle.duplicate
 
+    def __repr__(self) -> str:
+        return f"SyncRunHandle({self.run_id})"
+
     def wait(self, timeout: float | None = None) -> RunResult:
         return self._flows.wait(self.run_id, timeout=timeout)
 

@@ -227,3 +227,8 @@ async def test_a_file_named_by_a_uri_is_the_one_that_commits_go_to(tmp_path: Pat
     await create(store, creation(2))
     assert len(await store.load([run_id(1), run_id(2)])) == 2
     await store.close()
+
+
+def test_a_misspelt_durability_is_refused_and_not_taken_for_a_lower_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="synchronous is 'FULLL'; it must be one of OFF, NORMAL, FULL, EXTRA"):
+        SqlStorage.sqlite(tmp_path / "flows.db", synchronous="FULLL")

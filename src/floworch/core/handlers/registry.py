@@ -275,7 +275,7 @@ def _specs(thing: Any) -> tuple[HandlerSpec, ...]:
     if not found:
         raise ConfigurationError(
             f"{_origin(thing)} is not marked as a handler; put @step_handler('TypeName') on it, or call "
-            f"add('TypeName', handler)."
+            f"add_handlers('TypeName', handler) with one type and one handler."
         )
     return found
 

@@ -33,6 +33,7 @@ _MOST_VALUES = 32_000  # SQLite refuses statements with more than 32,766
 _PREFIX = "floworch_"
 _KNOCK_MILLISECONDS = 100
 _ARGUMENTS: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
+_SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
 
 class SqliteDialect(SqlDialect):
@@ -47,7 +48,12 @@ class SqliteDialect(SqlDialect):
         pragmas: Mapping[str, str | int] | None = None,
         commits_on_loop: bool = True,
     ) -> None:
-        """``commits_on_loop=False`` is for tests of what commits do that get in each other's way."""
+        """``commits_on_loop=False`` is for tests of what commits do that get in each other's way.
+
+        Raises ConfigurationError for a word that SQLite would silently take for ``NORMAL``.
+        """
+        if synchronous.upper() not in _SYNCHRONOUS:
+            raise ConfigurationError(f"synchronous is {synchronous!r}; it must be one of {', '.join(_SYNCHRONOUS)}")
         self._commits_on_loop = commits_on_loop
         self._pragmas: dict[str, str | int] = {
             "busy_timeout": int(busy_timeout_seconds * 1000),
