@@ -23,8 +23,8 @@ def delay(ctx: StepContext, seconds: Seconds | None = None, until: AwareDatetime
     it."""
     if (seconds is None) == (until is None):
         return StepResult.failed(
-            "A Delay takes either 'seconds' or 'until' (a time with its offset, such as 2030-01-31T08:00:00Z), and "
-            "one of them.",
+            "A Delay takes either 'seconds' or 'until' (a time with its offset, such as 2030-01-31T08:00:00Z): "
+            "exactly one of them.",
             type="BindingError",
             retryable=False,
         )
