@@ -31,7 +31,7 @@ def _problems(**steps: Any) -> dict[str, str]:
     [
         {},
         {"signalName": "approved", "timeoutSeconds": 5, "quorum": 2, "schema": {"type": "object"}},
-        {"signal_name": "approved", "timeout_seconds": -1},
+        {"signal_name": "approved", "timeout_seconds": 0},
         {"signalNames": ["a", "b"], "mode": "all"},
         {"signalNames": "@triggerBody().names", "mode": "any", "timeoutSeconds": "@triggerBody().seconds"},
         {"signalName": "order-@{triggerBody().id}", "schema": True},
@@ -59,6 +59,7 @@ def test_these_are_fine(inputs: dict[str, Any]) -> None:
         ({"timeoutSeconds": "soon"}, "timeoutSeconds", "a number"),
         ({"timeoutSeconds": True}, "timeoutSeconds", "a number"),
         ({"timeoutSeconds": 1e12}, "timeoutSeconds", "100 years"),
+        ({"timeoutSeconds": -1}, "timeoutSeconds", "0 or null waits for ever"),
         ({"schema": "object"}, "schema", "not a JSON Schema"),
         ({"schema": {"type": "objekt"}}, "schema", "'objekt'"),
         ({"schema": {"$ref": "#/$defs/none"}}, "schema", "leads to nothing"),

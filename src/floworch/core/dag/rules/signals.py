@@ -91,6 +91,9 @@ def _timeout(wait: _Wait) -> Iterator[Finding]:
         return
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         yield wait.finding("timeoutSeconds", f"timeoutSeconds is a number, or null for ever, not {seconds!r:.80}.")
+    elif seconds < 0:
+        message = f"timeoutSeconds is not negative, as {seconds:g} is; 0 or null waits for ever."
+        yield wait.finding("timeoutSeconds", message)
     elif seconds > MAX_SECONDS:
         yield wait.finding("timeoutSeconds", f"timeoutSeconds is at most {MAX_SECONDS} (100 years), not {seconds:g}.")
 

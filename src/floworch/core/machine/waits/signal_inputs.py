@@ -39,9 +39,9 @@ def _seconds(value: Json, wait: SignalPlan) -> float | None:
     if value is None:
         return None
     is_number = not isinstance(value, bool | str | list | dict)
-    if not is_number or value > _LONGEST_SECONDS:
+    if not is_number or not 0 <= value <= _LONGEST_SECONDS:
         raise BadWait(
-            f"timeoutSeconds must be a number up to {_LONGEST_SECONDS} (100 years) or null, not {value!r:.80}, "
+            f"timeoutSeconds must be a number from 0 to {_LONGEST_SECONDS} (100 years) or null, not {value!r:.80}, "
             f"from {wait.timeout.source!r:.200}"
         )
-    return float(value) if value > 0 else None
+    return float(value) or None
