@@ -55,6 +55,29 @@ def test_every_minute_around_a_change_is_as_the_oracle_says(zone: str) -> None:
             assert fires(expression, zone, start, end) == due_minutes(expression, minutes), expression
 
 
+RARE_CHANGES = (
+    ("Pacific/Apia", datetime(2011, 12, 30, tzinfo=UTC)),  # a day that there was not
+    ("Pacific/Kwajalein", datetime(1993, 8, 21, tzinfo=UTC)),  # another one
+    ("Antarctica/Troll", datetime(2026, 3, 29, tzinfo=UTC)),  # two hours forward
+    ("Antarctica/Troll", datetime(2026, 10, 25, tzinfo=UTC)),  # and back
+    ("Africa/Cairo", datetime(2025, 4, 24, 22, tzinfo=UTC)),  # no midnight
+    ("America/Havana", datetime(2025, 11, 2, 5, tzinfo=UTC)),  # midnight twice
+    ("Africa/Casablanca", datetime(2025, 2, 23, 2, tzinfo=UTC)),  # back for Ramadan
+    ("Europe/Dublin", datetime(2026, 10, 25, 1, tzinfo=UTC)),  # winter is the exception
+    ("Asia/Pyongyang", datetime(2018, 5, 4, 15, tzinfo=UTC)),  # half an hour, for good
+    ("America/St_Johns", datetime(2009, 11, 1, 2, tzinfo=UTC)),  # one minute after midnight
+)
+
+
+@pytest.mark.parametrize(("zone", "change"), RARE_CHANGES)
+def test_rare_changes_are_as_the_oracle_says(zone: str, change: datetime) -> None:
+    start, end = change - timedelta(hours=30), change + timedelta(hours=30)
+    minutes = minutes_of(zone, start, end)
+    assert len({each.wall - each.at.replace(tzinfo=None) for each in minutes}) == 2, "there is a change"
+    for expression in (*ROUND_THE_CLOCK, "0 0 * * *", "30 0 * * *", "0 12 * * *", "1-59/2 0 * * *", "0 */6 * * *"):
+        assert fires(expression, zone, start, end) == due_minutes(expression, minutes), expression
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
 def test_a_whole_year_is_as_the_oracle_says(zone: str) -> None:
     minutes = minutes_of(zone, START, END)
