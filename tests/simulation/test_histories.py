@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from tests.simulation.cluster.history import HistoryFailed, play
 from tests.simulation.cluster.logs import listened_logs
 from tests.simulation.cluster.work import work_handlers

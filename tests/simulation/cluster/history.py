@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.model.status import StepStatus
 from floworch.storage.memory import MemoryStorage

@@ -13,7 +13,7 @@ from floworch.core.engine.engine import Engine
 from floworch.core.engine.notifiers import Registration
 from floworch.core.engine.schedules.desk import ScheduleDesk
 from floworch.core.engine.settings import EngineSettings
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.handlers.services import Services
 from floworch.core.model.flow import FlowDefinition
 from floworch.core.ports.storage import ReadyStep

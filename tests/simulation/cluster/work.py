@@ -7,7 +7,8 @@ from functools import partial
 
 from floworch.core.handlers.builtin.run_flow import run_flow
 from floworch.core.handlers.context import StepContext
-from floworch.core.handlers.registry import HandlerRegistry, Handlers
+from floworch.core.handlers.lookup import Handlers
+from floworch.core.handlers.registry import HandlerRegistry
 from floworch.core.handlers.results import StepResult
 from floworch.core.handlers.services import Services
 from floworch.core.handlers.spec import polling_handler

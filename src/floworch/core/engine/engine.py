@@ -40,7 +40,7 @@ from floworch.core.engine.timers import Timers
 from floworch.core.engine.waiters import Waiters
 from floworch.core.engine.within import DirectCommits
 from floworch.core.engine.worklist import Worklist
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.handlers.services import ServiceResolver
 from floworch.core.machine.commands import ClaimOffer, Command, StopRun
 from floworch.core.machine.state import RunFacts, RunState

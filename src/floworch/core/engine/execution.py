@@ -26,8 +26,8 @@ from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.failures import plain_failure
 from floworch.core.handlers.invoke import invoke
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.handlers.processes import HandlerProcesses
-from floworch.core.handlers.registry import Handlers
 from floworch.core.handlers.results import Deferred, Failed, Skipped, StartsChild, StepOutcome, Succeeded
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.services import ServiceResolver

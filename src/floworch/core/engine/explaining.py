@@ -23,7 +23,7 @@ from floworch.core.explain import (
     explain_step,
     has_step,
 )
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.machine.environment import PayloadsNeeded
 from floworch.core.machine.state import RunState
 from floworch.core.model.limits import Limit, Quota

@@ -19,7 +19,7 @@ from floworch.core.engine.plans import Plans
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.requests import Started, Starting
 from floworch.core.engine.time_limits import TimeLimit, time_limit_of
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.machine.draft import who
 from floworch.core.machine.forks import Inheritance
 from floworch.core.machine.state import RunFacts

@@ -12,7 +12,7 @@ from floworch.core.engine.limits import Limits, without_exhausted
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.runs import Runs
 from floworch.core.engine.settings import EngineSettings
-from floworch.core.handlers.registry import Handlers
+from floworch.core.handlers.lookup import Handlers
 from floworch.core.machine.state import RunFacts, RunState
 from floworch.core.machine.transition import Transition
 from floworch.core.model.limits import Quota

@@ -5,8 +5,9 @@ from __future__ import annotations
 from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.invoke import invoke
+from floworch.core.handlers.lookup import Handler, Handlers
 from floworch.core.handlers.processes import HandlerProcesses
-from floworch.core.handlers.registry import Handler, HandlerRegistry, Handlers
+from floworch.core.handlers.registry import HandlerRegistry
 from floworch.core.handlers.results import Deferred, Failed, Skipped, StepOutcome, StepResult, Succeeded
 from floworch.core.handlers.services import ServiceResolver, Services
 from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, polling_handler, step_handler

@@ -11,9 +11,9 @@ from floworch.core.handlers.binding import BindingError, bind
 from floworch.core.handlers.context import StepContext
 from floworch.core.handlers.ended import End, Ended, Raised, call_async
 from floworch.core.handlers.failures import cancelled, failed_by, plain_failure, timed_out
+from floworch.core.handlers.lookup import Handler
 from floworch.core.handlers.outcomes import outcome_of
 from floworch.core.handlers.processes import HandlerProcesses, ProcessTask
-from floworch.core.handlers.registry import Handler
 from floworch.core.handlers.results import StepOutcome
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from floworch.core.handlers.spec import ExecutorKind
