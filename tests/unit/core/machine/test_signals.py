@@ -178,12 +178,12 @@ def test_names_and_time_limit_may_be_expressions() -> None:
         ({"signalName": "@triggerBody().nothing"}, "BadWait"),
         ({"signalNames": "@triggerBody().text"}, "BadWait"),
         ({"timeoutSeconds": "@triggerBody().text"}, "BadWait"),
-        ({"timeoutSeconds": "@sub(0, triggerBody().number)"}, "BadWait"),
+        ({"timeoutSeconds": "@triggerBody().less"}, "BadWait"),
         ({"signalName": "@length(triggerBody().number)"}, "ExpressionError"),
     ],
 )
 def test_a_wait_for_what_nobody_can_wait_for_fails(inputs: dict[str, Any], error: str) -> None:
-    run = Run({"text": "soon", "number": 5}, a=Step(type="WaitForSignal", inputs=inputs))
+    run = Run({"text": "soon", "number": 5, "less": -5}, a=Step(type="WaitForSignal", inputs=inputs))
     assert run.error("a")["type"] == error
     assert run.state.status is RunStatus.FAILED
 
