@@ -160,8 +160,11 @@ def _is_given_up(tick: TickRecord) -> bool:
 
 
 def _is_by_hand(old: ScheduleRecord, new: ScheduleRecord) -> bool:
-    """Whether somebody has paused the schedule or let it go on: then nothing becomes of the ticks up to now."""
-    return (old.paused_at, old.paused_until) != (new.paused_at, new.paused_until)
+    """Whether somebody has paused the schedule or let it go on: then nothing becomes of the ticks up to now. A pause
+    that was over by itself is forgotten by whoever deals with the next tick."""
+    assert new.updated_at is not None
+    was_over = new.paused_at is None and old.paused_until is not None and old.paused_until <= new.updated_at
+    return (old.paused_at, old.paused_until) != (new.paused_at, new.paused_until) and not was_over
 
 
 def _is_of(run: RunAccount, tick: TickRecord) -> bool:
