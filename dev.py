@@ -142,7 +142,7 @@ COMMANDS = {
     "bench": Command("measure, and print the figures beside floors and peers; --quick takes a minute", "bench", bench),
     "docs": Command("build the documentation, warnings are errors; --serve shows it while you write", "docs", docs),
     "chaos": Command("only the tests that kill real processes", "test", chaos),
-    "explore": Command("search for hours for a history that breaks a law, from another seed each time", "test", explore),
+    "explore": Command("search for hours for a history that breaks a law, another one each time", "test", explore),
 }
 
 
