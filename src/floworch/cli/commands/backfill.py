@@ -76,6 +76,15 @@ def backfill(
 
     Workers start them, oldest first. Without --from and --to it shows the backfill that was asked for last.
     """
+    _check(start, end, control, dry_run=dry_run)
+    if dry_run:
+        _print_ticks(asyncio.run(_plan(target, flow, trigger, start, end, only.value)), as_json=as_json)
+    else:
+        asked = None if start is None else (start, end, only.value, max_active)
+        _print(asyncio.run(_work(target, flow, trigger, asked, control)), as_json=as_json)
+
+
+def _check(start: datetime | None, end: datetime | None, control: _Step | None, *, dry_run: bool) -> None:
     if (start is None) != (end is None):
         raise typer.BadParameter("give both, or none of them.", param_hint="--from, --to")
     if control is not None and start is not None:
@@ -84,14 +93,9 @@ def backfill(
         )
     if dry_run and start is None:
         raise typer.BadParameter("it needs --from and --to.", param_hint="--dry-run")
-    if dry_run:
-        _print_ticks(asyncio.run(_plan(target, flow, trigger, start, end, only.value)), as_json=as_json)
-    else:
-        asked = None if start is None else (start, end, only.value, max_active)
-        _print(asyncio.run(_work(target, flow, trigger, asked, control)), as_json=as_json)
 
 
-async def _plan(target: str, flow: str, trigger: str, start: datetime, end: datetime, only: Any) -> Sequence[datetime]:
+async def _plan(target: str, flow: str, trigger: str, start: Any, end: Any, only: Any) -> Sequence[datetime]:
     async with opened_for_questions(target) as orchestrator:
         return await orchestrator.schedules.plan_backfill(flow, trigger, start, end, only=only)
 
