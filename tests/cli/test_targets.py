@@ -78,6 +78,7 @@ WRONG = {
     "quite_another:builder": "there is no module 'quite_another'. Modules are searched from the current folder",
     "shop_x.more:builder": "there is no module 'shop_x.more'",
     "shop_x:bulider": "'shop_x' has no attribute 'bulider'. Did you mean 'builder'?",
+    "shop_x:Stepp": "'shop_x' has no attribute 'Stepp'. It has Buy,",
     "shop_x:zzzzzz": "It has Buy, builder, instance, listed, orchestrator, said, said_in_text.",
     "shop_x:number": "is int 5. A target is a FlowOrchestrator, its builder",
     "shop_x:empty": "is a list of nothing",

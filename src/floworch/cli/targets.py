@@ -81,8 +81,9 @@ def _attribute(module: ModuleType, path: str, place: str) -> Any:
 
 
 def _no_attribute(holder: Any, name: str, place: str) -> str:
-    close = nearest(name, [known for known in vars(holder) if not known.startswith("_")])
-    usable = [known for known, value in vars(holder).items() if not known.startswith("_") and _is_promising(value)]
+    public = {known: value for known, value in vars(holder).items() if not known.startswith("_")}
+    usable = [known for known, value in public.items() if _is_promising(value)]
+    close = nearest(name, [known for known, value in public.items() if known in usable or not _is_ours(value)])
     hint = ""
     if usable:
         hint = f" It has {', '.join(sorted(usable))}."
@@ -98,6 +99,11 @@ def _is_promising(found: Any) -> bool:
     returned = getattr(found, "__annotations__", {}).get("return") if inspect.isfunction(found) else None
     name = returned if isinstance(returned, str) else getattr(returned, "__name__", "")
     return name in _ORCHESTRATORS and _is_factory(found)
+
+
+def _is_ours(found: Any) -> bool:
+    """Whether it was only imported from floworch, to write flows with."""
+    return str(getattr(found, "__module__", "")).startswith("floworch.")
 
 
 def _value_of(found: Any) -> _Value | None:
