@@ -6,18 +6,15 @@ atomic on one event loop. Records go out as frozen values or fresh copies, never
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from floworch.core.dag.keys import scope_of
-from floworch.core.machine.block_output import state_payload
-from floworch.core.machine.progress import progress_to_json
 from floworch.core.machine.state import StepState
 from floworch.core.machine.transition import Fact
-from floworch.core.model.payload import Payload, PayloadKind, PayloadRef
+from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import FlowRecord, FlowVersion, HistoryEvent, RunRecord, StepRecord
 from floworch.core.model.schedules import ScheduleRecord, TickRecord
 from floworch.core.model.signals import SignalRecord
@@ -37,7 +34,6 @@ from floworch.core.ports.storage import (
     DueWork,
     LeaseKey,
     LeaseState,
-    LostLease,
     Outcome,
     RareWrites,
     ReadyStep,
@@ -46,10 +42,11 @@ from floworch.core.ports.storage import (
     RunWrite,
     Storage,
     StoredRun,
-    TimerKey,
 )
 from floworch.storage.memory import questions, retention
+from floworch.storage.memory.due import due_work
 from floworch.storage.memory.limits import KeepsLimits, Limits
+from floworch.storage.memory.loading import stored_payload, stored_run
 from floworch.storage.memory.notices import KeepsNotices, Notices
 from floworch.storage.memory.retention import Keys
 from floworch.storage.memory.rows import RunRow, StepRow
@@ -269,14 +266,14 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         run.commits.append((self._sequence, at, len(run.history)))
 
     async def load(self, run_ids: Sequence[UUID]) -> dict[UUID, StoredRun]:
-        return {run_id: _stored(self._runs[run_id]) for run_id in run_ids if run_id in self._runs}
+        return {run_id: stored_run(self._runs[run_id]) for run_id in run_ids if run_id in self._runs}
 
     async def load_iteration_steps(self, run_id: UUID, step_key_prefix: str) -> dict[str, StepState]:
         return {key: row.state for key, row in self._steps(run_id).items() if key.startswith(step_key_prefix)}
 
     async def load_payloads(self, run_id: UUID, refs: Sequence[PayloadRef]) -> dict[PayloadRef, Payload | None]:
         run = self._runs.get(run_id)
-        return {ref: None if run is None else _payload(run, ref) for ref in refs}
+        return {ref: None if run is None else stored_payload(run, ref) for ref in refs}
 
     async def load_outputs(self, run_id: UUID, step_key_prefix: str) -> dict[str, Payload | None]:
         return {
@@ -308,27 +305,7 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         return LeaseState.HELD if run.stop is None else LeaseState.STOP_REQUESTED
 
     async def due(self, now: datetime, limit: int) -> DueWork:
-        timers: list[tuple[datetime, TimerKey]] = []
-        leases: list[tuple[datetime, LostLease]] = []
-        deadlines: list[tuple[datetime, UUID]] = []
-        for run_id, run in self._active.items():
-            if run.deadline is not None and run.stop is None:
-                deadlines.append((run.deadline, run_id))
-            for key, row in run.steps.items():
-                state = row.state
-                if state.status is StepStatus.PENDING and state.due_at is not None:
-                    timers.append((state.due_at, TimerKey(run_id, key, state.attempt)))
-                elif state.status is StepStatus.RUNNING and row.lease_until is not None:
-                    leases.append((row.lease_until, LostLease(run_id, key, state.attempt, state.owner or "")))
-        work = DueWork(
-            timers=_due(timers, now, limit),
-            lost=_due(leases, self._clock.now(), limit),
-            deadlines=_due(deadlines, now, limit),
-            children=_earliest([(run.ended_at, run_id) for run_id, run in self._untold.items() if run.ended_at], limit),
-        )
-        later = [at for found in (timers, leases, deadlines) for at, _ in found if at > now]
-        work.next_at = min(later, default=None)
-        return work
+        return due_work(self._active, self._untold, now, limit, leases_now=self._clock.now())
 
     async def ready(
         self,
@@ -451,48 +428,3 @@ def _guards_hold(run: RunRow, write: RunWrite) -> bool:
         if found != change.before:
             return False
     return True
-
-
-def _stored(run: RunRow) -> StoredRun:
-    return StoredRun(
-        facts=run.facts,
-        revision=run.revision,
-        status=run.status,
-        deadline=run.deadline,
-        stop=run.stop,
-        ended_at=run.ended_at,
-        steps={key: row.state for key, row in run.steps.items() if scope_of(key) not in run.settled},
-        signals=[] if run.signals is None else run.signals.letters(),
-        suspension=run.suspension,
-    )
-
-
-def _payload(run: RunRow, ref: PayloadRef) -> Payload | None:
-    match ref.kind:
-        case PayloadKind.BODY:
-            return run.body
-        case PayloadKind.HEADERS:
-            return run.headers
-        case PayloadKind.ITEMS:
-            return run.items.get(ref.step_key)
-        case PayloadKind.SIGNAL:
-            return None if run.signals is None else run.signals.payload(UUID(ref.step_key))
-    row = run.steps.get(ref.step_key)
-    if row is None:
-        return None
-    if ref.kind is PayloadKind.OUTPUT:
-        return row.output
-    if ref.kind is PayloadKind.INPUT:
-        return row.input
-    if ref.kind is PayloadKind.STATE:
-        progress = row.state.progress
-        return state_payload(row.state.status, None if progress is None else progress_to_json(progress))
-    return None if row.error is None else Payload.of(row.error.to_json())
-
-
-def _due(found: Iterable[tuple[datetime, T]], now: datetime, limit: int) -> list[T]:
-    return _earliest([(at, item) for at, item in found if at <= now], limit)
-
-
-def _earliest(found: Iterable[tuple[datetime, T]], limit: int) -> list[T]:
-    return [item for _, item in sorted(found, key=lambda pair: pair[0])[:limit]]
