@@ -105,3 +105,10 @@ def test_a_flow_without_an_earlier_version_has_not_changed() -> None:
     answer = call("diff", SHARED, "Orders")
     assert (answer.code, answer.out) == (0, "nothing has changed\n")
     assert call("diff", SHARED, "Orders", "--json").document == {"verdict": "safe", "changes": []}
+
+
+def test_comparing_and_listing_versions_does_not_make_those_of_the_code_known() -> None:
+    call("diff", SHARED, "Orders")
+    assert call("versions", SHARED, "Orders", "--json").document == []
+    call("run", SHARED, "Orders")
+    assert len(call("versions", SHARED, "Orders", "--json").document) == 1

@@ -9,7 +9,7 @@ from floworch.cli.errors import TargetError
 from floworch.cli.targets import Target, load_target
 from floworch.orchestrator import FlowOrchestrator
 
-__all__ = ["is_shared", "opened", "opened_for_questions", "require_shared"]
+__all__ = ["is_shared", "opened", "opened_for_questions", "opened_to_compare", "require_shared"]
 
 
 @asynccontextmanager
@@ -30,6 +30,20 @@ async def opened_for_questions(target: str) -> AsyncIterator[FlowOrchestrator]:
     require_shared(loaded, orchestrator)
     async with opened(orchestrator, work=False):
         yield orchestrator
+
+
+@asynccontextmanager
+async def opened_to_compare(target: str) -> AsyncIterator[FlowOrchestrator]:
+    """The target's orchestrator with an open storage, and not started: its flows are not made known, as they may be
+    those of a release that is yet to come. Raises StorageUnavailable."""
+    loaded = load_target(target)
+    orchestrator = loaded.orchestrator()
+    require_shared(loaded, orchestrator)
+    await orchestrator.storage.open()
+    try:
+        yield orchestrator
+    finally:
+        await orchestrator.storage.close()
 
 
 def is_shared(orchestrator: FlowOrchestrator) -> bool:

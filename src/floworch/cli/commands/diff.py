@@ -13,7 +13,7 @@ from rich.text import Text
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.exits import ExitCode
 from floworch.cli.json_output import print_json
-from floworch.cli.opening import opened_for_questions
+from floworch.cli.opening import opened_to_compare
 from floworch.cli.parameters import Debug, FlowName, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.screen import new_table, stdout_console
 from floworch.cli.targets import load_target
@@ -61,7 +61,7 @@ async def _diff(target: str, flow: str, against: str) -> ManifestDiff:
     if Path(against).suffix in (".json", ".yaml", ".yml"):
         code = load_target(target).orchestrator().flow(flow).manifest
         return FlowManifest.from_file(against).diff(code)
-    async with opened_for_questions(target) as orchestrator:
+    async with opened_to_compare(target) as orchestrator:
         code = orchestrator.flow(flow).manifest
         if against != _LATEST:
             return await orchestrator.versions.diff(flow, against)

@@ -9,7 +9,7 @@ from rich.console import Console
 from floworch.cli.documents import version_document
 from floworch.cli.errors import ends_with_exit_code
 from floworch.cli.json_output import print_json
-from floworch.cli.opening import opened_for_questions
+from floworch.cli.opening import opened_to_compare
 from floworch.cli.parameters import Debug, FlowName, JsonFlag, TargetCommand, TargetText, command_app
 from floworch.cli.screen import new_table, stdout_console
 from floworch.cli.words import local_day_and_time
@@ -35,7 +35,7 @@ def versions(target: TargetText, flow: FlowName, as_json: JsonFlag = False, debu
 
 
 async def _versions(target: str, flow: str) -> list[FlowVersion]:
-    async with opened_for_questions(target) as orchestrator:
+    async with opened_to_compare(target) as orchestrator:
         return await orchestrator.versions.list(flow)
 
 

@@ -80,10 +80,6 @@ class Plans:
             return False
         return True
 
-    def why_not_understood(self, flow_id: UUID, manifest_hash: str) -> str | None:
-        """Why this process leaves the runs of a version alone, if it has met one and cannot read its manifest."""
-        return self._not_understood.get((flow_id, manifest_hash))
-
     @property
     def not_understood(self) -> frozenset[str]:
         """Hashes of the manifests that this process has met and cannot read."""

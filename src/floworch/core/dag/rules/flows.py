@@ -31,7 +31,7 @@ class CheckedFlow(NamedTuple):
 def identity(flow: CheckedFlow) -> Iterator[Finding]:
     """The id, name and version of one flow."""
     if not isinstance(flow.id, UUID):
-        shown = "has none" if flow.id is None else f"got {flow.id!r}"
+        shown = "it has none" if flow.id is None else f"got {flow.id!r}, which is no uuid.UUID"
         yield Finding("id", "bad_flow_id", f"The flow needs an id that stays the same for ever, a UUID; {shown}.")
     if not isinstance(flow.name, str) or not flow.name.strip() or len(flow.name) > _MAX_NAME_CHARS:
         message = f"The name must be text of 1 to {_MAX_NAME_CHARS} characters, got {flow.name!r}."
