@@ -268,7 +268,7 @@ async def test_waiting_for_a_run_outlives_an_outage(start: Start, network: Netwo
 
 
 async def test_an_outage_that_is_longer_than_the_lease_loses_no_attempt(
-    start: Start, network: Network, events: Events
+    start: Start, network: Network, events: Events, said: list[Any]
 ) -> None:
     """When the store is back, everybody has the time of a lease to come back before anything counts as lost."""
     settings = {"lease_seconds": 3.0, "heartbeat_seconds": 0.5}
@@ -282,7 +282,7 @@ async def test_an_outage_that_is_longer_than_the_lease_loses_no_attempt(
     await asyncio.sleep(3.0)
     events.may_end.set()
     assert (await run.wait(timeout=30)).status is RunStatus.SUCCEEDED
-    assert events.calls == [("slow", 1), ("after", 1)]
+    assert events.calls == [("slow", 1), ("after", 1)], "\n".join(map(str, said))
 
 
 async def test_stopping_during_an_outage_takes_no_longer_than_draining(

@@ -55,6 +55,29 @@ async def test_a_short_outage_right_after_a_long_one_does_not_hide_it() -> None:
     assert not availability.has_had_long_outage(within_seconds=30.0)
 
 
+async def test_a_long_outage_is_over_with_the_first_use_that_gets_through() -> None:
+    availability = Availability(VirtualClock(asyncio.get_running_loop()), long_outage_seconds=20.0)
+    for use in ("polling", "scheduling"):
+        availability.failed(use, StorageUnavailable("gone"))
+    await asyncio.sleep(25.0)
+    availability.succeeded("polling")
+    assert availability.has_had_long_outage(within_seconds=30.0)
+    assert not availability.is_up
+
+
+async def test_a_use_that_never_succeeds_does_not_make_the_outage_of_the_others_endless() -> None:
+    availability = Availability(VirtualClock(asyncio.get_running_loop()), long_outage_seconds=20.0)
+    availability.failed("scheduling", StorageUnavailable("gone"))
+    for _ in range(10):
+        await asyncio.sleep(10.0)
+        availability.succeeded("polling")
+    assert not availability.has_had_long_outage(within_seconds=30.0)
+    availability.failed("polling", StorageUnavailable("gone"))
+    await asyncio.sleep(5.0)
+    availability.succeeded("polling")
+    assert not availability.has_had_long_outage(within_seconds=30.0)
+
+
 async def test_short_outages_are_no_long_one_together() -> None:
     clock = VirtualClock(asyncio.get_running_loop())
     availability = Availability(clock, long_outage_seconds=20.0)

@@ -40,8 +40,9 @@ class Availability:
         """``long_outage_seconds``: after an outage that long, leases may have run out that nobody could renew."""
         self._log = get_library_logger("floworch.engine")
         self._clock = clock
-        self._failing: set[str] = set()
-        self._last_success = clock.now()
+        self._failing: dict[str, datetime] = {}
+        """Use → when the store was last there before the use failed."""
+        self._last_success = self._began_at = clock.now()
         self._long_outage = timedelta(seconds=long_outage_seconds)
         self._long_outage_ended_at: datetime | None = None
 
@@ -52,26 +53,26 @@ class Availability:
 
     def failed(self, use: str, error: Exception) -> None:
         if not self._failing:
+            self._began_at = self._last_success
             self._log.warning("storage_unavailable", while_doing=use, error=str(error))
-        self._failing.add(use)
+        self._failing.setdefault(use, self._last_success)
 
     def succeeded(self, use: str) -> None:
-        now = self._clock.now()
-        if self._failing:
-            self._failing.discard(use)
-            if not self._failing:
-                outage = now - self._last_success
-                if outage >= self._long_outage:
-                    self._long_outage_ended_at = now
-                self._log.warning("storage_available", after_seconds=round(outage.total_seconds(), 3))
+        self._last_success = now = self._clock.now()
+        since = self._failing.pop(use, None)
+        if since is None:
+            return
+        # From the first use that gets through. Others may take seconds longer, and one of them may never succeed.
+        if now - since >= self._long_outage:
+            self._long_outage_ended_at = now
         if not self._failing:
-            self._last_success = now
+            self._log.warning("storage_available", after_seconds=round((now - self._began_at).total_seconds(), 3))
 
     def ceased(self, use: str) -> None:
         """There is nothing to use it for any more; how the last use went says nothing about the present."""
-        if self._failing == {use}:
+        if self._failing.keys() == {use}:
             self.succeeded(use)
-        self._failing.discard(use)
+        self._failing.pop(use, None)
 
     def has_had_long_outage(self, *, within_seconds: float) -> bool:
         """Whether a long outage ended not longer ago than that, however many short ones have followed it."""
