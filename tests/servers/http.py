@@ -57,6 +57,9 @@ def serving() -> Iterator[Server]:
             length = int(self.headers.get("content-length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+            if len(asked.body) < length:  # who asks was killed half-way: no server makes anything of that
+                self.close_connection = True
+                return
             server.asked.append(asked)
             self._give(server.answer(asked))
 
