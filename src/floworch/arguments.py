@@ -68,9 +68,10 @@ def checked_timeout(timeout: float | timedelta | None) -> timedelta | None:
 
 
 def _time_span(seconds: object) -> timedelta | None:
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return None
     try:
-        return timedelta(seconds=seconds) if is_number else None  # type: ignore[arg-type]
+        return timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         return None
 

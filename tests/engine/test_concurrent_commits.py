@@ -39,6 +39,10 @@ class TwoAtOnce(BrittleStore):
             self.under_way.remove(runs)
 
 
+async def nothing() -> None:
+    """Takes no time; in a thread it would take some that the virtual clock does not see."""
+
+
 def store_of(flows: FlowOrchestrator) -> TwoAtOnce:
     store = flows._store
     assert isinstance(store, TwoAtOnce)
@@ -72,7 +76,7 @@ async def test_two_batches_are_under_way_at_once_and_never_with_the_same_run() -
 
 
 async def test_a_request_does_not_wait_for_the_batch_of_other_runs() -> None:
-    async with running(chain("Work"), {"Work": lambda: None}, store=TwoAtOnce) as flows:
+    async with running(chain("Work"), {"Work": nothing}, store=TwoAtOnce) as flows:
         store_of(flows).seconds = 1
         triggers = await trigger_two_in_two_batches(flows)
         await asyncio.gather(*triggers)
@@ -80,7 +84,7 @@ async def test_a_request_does_not_wait_for_the_batch_of_other_runs() -> None:
 
 
 async def test_what_comes_at_once_is_shared_by_both_batches() -> None:
-    async with running(chain("Work"), {"Work": lambda: None}, store=TwoAtOnce) as flows:
+    async with running(chain("Work"), {"Work": nothing}, store=TwoAtOnce) as flows:
         store = store_of(flows)
         store.seconds = 1
         triggers = [asyncio.ensure_future(flows.trigger(FLOW_ID)) for _ in range(80)]
@@ -119,7 +123,7 @@ async def test_a_change_that_cannot_be_stored_fails_alone_while_another_batch_is
     def has_poison(batch: Batch) -> bool:
         return any(each.body is not None and each.body.value == "poison" for each in batch.creations)
 
-    async with running(chain("Work"), {"Work": lambda: None}, store=TwoAtOnce) as flows:
+    async with running(chain("Work"), {"Work": nothing}, store=TwoAtOnce) as flows:
         store_of(flows).is_poisoned = has_poison
         store_of(flows).seconds = 1
         other = await trigger_two_in_two_batches(flows)
@@ -130,7 +134,7 @@ async def test_a_change_that_cannot_be_stored_fails_alone_while_another_batch_is
 
 
 async def test_stopping_waits_for_both_batches() -> None:
-    async with running(chain("Work"), {"Work": lambda: None}, store=TwoAtOnce) as flows:
+    async with running(chain("Work"), {"Work": nothing}, store=TwoAtOnce) as flows:
         store_of(flows).seconds = 1
         triggers = await trigger_two_in_two_batches(flows)
         triggers.append(asyncio.ensure_future(flows.trigger(FLOW_ID)))
@@ -148,7 +152,7 @@ async def test_a_step_of_a_run_in_a_batch_under_way_is_cancelled_after_it() -> N
 
 
 async def test_nobody_waits_for_an_answer_when_the_committer_is_cancelled() -> None:
-    async with running(chain("Work"), {"Work": lambda: None}, store=TwoAtOnce) as flows:
+    async with running(chain("Work"), {"Work": nothing}, store=TwoAtOnce) as flows:
         store_of(flows).seconds = 1
         triggers = await trigger_two_in_two_batches(flows)
         task = flows._engine._committer._loop_task

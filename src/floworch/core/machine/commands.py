@@ -25,6 +25,8 @@ __all__ = [
     "FailStep",
     "LeaseExpired",
     "MigrateRun",
+    "OfRun",
+    "OfStep",
     "Override",
     "ParentGone",
     "ResumeRun",
@@ -292,7 +294,7 @@ class SignalReceived:
     deduplication_id: str | None = None
 
 
-Command: TypeAlias = (
+OfStep: TypeAlias = (
     StepSucceeded
     | StepFailed
     | StepDeferred
@@ -301,15 +303,11 @@ Command: TypeAlias = (
     | LeaseExpired
     | TimerFired
     | ClaimStep
-    | StopRun
-    | SuspendRun
-    | ResumeRun
-    | RetryStep
-    | MigrateRun
-    | RetryFailed
     | StartChild
-    | ChildEnded
-    | ParentGone
-    | Override
-    | SignalReceived
 )
+"""What happens to a step, and only makes sense while the run goes on."""
+
+OfRun: TypeAlias = StopRun | SuspendRun | ResumeRun | ChildEnded | ParentGone | SignalReceived | Override
+"""What happens to a run in whatever state it is."""
+
+Command: TypeAlias = OfStep | OfRun | RetryStep | RetryFailed | MigrateRun

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.blocks import stop_waiting
@@ -24,7 +24,8 @@ from floworch.core.machine.commands import (
     FailStep,
     LeaseExpired,
     MigrateRun,
-    Override,
+    OfRun,
+    OfStep,
     ParentGone,
     ResumeRun,
     RetryFailed,
@@ -65,22 +66,6 @@ from floworch.errors import InvalidTransition, SignalNotExpected
 __all__ = ["Fenced", "SignalKnown", "reduce", "start_run"]
 
 
-_OfStep: TypeAlias = (
-    StepSucceeded
-    | StepFailed
-    | StepDeferred
-    | StepSkipped
-    | StepReleased
-    | LeaseExpired
-    | TimerFired
-    | ClaimStep
-    | StartChild
-)
-"""What only makes sense while the run goes on."""
-
-_OfRun: TypeAlias = StopRun | SuspendRun | ResumeRun | ChildEnded | ParentGone | SignalReceived | Override
-
-
 class Fenced(Exception):
     """The command speaks of an attempt (or of a wait) that is over; it changes nothing."""
 
@@ -116,7 +101,7 @@ def reduce(
     state: RunState, command: Command, now: datetime, payloads: Payloads, offer: ClaimOffer | None = None
 ) -> Transition:
     """What the command makes of the run. The same arguments always give an equal answer."""
-    if isinstance(command, _OfStep):  # first, because every step of every run comes here
+    if isinstance(command, OfStep):  # first, because every step of every run comes here
         if state.status.is_final:
             raise Fenced(f"the run has ended {state.status}")
         draft = Draft(state, now, payloads, offer)
@@ -135,7 +120,7 @@ def reduce(
     return draft.transition
 
 
-def _of_step(draft: Draft, command: _OfStep) -> None:
+def _of_step(draft: Draft, command: OfStep) -> None:
     match command:
         case StepSucceeded():
             _succeed(draft, command)
@@ -160,7 +145,7 @@ def _of_step(draft: Draft, command: _OfStep) -> None:
             assert_never(command)
 
 
-def _of_run(draft: Draft, command: _OfRun) -> None:
+def _of_run(draft: Draft, command: OfRun) -> None:
     match command:
         case StopRun():
             _stop(draft, command)

@@ -102,7 +102,14 @@ class Transition:
     def of(cls, state: RunState) -> Transition:
         """One that changes nothing yet. Each of its containers is made for it: every step of every run needs them."""
         return cls(
-            state.status, state.deadline, state.stop, state.ended_at, state.suspension, {}, {}, [], [], [], {}, {}
+            *(state.status, state.deadline, state.stop, state.ended_at, state.suspension),
+            steps={},
+            payloads={},
+            facts=[],
+            claimed=[],
+            ready=[],
+            open_steps={},
+            unmet={},
         )
 
     @property
