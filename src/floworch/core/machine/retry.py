@@ -54,12 +54,14 @@ def retry(draft: Draft, command: RetryStep | RetryFailed) -> None:
     so do the blocks around the steps. What cleans up after a stop does so in a run that goes on being stopped.
     Raises StepNotFound, or InvalidTransition for a step that has not failed, or whose failure is a thing of the past.
     """
-    keys = [command.step_key] if isinstance(command, RetryStep) else _retriable(draft, command)
-    left = _take_back(draft, keys, command)
+    # Looked for once: all failed steps of a long loop may be asked about.
+    stopped = [key for key, state in draft.known_steps().items() if state.skip is SkipKind.RUN_STOPPED]
+    keys = [command.step_key] if isinstance(command, RetryStep) else _retriable(draft, command, stopped)
+    left = _take_back(draft, keys, command, stopped)
     plan_again(draft, left.waiting, final=follow(draft, left.work), resumed=left.resumed)
 
 
-def _retriable(draft: Draft, command: RetryFailed) -> list[str]:
+def _retriable(draft: Draft, command: RetryFailed, stopped: Sequence[str]) -> list[str]:
     """Every failed step that can be retried now, in the order of the manifest.
 
     Not those that run after another one of them: how that ends now decides about them. Not the blocks around them.
@@ -71,7 +73,7 @@ def _retriable(draft: Draft, command: RetryFailed) -> list[str]:
     refusals: list[str] = []
     for key in failed:
         try:
-            _take_back(draft.apart(), [key], command)
+            _take_back(draft.apart(), [key], command, stopped)
         except InvalidTransition as refusal:
             refusals.append(str(refusal))
         else:
@@ -89,7 +91,7 @@ def _depends_on(draft: Draft, key: str, again: set[str]) -> bool:
     return any(runs_after_any(draft.plan, each, again) for each in _bound_by_others(draft, key))
 
 
-def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFailed) -> _ToPlan:
+def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFailed, stopped: Sequence[str]) -> _ToPlan:
     """Undo the ends of the steps and what follows from them, before anything is decided anew: a join after two failed
     steps must not be skipped because of the second one while the first one is being taken back."""
     for key in keys:
@@ -99,7 +101,7 @@ def _take_back(draft: Draft, keys: Sequence[str], command: RetryStep | RetryFail
     was_stopped = _reopen_run(draft, keys, command)
     if was_stopped:
         for key in keys:
-            _refuse_beside_stopped_items(draft, key)
+            _refuse_beside_stopped_items(key, stopped)
     left = _ToPlan()
     for key in keys:
         draft.fact("step.retried", key, **who(command.by))
@@ -122,16 +124,15 @@ def _refuse_before_its_turn(draft: Draft, key: str) -> None:
                 )
 
 
-def _refuse_beside_stopped_items(draft: Draft, key: str) -> None:
+def _refuse_beside_stopped_items(key: str, stopped: Sequence[str]) -> None:
     """Items of the same loop would be left out for good: nothing begins an iteration anew that was put away."""
     if is_shielded(key):
         return
     iterations = [scope for scope in enclosing_scopes(scope_of(key)) if split_scope(scope)[1].isdigit()]
     for scope in iterations:
         loop_key, _ = split_scope(scope)
-        for other, state in draft.known_steps().items():
-            is_beside = other.startswith(f"{loop_key}.") and not other.startswith(f"{scope}.")
-            if is_beside and state.skip is SkipKind.RUN_STOPPED:
+        for other in stopped:
+            if other.startswith(f"{loop_key}.") and not other.startswith(f"{scope}."):
                 raise InvalidTransition(
                     f"{other!r}, of another item of {loop_key!r}, was stopped half-way; fork from {key!r} instead"
                 )
