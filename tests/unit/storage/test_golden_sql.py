@@ -22,6 +22,7 @@ from floworch.storage.sql.dialects.base import SqlDialect
 from floworch.storage.sql.dialects.mssql import MssqlDialect
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.due_schedules import look_question
 from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.retention import ended_runs, orphaned_keys
 from floworch.storage.sql.runs import runs_page
@@ -57,10 +58,7 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "survey: steps": moved_steps(tables, [ID], ["a"]),
         "retention: runs": ended_runs(tables, NOW, 10),
         "retention: keys": orphaned_keys(tables, NOW, 10),
-        "schedules: due": schedules.due_question(tables, NOW, 10, [ID]),
-        "schedules: next": schedules.next_question(tables, NOW, [ID]),
-        "schedules: released": schedules.released_question(tables, 10, [ID]),
-        "schedules: backfills": schedules.backfills_question(tables, 10, [ID]),
+        "schedules: what is due": look_question(tables, 10, [ID]),
         "retention: ticks": schedules.old_ticks(tables, NOW, 10),
         "notices": notices_question(tables, 10, [ID]),
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),

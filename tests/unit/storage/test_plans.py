@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,13 +16,14 @@ from sqlalchemy.dialects import sqlite
 from floworch.core.model.status import RunStatus
 from floworch.core.ports.clock import SystemClock
 from floworch.core.ports.storage import RunFilter
-from floworch.storage.sql import schedules
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.due_schedules import look_question
 from floworch.storage.sql.limits import held_question, waiting_question
 from floworch.storage.sql.migrations.files import load_migrations
 from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.runs import runs_page
+from floworch.storage.sql.schedules import old_ticks
 from floworch.storage.sql.statements import ENDED, bulk_statements
 from floworch.storage.sql.waiting import due_question, held_lease_question, ready_question
 
@@ -76,21 +78,17 @@ def test_due_work_is_found_among_what_waits(database: sqlite3.Connection, index:
     assert not any(re.search(r"SCAN (t|floworch)", step) for step in steps)
 
 
-SCHEDULES = {
-    "floworch_schedule_by_due": schedules.due_question(TABLES, NOW, 10, [ID]),
-    "floworch_schedule_by_due ": schedules.next_question(TABLES, NOW, [ID]),
-    "floworch_schedule_waiting": schedules.released_question(TABLES, 10, [ID]),
-    "floworch_schedule_backfills": schedules.backfills_question(TABLES, 10, [ID]),
-    "floworch_tick_by_record": schedules.old_ticks(TABLES, NOW, 10),
-}
+def test_schedules_are_found_among_those_that_there_is_something_to_do_for(database: sqlite3.Connection) -> None:
+    steps = explain(database, look_question(TABLES, 10, [ID]).params(now=NOW))
+    used = Counter(index for step in steps for index in re.findall(r"INDEX (floworch_schedule_\w+)", step))
+    # By due time once for what is due, once for what comes next.
+    assert used == {"floworch_schedule_by_due": 2, "floworch_schedule_waiting": 1, "floworch_schedule_backfills": 1}
+    assert not any(re.search(r"TEMP B-TREE|SCAN floworch_(schedule|flow|run)\b(?!.*INDEX)", step) for step in steps)
 
 
-@pytest.mark.parametrize("index", SCHEDULES)
-def test_schedules_are_found_among_those_that_there_is_something_to_do_for(
-    database: sqlite3.Connection, index: str
-) -> None:
-    assert uses(database, SCHEDULES[index], index.strip())
-    assert not any("TEMP B-TREE" in step for step in explain(database, SCHEDULES[index]))
+def test_old_ticks_are_found_by_the_time_of_their_record(database: sqlite3.Connection) -> None:
+    assert uses(database, old_ticks(TABLES, NOW, 10), "floworch_tick_by_record")
+    assert not any("TEMP B-TREE" in step for step in explain(database, old_ticks(TABLES, NOW, 10)))
 
 
 def test_ready_steps_are_found_among_what_is_ready(database: sqlite3.Connection) -> None:

@@ -8,29 +8,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, literal_column, select
+from sqlalchemy import Connection, Select, select
 
 from floworch.core.model.schedules import Backfill, ScheduleRecord, TickOutcome, TickRecord
-from floworch.core.ports.schedules import DueSchedules, ScheduleChange
+from floworch.core.ports.schedules import ScheduleChange
 from floworch.core.ports.storage import Creation
 from floworch.storage.sql.bulk import Row
 from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.dialects.base import SqlDialect
-from floworch.storage.sql.statements import ENDED, Statements
+from floworch.storage.sql.statements import Statements
 from floworch.storage.sql.tables import Tables
 
 __all__ = [
-    "backfills_question",
     "change_schedules",
     "delete_ticks",
-    "disabled_question",
-    "due_question",
-    "find_due_schedules",
     "list_schedules",
     "list_ticks",
-    "next_question",
     "old_ticks",
-    "released_question",
+    "schedule_record",
 ]
 
 _FLOWS_PER_QUERY = 500
@@ -64,65 +59,33 @@ def list_schedules(
     c = tables.schedule.c
     everything = select(tables.schedule).order_by(c.flow_id, c.trigger_key)
     if flow_ids is None:
-        return [_record(row) for row in connection.execute(everything)]
+        return [schedule_record(row) for row in connection.execute(everything)]
     return [
-        _record(row)
+        schedule_record(row)
         for some in chunks(sorted(flow_ids, key=str), _FLOWS_PER_QUERY)
         for row in connection.execute(everything.where(c.flow_id.in_(some)))
     ]
 
 
-def find_due_schedules(
-    connection: Connection, tables: Tables, now: datetime, limit: int, flow_ids: frozenset[UUID]
-) -> DueSchedules:
-    """See :meth:`ScheduleStorage.due_schedules <floworch.core.ports.schedules.ScheduleStorage.due_schedules>`."""
-    found = DueSchedules()
-    later: list[datetime] = []
-    for flows in chunks(sorted(flow_ids, key=str), _FLOWS_PER_QUERY):
-        found.disabled |= set(connection.execute(disabled_question(tables, flows)).scalars())
-        if not limit:
-            continue
-        for question in (due_question(tables, now, limit, flows), released_question(tables, limit, flows)):
-            found.due.extend(_record(row) for row in connection.execute(question))
-        found.backfills.extend(_record(row) for row in connection.execute(backfills_question(tables, limit, flows)))
-        later.extend(row.due_at for row in connection.execute(next_question(tables, now, flows)))
-    found.next_at = min(later, default=None)
-    return found
-
-
-def disabled_question(tables: Tables, flow_ids: Sequence[UUID]) -> _Question:
-    """Asks which of the flows start no runs."""
-    flow = tables.flow.c
-    return select(flow.id).where(flow.id.in_(flow_ids), flow.is_enabled == 0)
-
-
-def due_question(tables: Tables, now: datetime, limit: int, flow_ids: Sequence[UUID]) -> _Question:
-    """Asks for schedules whose time has come, in the order of the index of those that have one."""
-    c = tables.schedule.c
-    conditions = (c.due_at.is_not(None), c.due_at <= now, _of_enabled(tables, flow_ids))
-    return select(tables.schedule).where(*conditions).order_by(c.due_at).limit(limit)
-
-
-def next_question(tables: Tables, now: datetime, flow_ids: Sequence[UUID]) -> _Question:
-    """Asks when the next one is due."""
-    c = tables.schedule.c
-    conditions = (c.due_at.is_not(None), c.due_at > now, _of_enabled(tables, flow_ids))
-    return select(c.due_at).where(*conditions).order_by(c.due_at).limit(1)
-
-
-def released_question(tables: Tables, limit: int, flow_ids: Sequence[UUID]) -> _Question:
-    """Asks for schedules that wait for a run which has ended, or is no more."""
-    c, run = tables.schedule.c, tables.run.c
-    goes_on = exists().where(and_(run.id == c.waits_for, run.status.not_in(ENDED)))
-    return select(tables.schedule).where(c.waits_for.is_not(None), ~goes_on, _of_enabled(tables, flow_ids)).limit(limit)
-
-
-def backfills_question(tables: Tables, limit: int, flow_ids: Sequence[UUID]) -> _Question:
-    """Asks for schedules with a backfill to go on with."""
-    c = tables.schedule.c
-    # Written out: a partial index serves only a query that shows its condition.
-    has_one = c.backfills == literal_column("1")
-    return select(tables.schedule).where(has_one, _of_enabled(tables, flow_ids)).limit(limit)
+def schedule_record(row: Any) -> ScheduleRecord:
+    """A row of the table as a record."""
+    return ScheduleRecord(
+        flow_id=row.flow_id,
+        trigger_key=row.trigger_key,
+        definition=row.definition,
+        override=row.override_cron,
+        paused_at=row.paused_at,
+        paused_until=row.paused_until,
+        pause_reason=row.pause_reason,
+        retired_at=row.retired_at,
+        next_fire_at=row.next_fire_at,
+        due_at=row.due_at,
+        waits_for=row.waits_for,
+        last_tick_at=row.last_tick_at,
+        backfill=None if row.backfill is None else Backfill.from_json(json.loads(row.backfill)),
+        revision=row.revision,
+        updated_at=row.updated_at,
+    )
 
 
 def list_ticks(
@@ -171,13 +134,6 @@ def old_ticks(tables: Tables, before: datetime, limit: int) -> _Question:
     c = tables.tick.c
     wanted = select(c.flow_id, c.trigger_key, c.scheduled_at).where(c.recorded_at < before)
     return wanted.order_by(c.recorded_at).limit(limit)
-
-
-def _of_enabled(tables: Tables, flow_ids: Sequence[UUID]) -> ColumnElement[bool]:
-    # The ids are compared here and not with the schedule's own: that would lead to its primary key, and so to all
-    # schedules of the flows instead of to those that wait for something.
-    c, flow = tables.schedule.c, tables.flow.c
-    return exists().where(flow.id == c.flow_id, flow.id.in_(flow_ids), flow.is_enabled == literal_column("1"))
 
 
 def _write_rows(
@@ -229,24 +185,4 @@ def _tick_row(dialect: SqlDialect, tick: TickRecord) -> Row:
         None if tick.run_id is None else str(tick.run_id),
         dialect.instant(tick.recorded_at),
         tick.why,
-    )
-
-
-def _record(row: Any) -> ScheduleRecord:
-    return ScheduleRecord(
-        flow_id=row.flow_id,
-        trigger_key=row.trigger_key,
-        definition=row.definition,
-        override=row.override_cron,
-        paused_at=row.paused_at,
-        paused_until=row.paused_until,
-        pause_reason=row.pause_reason,
-        retired_at=row.retired_at,
-        next_fire_at=row.next_fire_at,
-        due_at=row.due_at,
-        waits_for=row.waits_for,
-        last_tick_at=row.last_tick_at,
-        backfill=None if row.backfill is None else Backfill.from_json(json.loads(row.backfill)),
-        revision=row.revision,
-        updated_at=row.updated_at,
     )

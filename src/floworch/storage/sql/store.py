@@ -61,6 +61,7 @@ from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.postgresql_connection import Connections
 from floworch.storage.sql.dialects.postgresql_url import is_postgresql_url, read_url
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
+from floworch.storage.sql.due_schedules import DueScheduleLooks
 from floworch.storage.sql.express import Express
 from floworch.storage.sql.migrations.runner import check_schema, migrate
 from floworch.storage.sql.schema import SqlSchema
@@ -102,6 +103,7 @@ class SqlStorage(Storage):
         self._auto_migrate = auto_migrate
         self._tables = self._dialect.tables()
         self._ready_steps = waiting.ReadySteps(self._tables)
+        self._due_schedules = DueScheduleLooks(self._tables)
         self._statements = prepare_statements(self._dialect, self._tables)
         self._inline_chars = inline_chars
         self._retry_seconds = retry_seconds
@@ -343,7 +345,7 @@ class SqlStorage(Storage):
         return await self._read(lambda c: schedules.list_schedules(c, self._tables, flow_ids))
 
     async def due_schedules(self, now: datetime, limit: int, flow_ids: frozenset[UUID]) -> DueSchedules:
-        return await self._read(lambda c: schedules.find_due_schedules(c, self._tables, now, limit, flow_ids))
+        return await self._ask(lambda c: self._due_schedules.find(c, now, limit, flow_ids))
 
     async def list_ticks(
         self,

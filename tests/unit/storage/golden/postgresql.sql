@@ -268,39 +268,37 @@ FROM floworch.idempotency_key
 WHERE floworch.idempotency_key.outlives_run = 1 AND floworch.idempotency_key.created_at < %(created_at_1)s::TIMESTAMP WITH TIME ZONE
  LIMIT %(param_1)s::INTEGER FOR UPDATE SKIP LOCKED;
 
--- schedules: due
-SELECT floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
-FROM floworch.schedule
-WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at <= %(due_at_1)s::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT *
+-- schedules: what is due
+SELECT 'disabled' AS kind, anon_1.flow_id, anon_1.trigger_key, anon_1.definition, anon_1.override_cron, anon_1.paused_at, anon_1.paused_until, anon_1.pause_reason, anon_1.retired_at, anon_1.next_fire_at, anon_1.due_at, anon_1.waits_for, anon_1.last_tick_at, anon_1.backfill, anon_1.backfills, anon_1.revision, anon_1.updated_at
+FROM (SELECT floworch.flow.id AS flow_id, CAST(NULL AS TEXT) COLLATE "C" AS trigger_key, CAST(NULL AS TEXT) AS definition, CAST(NULL AS TEXT) AS override_cron, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS paused_at, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS paused_until, CAST(NULL AS TEXT) AS pause_reason, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS retired_at, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS next_fire_at, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS due_at, CAST(NULL AS UUID) AS waits_for, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS last_tick_at, CAST(NULL AS TEXT) AS backfill, CAST(NULL AS SMALLINT) AS backfills, CAST(NULL AS BIGINT) AS revision, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS updated_at
 FROM floworch.flow
-WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at
- LIMIT %(param_1)s::INTEGER;
-
--- schedules: next
-SELECT floworch.schedule.due_at
+WHERE floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = %(is_enabled_1)s::SMALLINT) AS anon_1 UNION ALL SELECT 'due' AS kind, anon_2.flow_id, anon_2.trigger_key, anon_2.definition, anon_2.override_cron, anon_2.paused_at, anon_2.paused_until, anon_2.pause_reason, anon_2.retired_at, anon_2.next_fire_at, anon_2.due_at, anon_2.waits_for, anon_2.last_tick_at, anon_2.backfill, anon_2.backfills, anon_2.revision, anon_2.updated_at
+FROM (SELECT floworch.schedule.flow_id AS flow_id, floworch.schedule.trigger_key AS trigger_key, floworch.schedule.definition AS definition, floworch.schedule.override_cron AS override_cron, floworch.schedule.paused_at AS paused_at, floworch.schedule.paused_until AS paused_until, floworch.schedule.pause_reason AS pause_reason, floworch.schedule.retired_at AS retired_at, floworch.schedule.next_fire_at AS next_fire_at, floworch.schedule.due_at AS due_at, floworch.schedule.waits_for AS waits_for, floworch.schedule.last_tick_at AS last_tick_at, floworch.schedule.backfill AS backfill, floworch.schedule.backfills AS backfills, floworch.schedule.revision AS revision, floworch.schedule.updated_at AS updated_at
 FROM floworch.schedule
-WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at > %(due_at_1)s::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT *
+WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at <= %(now)s::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT *
 FROM floworch.flow
-WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at
- LIMIT %(param_1)s::INTEGER;
-
--- schedules: released
-SELECT floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_2]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at
+ LIMIT %(param_1)s::INTEGER) AS anon_2 UNION ALL SELECT 'due' AS kind, anon_3.flow_id, anon_3.trigger_key, anon_3.definition, anon_3.override_cron, anon_3.paused_at, anon_3.paused_until, anon_3.pause_reason, anon_3.retired_at, anon_3.next_fire_at, anon_3.due_at, anon_3.waits_for, anon_3.last_tick_at, anon_3.backfill, anon_3.backfills, anon_3.revision, anon_3.updated_at
+FROM (SELECT floworch.schedule.flow_id AS flow_id, floworch.schedule.trigger_key AS trigger_key, floworch.schedule.definition AS definition, floworch.schedule.override_cron AS override_cron, floworch.schedule.paused_at AS paused_at, floworch.schedule.paused_until AS paused_until, floworch.schedule.pause_reason AS pause_reason, floworch.schedule.retired_at AS retired_at, floworch.schedule.next_fire_at AS next_fire_at, floworch.schedule.due_at AS due_at, floworch.schedule.waits_for AS waits_for, floworch.schedule.last_tick_at AS last_tick_at, floworch.schedule.backfill AS backfill, floworch.schedule.backfills AS backfills, floworch.schedule.revision AS revision, floworch.schedule.updated_at AS updated_at
 FROM floworch.schedule
 WHERE floworch.schedule.waits_for IS NOT NULL AND NOT (EXISTS (SELECT *
 FROM floworch.run
 WHERE floworch.run.id = floworch.schedule.waits_for AND (floworch.run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (EXISTS (SELECT *
 FROM floworch.flow
-WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1))
- LIMIT %(param_1)s::INTEGER;
-
--- schedules: backfills
-SELECT floworch.schedule.flow_id, floworch.schedule.trigger_key, floworch.schedule.definition, floworch.schedule.override_cron, floworch.schedule.paused_at, floworch.schedule.paused_until, floworch.schedule.pause_reason, floworch.schedule.retired_at, floworch.schedule.next_fire_at, floworch.schedule.due_at, floworch.schedule.waits_for, floworch.schedule.last_tick_at, floworch.schedule.backfill, floworch.schedule.backfills, floworch.schedule.revision, floworch.schedule.updated_at
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_3]) AND floworch.flow.is_enabled = 1))
+ LIMIT %(param_2)s::INTEGER) AS anon_3 UNION ALL SELECT 'backfill' AS kind, anon_4.flow_id, anon_4.trigger_key, anon_4.definition, anon_4.override_cron, anon_4.paused_at, anon_4.paused_until, anon_4.pause_reason, anon_4.retired_at, anon_4.next_fire_at, anon_4.due_at, anon_4.waits_for, anon_4.last_tick_at, anon_4.backfill, anon_4.backfills, anon_4.revision, anon_4.updated_at
+FROM (SELECT floworch.schedule.flow_id AS flow_id, floworch.schedule.trigger_key AS trigger_key, floworch.schedule.definition AS definition, floworch.schedule.override_cron AS override_cron, floworch.schedule.paused_at AS paused_at, floworch.schedule.paused_until AS paused_until, floworch.schedule.pause_reason AS pause_reason, floworch.schedule.retired_at AS retired_at, floworch.schedule.next_fire_at AS next_fire_at, floworch.schedule.due_at AS due_at, floworch.schedule.waits_for AS waits_for, floworch.schedule.last_tick_at AS last_tick_at, floworch.schedule.backfill AS backfill, floworch.schedule.backfills AS backfills, floworch.schedule.revision AS revision, floworch.schedule.updated_at AS updated_at
 FROM floworch.schedule
 WHERE floworch.schedule.backfills = 1 AND (EXISTS (SELECT *
 FROM floworch.flow
-WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_1]) AND floworch.flow.is_enabled = 1))
- LIMIT %(param_1)s::INTEGER;
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_4]) AND floworch.flow.is_enabled = 1))
+ LIMIT %(param_3)s::INTEGER) AS anon_4 UNION ALL SELECT 'next' AS kind, anon_5.flow_id, anon_5.trigger_key, anon_5.definition, anon_5.override_cron, anon_5.paused_at, anon_5.paused_until, anon_5.pause_reason, anon_5.retired_at, anon_5.next_fire_at, anon_5.due_at, anon_5.waits_for, anon_5.last_tick_at, anon_5.backfill, anon_5.backfills, anon_5.revision, anon_5.updated_at
+FROM (SELECT floworch.schedule.flow_id AS flow_id, floworch.schedule.trigger_key AS trigger_key, floworch.schedule.definition AS definition, floworch.schedule.override_cron AS override_cron, floworch.schedule.paused_at AS paused_at, floworch.schedule.paused_until AS paused_until, floworch.schedule.pause_reason AS pause_reason, floworch.schedule.retired_at AS retired_at, floworch.schedule.next_fire_at AS next_fire_at, floworch.schedule.due_at AS due_at, floworch.schedule.waits_for AS waits_for, floworch.schedule.last_tick_at AS last_tick_at, floworch.schedule.backfill AS backfill, floworch.schedule.backfills AS backfills, floworch.schedule.revision AS revision, floworch.schedule.updated_at AS updated_at
+FROM floworch.schedule
+WHERE floworch.schedule.due_at IS NOT NULL AND floworch.schedule.due_at > %(now)s::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT *
+FROM floworch.flow
+WHERE floworch.flow.id = floworch.schedule.flow_id AND floworch.flow.id IN (__[POSTCOMPILE_id_5]) AND floworch.flow.is_enabled = 1)) ORDER BY floworch.schedule.due_at
+ LIMIT %(param_4)s::INTEGER) AS anon_5;
 
 -- retention: ticks
 SELECT floworch.tick.flow_id, floworch.tick.trigger_key, floworch.tick.scheduled_at

@@ -232,39 +232,37 @@ FROM floworch_idempotency_key
 WHERE floworch_idempotency_key.outlives_run = 1 AND floworch_idempotency_key.created_at < ?
  LIMIT ? OFFSET ?;
 
--- schedules: due
-SELECT floworch_schedule.flow_id, floworch_schedule.trigger_key, floworch_schedule.definition, floworch_schedule.override_cron, floworch_schedule.paused_at, floworch_schedule.paused_until, floworch_schedule.pause_reason, floworch_schedule.retired_at, floworch_schedule.next_fire_at, floworch_schedule.due_at, floworch_schedule.waits_for, floworch_schedule.last_tick_at, floworch_schedule.backfill, floworch_schedule.backfills, floworch_schedule.revision, floworch_schedule.updated_at
+-- schedules: what is due
+SELECT 'disabled' AS kind, anon_1.flow_id, anon_1.trigger_key, anon_1.definition, anon_1.override_cron, anon_1.paused_at, anon_1.paused_until, anon_1.pause_reason, anon_1.retired_at, anon_1.next_fire_at, anon_1.due_at, anon_1.waits_for, anon_1.last_tick_at, anon_1.backfill, anon_1.backfills, anon_1.revision, anon_1.updated_at
+FROM (SELECT floworch_flow.id AS flow_id, CAST(NULL AS TEXT) AS trigger_key, CAST(NULL AS TEXT) AS definition, CAST(NULL AS TEXT) AS override_cron, CAST(NULL AS BIGINT) AS paused_at, CAST(NULL AS BIGINT) AS paused_until, CAST(NULL AS TEXT) AS pause_reason, CAST(NULL AS BIGINT) AS retired_at, CAST(NULL AS BIGINT) AS next_fire_at, CAST(NULL AS BIGINT) AS due_at, CAST(NULL AS CHAR(36)) AS waits_for, CAST(NULL AS BIGINT) AS last_tick_at, CAST(NULL AS TEXT) AS backfill, CAST(NULL AS SMALLINT) AS backfills, CAST(NULL AS BIGINT) AS revision, CAST(NULL AS BIGINT) AS updated_at
+FROM floworch_flow
+WHERE floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = ?) AS anon_1 UNION ALL SELECT 'due' AS kind, anon_2.flow_id, anon_2.trigger_key, anon_2.definition, anon_2.override_cron, anon_2.paused_at, anon_2.paused_until, anon_2.pause_reason, anon_2.retired_at, anon_2.next_fire_at, anon_2.due_at, anon_2.waits_for, anon_2.last_tick_at, anon_2.backfill, anon_2.backfills, anon_2.revision, anon_2.updated_at
+FROM (SELECT floworch_schedule.flow_id AS flow_id, floworch_schedule.trigger_key AS trigger_key, floworch_schedule.definition AS definition, floworch_schedule.override_cron AS override_cron, floworch_schedule.paused_at AS paused_at, floworch_schedule.paused_until AS paused_until, floworch_schedule.pause_reason AS pause_reason, floworch_schedule.retired_at AS retired_at, floworch_schedule.next_fire_at AS next_fire_at, floworch_schedule.due_at AS due_at, floworch_schedule.waits_for AS waits_for, floworch_schedule.last_tick_at AS last_tick_at, floworch_schedule.backfill AS backfill, floworch_schedule.backfills AS backfills, floworch_schedule.revision AS revision, floworch_schedule.updated_at AS updated_at
 FROM floworch_schedule
 WHERE floworch_schedule.due_at IS NOT NULL AND floworch_schedule.due_at <= ? AND (EXISTS (SELECT *
 FROM floworch_flow
-WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1)) ORDER BY floworch_schedule.due_at
- LIMIT ? OFFSET ?;
-
--- schedules: next
-SELECT floworch_schedule.due_at
-FROM floworch_schedule
-WHERE floworch_schedule.due_at IS NOT NULL AND floworch_schedule.due_at > ? AND (EXISTS (SELECT *
-FROM floworch_flow
-WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1)) ORDER BY floworch_schedule.due_at
- LIMIT ? OFFSET ?;
-
--- schedules: released
-SELECT floworch_schedule.flow_id, floworch_schedule.trigger_key, floworch_schedule.definition, floworch_schedule.override_cron, floworch_schedule.paused_at, floworch_schedule.paused_until, floworch_schedule.pause_reason, floworch_schedule.retired_at, floworch_schedule.next_fire_at, floworch_schedule.due_at, floworch_schedule.waits_for, floworch_schedule.last_tick_at, floworch_schedule.backfill, floworch_schedule.backfills, floworch_schedule.revision, floworch_schedule.updated_at
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_2]) AND floworch_flow.is_enabled = 1)) ORDER BY floworch_schedule.due_at
+ LIMIT ? OFFSET ?) AS anon_2 UNION ALL SELECT 'due' AS kind, anon_3.flow_id, anon_3.trigger_key, anon_3.definition, anon_3.override_cron, anon_3.paused_at, anon_3.paused_until, anon_3.pause_reason, anon_3.retired_at, anon_3.next_fire_at, anon_3.due_at, anon_3.waits_for, anon_3.last_tick_at, anon_3.backfill, anon_3.backfills, anon_3.revision, anon_3.updated_at
+FROM (SELECT floworch_schedule.flow_id AS flow_id, floworch_schedule.trigger_key AS trigger_key, floworch_schedule.definition AS definition, floworch_schedule.override_cron AS override_cron, floworch_schedule.paused_at AS paused_at, floworch_schedule.paused_until AS paused_until, floworch_schedule.pause_reason AS pause_reason, floworch_schedule.retired_at AS retired_at, floworch_schedule.next_fire_at AS next_fire_at, floworch_schedule.due_at AS due_at, floworch_schedule.waits_for AS waits_for, floworch_schedule.last_tick_at AS last_tick_at, floworch_schedule.backfill AS backfill, floworch_schedule.backfills AS backfills, floworch_schedule.revision AS revision, floworch_schedule.updated_at AS updated_at
 FROM floworch_schedule
 WHERE floworch_schedule.waits_for IS NOT NULL AND NOT (EXISTS (SELECT *
 FROM floworch_run
 WHERE floworch_run.id = floworch_schedule.waits_for AND (floworch_run.status NOT IN (__[POSTCOMPILE_status_1])))) AND (EXISTS (SELECT *
 FROM floworch_flow
-WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1))
- LIMIT ? OFFSET ?;
-
--- schedules: backfills
-SELECT floworch_schedule.flow_id, floworch_schedule.trigger_key, floworch_schedule.definition, floworch_schedule.override_cron, floworch_schedule.paused_at, floworch_schedule.paused_until, floworch_schedule.pause_reason, floworch_schedule.retired_at, floworch_schedule.next_fire_at, floworch_schedule.due_at, floworch_schedule.waits_for, floworch_schedule.last_tick_at, floworch_schedule.backfill, floworch_schedule.backfills, floworch_schedule.revision, floworch_schedule.updated_at
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_3]) AND floworch_flow.is_enabled = 1))
+ LIMIT ? OFFSET ?) AS anon_3 UNION ALL SELECT 'backfill' AS kind, anon_4.flow_id, anon_4.trigger_key, anon_4.definition, anon_4.override_cron, anon_4.paused_at, anon_4.paused_until, anon_4.pause_reason, anon_4.retired_at, anon_4.next_fire_at, anon_4.due_at, anon_4.waits_for, anon_4.last_tick_at, anon_4.backfill, anon_4.backfills, anon_4.revision, anon_4.updated_at
+FROM (SELECT floworch_schedule.flow_id AS flow_id, floworch_schedule.trigger_key AS trigger_key, floworch_schedule.definition AS definition, floworch_schedule.override_cron AS override_cron, floworch_schedule.paused_at AS paused_at, floworch_schedule.paused_until AS paused_until, floworch_schedule.pause_reason AS pause_reason, floworch_schedule.retired_at AS retired_at, floworch_schedule.next_fire_at AS next_fire_at, floworch_schedule.due_at AS due_at, floworch_schedule.waits_for AS waits_for, floworch_schedule.last_tick_at AS last_tick_at, floworch_schedule.backfill AS backfill, floworch_schedule.backfills AS backfills, floworch_schedule.revision AS revision, floworch_schedule.updated_at AS updated_at
 FROM floworch_schedule
 WHERE floworch_schedule.backfills = 1 AND (EXISTS (SELECT *
 FROM floworch_flow
-WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_1]) AND floworch_flow.is_enabled = 1))
- LIMIT ? OFFSET ?;
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_4]) AND floworch_flow.is_enabled = 1))
+ LIMIT ? OFFSET ?) AS anon_4 UNION ALL SELECT 'next' AS kind, anon_5.flow_id, anon_5.trigger_key, anon_5.definition, anon_5.override_cron, anon_5.paused_at, anon_5.paused_until, anon_5.pause_reason, anon_5.retired_at, anon_5.next_fire_at, anon_5.due_at, anon_5.waits_for, anon_5.last_tick_at, anon_5.backfill, anon_5.backfills, anon_5.revision, anon_5.updated_at
+FROM (SELECT floworch_schedule.flow_id AS flow_id, floworch_schedule.trigger_key AS trigger_key, floworch_schedule.definition AS definition, floworch_schedule.override_cron AS override_cron, floworch_schedule.paused_at AS paused_at, floworch_schedule.paused_until AS paused_until, floworch_schedule.pause_reason AS pause_reason, floworch_schedule.retired_at AS retired_at, floworch_schedule.next_fire_at AS next_fire_at, floworch_schedule.due_at AS due_at, floworch_schedule.waits_for AS waits_for, floworch_schedule.last_tick_at AS last_tick_at, floworch_schedule.backfill AS backfill, floworch_schedule.backfills AS backfills, floworch_schedule.revision AS revision, floworch_schedule.updated_at AS updated_at
+FROM floworch_schedule
+WHERE floworch_schedule.due_at IS NOT NULL AND floworch_schedule.due_at > ? AND (EXISTS (SELECT *
+FROM floworch_flow
+WHERE floworch_flow.id = floworch_schedule.flow_id AND floworch_flow.id IN (__[POSTCOMPILE_id_5]) AND floworch_flow.is_enabled = 1)) ORDER BY floworch_schedule.due_at
+ LIMIT ? OFFSET ?) AS anon_5;
 
 -- retention: ticks
 SELECT floworch_tick.flow_id, floworch_tick.trigger_key, floworch_tick.scheduled_at
