@@ -47,12 +47,12 @@ class Transactions:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, which sees one state of the database and changes nothing."""
-        return self._retry(_Way(self._dialect.begin_read), work)
+        return self._retry(_Way(self._dialect.begin_read, self._dialect.reading_options), work)
 
     def ask(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, which is a single question."""
         options = self._dialect.asking_options
-        return self._retry(_Way(_begin_nothing, options) if options else _Way(self._dialect.begin_read), work)
+        return self._retry(_Way(_begin_nothing, options), work) if options else self.read(work)
 
     def _retry(self, way: _Way, work: Callable[[Connection], T]) -> T:
         give_up_at = time.monotonic() + self._retry_seconds

@@ -104,6 +104,11 @@ class SqlDialect(ABC):
         """What a driver's error means, and what a person should do about it. ``target`` names the database."""
 
     @property
+    def reading_options(self) -> Mapping[str, Any]:
+        """Execution options for a connection before :meth:`begin_read`; the other verbs begin without them."""
+        return {}
+
+    @property
     def asking_options(self) -> Mapping[str, Any]:
         """Execution options for a connection on which single statements are asked outside of a transaction; empty where
         that is not worth having."""

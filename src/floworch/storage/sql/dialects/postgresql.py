@@ -33,6 +33,7 @@ _UNKNOWN_OBJECTS = frozenset({"3F000", "42P01", "42703"})  # schema, table, colu
 _NO_TRANSACTION = "25P01"
 # Five less than a name may have: the channel of notifications is named after it.
 _SCHEMA_NAME = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,57}")
+_AUTOCOMMIT: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 _MIGRATION_LOCK = 0x666C6F776F726368 >> 1
 
 
@@ -69,7 +70,7 @@ class PostgresqlDialect(SqlDialect):
         timeouts = self._connections.timeouts()
         own = [f"SET LOCAL {name} = {value}" for name, value in timeouts.items()] if self._connections.pgbouncer else []
         self._begin_write = "; ".join(own)
-        self._begin_read = "; ".join(["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", *own])
+        self._begin_read = "; ".join(["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", *own])
         self._lock_timeout = timeouts["lock_timeout"]
 
     def check_url(self, url: URL) -> None:
@@ -138,9 +139,15 @@ class PostgresqlDialect(SqlDialect):
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self._lock_timeout}")
 
     @property
+    def reading_options(self) -> Mapping[str, Any]:
+        # So that we begin, and not the driver, after which the kind of transaction takes a statement more. Told the
+        # kind by SQLAlchemy's options, it would go on with READ WRITE, whatever default_transaction_read_only says.
+        return _AUTOCOMMIT
+
+    @property
     def asking_options(self) -> Mapping[str, Any]:
-        # Spares the round trips of BEGIN and COMMIT.
-        return {} if self._connections.pgbouncer else {"isolation_level": "AUTOCOMMIT"}
+        # Spares the round trips of BEGIN and ROLLBACK. PgBouncer needs them: for the timeouts.
+        return {} if self._connections.pgbouncer else _AUTOCOMMIT
 
     def pipes(self, url: URL) -> Pipes | None:
         if not self._pipes:
