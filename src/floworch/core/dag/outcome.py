@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from floworch.core.dag.plan import ScopePlan, StepPlan
+from floworch.core.dag.plan import ScopePlan
 from floworch.core.model.status import StepStatus
 
 __all__ = ["has_unhandled_failure", "scope_outcome", "unhandled_failures"]
@@ -39,13 +39,8 @@ def has_unhandled_failure(scope: ScopePlan, status_of: Callable[[str], StepStatu
 
 def unhandled_failures(scope: ScopePlan, status_of: Callable[[str], StepStatus | None]) -> list[str]:
     """Keys of the failed steps that no step after them has made good for, in manifest order."""
-    return [step.key for step in scope.steps.values() if _is_unhandled(scope, step, status_of)]
-
-
-def _is_unhandled(scope: ScopePlan, step: StepPlan, status_of: Callable[[str], StepStatus | None]) -> bool:
-    if status_of(step.key) != StepStatus.FAILED:
-        return False
-    return not any(status_of(key) == StepStatus.SUCCEEDED for key in step.dependents)
+    failed = [step for key, step in scope.steps.items() if status_of(key) == StepStatus.FAILED]
+    return [step.key for step in failed if not any(status_of(key) == StepStatus.SUCCEEDED for key in step.dependents)]
 
 
 def _effective_leaves(

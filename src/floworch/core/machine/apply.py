@@ -32,10 +32,12 @@ def apply(state: RunState, transition: Transition) -> None:
         for key in rarities.removed:
             state.steps.pop(key, None)
     state.open_steps.update(transition.open_steps)
-    state.unmet.update(transition.unmet)
+    if transition.unmet is not None:
+        state.unmet.update(transition.unmet)
     for key, change in transition.steps.items():
         state.steps[key] = change.state
-        state.unmet.pop(key, None)
+        if state.unmet:
+            state.unmet.pop(key, None)
     if rarities is not None:
         for scope in rarities.settled:
             _forget(state, scope)

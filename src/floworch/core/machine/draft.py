@@ -15,7 +15,7 @@ from floworch.core.machine.commands import ClaimOffer
 from floworch.core.machine.environment import Payloads, PayloadsNeeded, RunEnvironment
 from floworch.core.machine.state import RunFacts, RunState, StepState, Suspension
 from floworch.core.machine.transition import Rarities, StepChange, Transition
-from floworch.core.model.payload import Payload, PayloadRef
+from floworch.core.model.payload import Json, Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
 
@@ -25,7 +25,10 @@ __all__ = ["Draft", "who"]
 class Draft:
     """Reads fall through to ``state``; writes collect in ``transition``. ``state`` itself is never changed."""
 
-    __slots__ = ("_given", "_restored", "_restored_in", "now", "offer", "state", "transition")
+    __slots__ = (
+        *("_given", "_ready", "_restored", "_restored_in"),
+        *("facts", "known_steps", "now", "offer", "plan", "state", "transition"),
+    )
 
     def __init__(
         self,
@@ -36,20 +39,17 @@ class Draft:
         restored: Mapping[str, StepState] | None = None,
     ) -> None:
         self.state = state
+        self.facts: RunFacts = state.facts
+        self.plan: FlowPlan = state.plan
         self.now = now
         self.offer = offer
         self.transition = Transition.of(state)
+        self.known_steps: Mapping[str, StepState] = {**restored, **state.steps} if restored else state.steps
+        """The steps that the decision is made on, with those of ended iterations that it was given."""
         self._given = payloads
+        self._ready: list[str] | None = None
         self._restored = restored
         self._restored_in: dict[str, dict[str, StepState]] | None = None
-
-    @property
-    def facts(self) -> RunFacts:
-        return self.state.facts
-
-    @property
-    def plan(self) -> FlowPlan:
-        return self.state.plan
 
     def stops(self, step_key: str) -> bool:
         """Whether the step is kept from running because the run is being stopped. What cleans up is not."""
@@ -68,15 +68,12 @@ class Draft:
             return change.state
         if self.transition.rarities is not None and key in self.transition.rarities.removed:
             return None
-        return self._before(key)
-
-    def known_steps(self) -> Mapping[str, StepState]:
-        """The steps that the decision was made on, with those of ended iterations that it was given."""
-        return self.state.steps if self._restored is None else {**self._restored, **self.state.steps}
+        return self.known_steps.get(key)
 
     def apart(self) -> Draft:
         """A decision of its own on the same run, to see whether it can be made."""
-        draft = Draft(self.state, self.now, self._given, None, self._restored)
+        draft = Draft(self.state, self.now, self._given, None)
+        draft.known_steps, draft._restored = self.known_steps, self._restored
         draft._restored_in = self._by_scope()
         return draft
 
@@ -125,7 +122,11 @@ class Draft:
         """Write the whole row of a step."""
         transition = self.transition
         earlier = transition.steps.get(key)
-        before = earlier.before if earlier is not None else self._stored(key)
+        if earlier is not None:
+            before = earlier.before
+        else:
+            stored = self.known_steps.get(key)
+            before = None if stored is None else (stored.status, stored.attempt)
         transition.steps[key] = StepChange(state, before, step_type, lease_seconds, inputs, output, error, trace)
         if transition.rarities is not None:
             transition.rarities.removed.discard(key)
@@ -153,7 +154,7 @@ class Draft:
         """Write the final row of a step and take it off its scope's count."""
         self.put(key, state, step_type=step_type, inputs=inputs, output=output, error=error, trace=trace)
         scope = scope_of(key)
-        self.set_open(scope, self.open_steps(scope) - 1)
+        self.transition.open_steps[scope] = self.open_steps(scope) - 1
 
     def remove(self, key: str) -> None:
         """Delete the row of a step that waits for its dependencies again."""
@@ -173,11 +174,19 @@ class Draft:
         self.transition.open_steps[scope] = count
 
     def unmet(self, key: str, dependencies: int) -> int:
-        found = self.transition.unmet.get(key)
+        found = None if self.transition.unmet is None else self.transition.unmet.get(key)
         return self.state.unmet.get(key, dependencies) if found is None else found
 
     def set_unmet(self, key: str, count: int) -> None:
+        if self.transition.unmet is None:
+            self.transition.unmet = {}
         self.transition.unmet[key] = count
+
+    def add_ready(self, key: str) -> None:
+        """Any worker may take the step once this is committed."""
+        if self._ready is None:
+            self._ready = self.transition.ready = []
+        self._ready.append(key)
 
     def revive(self, scope: str) -> None:
         """Bring the steps of an ended iteration back, with those of the scopes that they are."""
@@ -219,12 +228,12 @@ class Draft:
         steps = (self.step(child_key(scope, key)) for key in scope_plan(self.plan, scope).steps)
         return any(step is not None and step.status is StepStatus.FAILED for step in steps)
 
-    def fact(self, kind_of_fact: str, step: str | None = None, **data: Any) -> None:
-        """Append to the history."""
-        if step is None:
-            self.transition.facts.append({"type": kind_of_fact, **data})
-        else:
-            self.transition.facts.append({"type": kind_of_fact, "step": step, **data})
+    def fact(self, kind_of_fact: str, step: str | None = None, *, when: Json = None, **data: Any) -> None:
+        """Append to the history. ``when`` is how the step's conditions were decided, if it has any."""
+        fact = {"type": kind_of_fact, **data} if step is None else {"type": kind_of_fact, "step": step, **data}
+        if when:
+            fact["when"] = when
+        self.transition.facts.append(fact)
 
     def arm(self, due_at: datetime) -> None:
         """Have the engine wake up in time for a step that was parked until then."""
@@ -255,14 +264,6 @@ class Draft:
             for key, state in (self._restored or {}).items():
                 self._restored_in.setdefault(scope_of(key), {})[key] = state
         return self._restored_in
-
-    def _stored(self, key: str) -> tuple[StepStatus, int] | None:
-        stored = self._before(key)
-        return None if stored is None else (stored.status, stored.attempt)
-
-    def _before(self, key: str) -> StepState | None:
-        found = self.state.steps.get(key)
-        return found if found is not None or self._restored is None else self._restored.get(key)
 
 
 def who(by: str | None) -> dict[str, str]:

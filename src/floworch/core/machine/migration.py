@@ -37,7 +37,7 @@ def migrate_run(
     draft = Draft(under(plan, state), now, payloads, offer)
     draft.rarities.plan = plan
     draft.transition.open_steps.update(draft.state.open_steps)
-    draft.transition.unmet.update(draft.state.unmet)
+    draft.transition.unmet = dict(draft.state.unmet)
     draft.fact(
         "run.migrated", version=plan.version, old=state.facts.manifest_hash, new=plan.manifest_hash, **who(command.by)
     )

@@ -14,14 +14,13 @@ __all__ = ["outcome_of"]
 
 def outcome_of(draft: Draft, scope: str) -> StepStatus:
     """How a scope ends, all of whose steps are final."""
+    plan = scope_plan(draft.plan, scope)
+    states = {key: _final(draft, child_key(scope, key)) for key in plan.steps}
+    statuses = {key: state.status for key, state in states.items()}
+    return scope_outcome(plan, statuses.__getitem__, lambda key: states[key].skip is SkipKind.PREREQUISITES_UNMET)
 
-    def state_of(key: str) -> StepState:
-        state = draft.step(child_key(scope, key))
-        assert state is not None
-        return state
 
-    return scope_outcome(
-        scope_plan(draft.plan, scope),
-        lambda key: state_of(key).status,
-        lambda key: state_of(key).skip is SkipKind.PREREQUISITES_UNMET,
-    )
+def _final(draft: Draft, key: str) -> StepState:
+    state = draft.step(key)
+    assert state is not None
+    return state

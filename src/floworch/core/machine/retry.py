@@ -55,7 +55,7 @@ def retry(draft: Draft, command: RetryStep | RetryFailed) -> None:
     Raises StepNotFound, or InvalidTransition for a step that has not failed, or whose failure is a thing of the past.
     """
     # Looked for once: all failed steps of a long loop may be asked about.
-    stopped = [key for key, state in draft.known_steps().items() if state.skip is SkipKind.RUN_STOPPED]
+    stopped = [key for key, state in draft.known_steps.items() if state.skip is SkipKind.RUN_STOPPED]
     keys = [command.step_key] if isinstance(command, RetryStep) else _retriable(draft, command, stopped)
     left = _take_back(draft, keys, command, stopped)
     plan_again(draft, left.waiting, final=follow(draft, left.work), resumed=left.resumed)
@@ -66,7 +66,7 @@ def _retriable(draft: Draft, command: RetryFailed, stopped: Sequence[str]) -> li
 
     Not those that run after another one of them: how that ends now decides about them. Not the blocks around them.
     """
-    known = draft.known_steps()
+    known = draft.known_steps
     failed = [key for key, state in known.items() if state.status is StepStatus.FAILED]
     failed.sort(key=lambda key: manifest_place(draft.plan, key))
     accepted: list[str] = []

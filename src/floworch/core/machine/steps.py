@@ -9,7 +9,7 @@ from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus, StopKind
 
-__all__ = ["fail", "make_ready", "park_suspended", "skip", "stop_reason", "when_facts"]
+__all__ = ["fail", "make_ready", "park_suspended", "skip", "stop_reason"]
 
 
 def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: Json = None) -> None:
@@ -25,8 +25,8 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
         if state.status is not StepStatus.READY:
             started = started._replace(ready_at=draft.now, ended_at=None)
         draft.put(key, started, step_type=plan.type, lease_seconds=plan.lease_seconds or offer.lease_seconds)
-        draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, **when_facts(trace))
-        claimed.append(key)
+        draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, when=trace)
+        draft.transition.claimed = (*claimed, key)
         return
     ready = state._replace(
         status=StepStatus.READY,
@@ -38,8 +38,8 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
         wait=None,
     )
     draft.put(key, ready, step_type=plan.type)
-    draft.fact("step.ready", key, attempt=ready.attempt, **when_facts(trace))
-    draft.transition.ready.append(key)
+    draft.fact("step.ready", key, attempt=ready.attempt, when=trace)
+    draft.add_ready(key)
 
 
 def park_suspended(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: Json = None) -> None:
@@ -54,7 +54,7 @@ def park_suspended(draft: Draft, key: str, plan: StepPlan, state: StepState, tra
         due_at=None,
     )
     draft.put(key, parked, step_type=plan.type)
-    draft.fact("step.suspended", key, attempt=parked.attempt, **when_facts(trace))
+    draft.fact("step.suspended", key, attempt=parked.attempt, when=trace)
 
 
 def skip(
@@ -94,8 +94,3 @@ def stop_reason(draft: Draft) -> str:
         return "the run was being stopped"
     word = "cancelled" if stop.kind is StopKind.CANCELLED else "past its deadline"
     return f"the run is {word}" + (f": {stop.reason}" if stop.reason else "")
-
-
-def when_facts(trace: Json) -> dict[str, Json]:
-    """How the step's conditions were decided, for the history."""
-    return {"when": trace} if trace else {}

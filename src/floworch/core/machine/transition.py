@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -88,29 +89,21 @@ class Transition:
     payloads: dict[PayloadRef, Payload | None]
     """What this transition writes that expressions can refer to."""
     facts: list[Fact]
-    claimed: list[str]
-    ready: list[str]
     open_steps: dict[str, int]
-    unmet: dict[str, int]
-    """New values of the derived counters of :class:`~floworch.core.machine.state.RunState`."""
+    """New values of the derived counter of :class:`~floworch.core.machine.state.RunState`."""
+    unmet: dict[str, int] | None = None
+    """The same; None where no counter changes."""
+    claimed: tuple[str, ...] = ()
+    ready: Sequence[str] = ()
     next_due: datetime | None = None
     """Earliest ``due_at`` among the steps that this transition parked."""
     rarities: Rarities | None = None
-    """None in nearly all transitions, which so have six containers fewer to make and to collect."""
+    """None in nearly all transitions, which so have fewer containers to make and to collect."""
 
     @classmethod
     def of(cls, state: RunState) -> Transition:
         """One that changes nothing yet. Each of its containers is made for it: every step of every run needs them."""
-        return cls(
-            *(state.status, state.deadline, state.stop, state.ended_at, state.suspension),
-            steps={},
-            payloads={},
-            facts=[],
-            claimed=[],
-            ready=[],
-            open_steps={},
-            unmet={},
-        )
+        return cls(state.status, state.deadline, state.stop, state.ended_at, state.suspension, {}, {}, [], {})
 
     @property
     def ended(self) -> bool:

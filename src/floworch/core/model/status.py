@@ -20,12 +20,11 @@ class StepStatus(StrEnum):
     FAILED = "Failed"
     SKIPPED = "Skipped"
 
-    @property
-    def is_final(self) -> bool:
-        return self in FINAL_STEP_STATUSES
+    def __init__(self, word: str) -> None:
+        self.is_final = word in ("Succeeded", "Failed", "Skipped")
 
 
-FINAL_STEP_STATUSES = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
+FINAL_STEP_STATUSES = frozenset(status for status in StepStatus if status.is_final)
 
 
 class RunStatus(StrEnum):
@@ -38,9 +37,8 @@ class RunStatus(StrEnum):
     CANCELLED = "Cancelled"
     TIMED_OUT = "TimedOut"
 
-    @property
-    def is_final(self) -> bool:
-        return self is not RunStatus.RUNNING
+    def __init__(self, word: str) -> None:
+        self.is_final = word != "Running"
 
 
 class StopKind(StrEnum):

@@ -18,7 +18,7 @@ from floworch.core.machine.blocks.work import (
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.progress import LoopProgress
 from floworch.core.machine.state import StepState
-from floworch.core.machine.steps import fail, when_facts
+from floworch.core.machine.steps import fail
 from floworch.core.model.payload import Json, Payload, PayloadKind, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import StepStatus
@@ -49,7 +49,7 @@ def start_loop(draft: Draft, key: str, plan: StepPlan, loop: LoopPlan, trace: Js
     draft.put(key, state, step_type=plan.type)
     draft.rarities.loop_items[key] = snapshot
     draft.add_payload(PayloadRef(PayloadKind.ITEMS, key), snapshot)
-    draft.fact("step.started", key, attempt=attempt, iterations=len(items), **when_facts(trace))
+    draft.fact("step.started", key, attempt=attempt, iterations=len(items), when=trace)
     return _go_on(draft, key, plan, loop)
 
 

@@ -28,7 +28,6 @@ from floworch.core.machine.blocks.work import (
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.progress import GroupProgress
 from floworch.core.machine.state import StepState
-from floworch.core.machine.steps import when_facts
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
 
@@ -43,7 +42,7 @@ def start_group(draft: Draft, key: str, plan: StepPlan, trace: Json) -> list[Wor
         StepStatus.RUNNING, attempt=attempt, ready_at=draft.now, started_at=draft.now, progress=GroupProgress()
     )
     draft.put(key, state, step_type=plan.type)
-    draft.fact("step.started", key, attempt=attempt, branch=STEPS, **when_facts(trace))
+    draft.fact("step.started", key, attempt=attempt, branch=STEPS, when=trace)
     return [Begin(branch_scope(key, STEPS))]
 
 

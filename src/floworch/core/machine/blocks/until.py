@@ -18,7 +18,6 @@ from floworch.core.machine.blocks.work import (
 from floworch.core.machine.draft import Draft
 from floworch.core.machine.progress import UntilProgress
 from floworch.core.machine.state import StepState, WaitKind
-from floworch.core.machine.steps import when_facts
 from floworch.core.model.payload import Json
 from floworch.core.model.status import StepStatus
 from floworch.errors import ExpressionError, InvalidTransition
@@ -38,7 +37,7 @@ def start_until(draft: Draft, key: str, plan: StepPlan, trace: Json) -> list[Wor
         progress=UntilProgress(started=1),
     )
     draft.put(key, state, step_type=plan.type)
-    draft.fact("step.started", key, attempt=attempt, **when_facts(trace))
+    draft.fact("step.started", key, attempt=attempt, when=trace)
     return [Begin(iteration_scope(key, 0))]
 
 

@@ -18,7 +18,7 @@ from floworch.core.machine.draft import Draft
 from floworch.core.machine.mailbox import Letter, ReceivedSignal, TakenBy, signal_ref
 from floworch.core.machine.progress import SignalWait
 from floworch.core.machine.state import StepState, WaitKind
-from floworch.core.machine.steps import fail, when_facts
+from floworch.core.machine.steps import fail
 from floworch.core.machine.waits.signal_inputs import BadWait, resolved_wait
 from floworch.core.machine.waits.signal_output import signal_output
 from floworch.core.model.payload import Json, PayloadKind, PayloadRef
@@ -51,9 +51,7 @@ def start_signal_wait(draft: Draft, key: str, plan: StepPlan, wait: SignalPlan, 
     )
     draft.put(key, state, step_type=plan.type)
     until = None if due_at is None else due_at.isoformat()
-    draft.fact(
-        "step.pending", key, attempt=state.attempt, until=until, signals=list(progress.names), **when_facts(trace)
-    )
+    draft.fact("step.pending", key, attempt=state.attempt, until=until, signals=list(progress.names), when=trace)
     final = deliver(draft)
     if due_at is not None and key not in final:
         draft.arm(due_at)
