@@ -1,14 +1,9 @@
-"""SQLite: one writer at a time, no clock of its own, no types for ids and instants.
-
-A bulk statement takes its rows as one ``VALUES`` list, filled up with null rows to the next power of two so that few
-texts need to be compiled. ``executemany`` would be as fast alone, but it lets go of the interpreter lock at every row,
-and beside a busy event loop each return costs a switch interval: measured 5 ms per row against 0.3.
-"""
+"""SQLite: one writer at a time, no clock of its own, no types for ids and instants."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,18 +13,18 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, QueuePool, create
 
 from floworch.core.ports.clock import Clock
 from floworch.errors import ConfigurationError, StorageUnavailable
-from floworch.storage.sql.bulk import Delete, Insert, Row, Statement, Update
+from floworch.storage.sql.bulk import Delete, Insert, Statement, Update
+from floworch.storage.sql.dialects import sqlite_statements
 from floworch.storage.sql.dialects.base import SqlDialect, Trouble
 from floworch.storage.sql.dialects.sqlite_errors import diagnose
 from floworch.storage.sql.dialects.sqlite_pipe import SqlitePipes
-from floworch.storage.sql.pipe import Order, Pipes, Unsuited
+from floworch.storage.sql.pipe import Pipes
 from floworch.storage.sql.tables import Tables, build_tables
 from floworch.storage.sql.types import Instant, to_micros
 
 __all__ = ["SqliteDialect"]
 
 _OLDEST = (3, 33)  # the first with UPDATE … FROM
-_MOST_VALUES = 32_000  # SQLite refuses statements with more than 32,766
 _PREFIX = "floworch_"
 _KNOCK_MILLISECONDS = 100
 _ARGUMENTS: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 512}
@@ -136,13 +131,13 @@ class SqliteDialect(SqlDialect):
         return literal(clock.now(), Instant)
 
     def insert(self, statement: Insert) -> Statement:
-        return _SqliteStatement(partial(_insert_sql, statement), len(statement.columns))
+        return sqlite_statements.insert(statement)
 
     def update(self, statement: Update) -> Statement:
-        return _SqliteStatement(partial(_update_sql, statement), len(statement.columns) + len(statement.match))
+        return sqlite_statements.update(statement)
 
     def delete(self, statement: Delete) -> Statement:
-        return _SqliteStatement(partial(_delete_sql, statement), len(statement.match))
+        return sqlite_statements.delete(statement)
 
     def _connect_pipe(self, url: URL) -> sqlite3.Connection:
         dialect: Any = url.get_dialect()()
@@ -155,86 +150,6 @@ class SqliteDialect(SqlDialect):
     def _set_up(self, connection: sqlite3.Connection, _record: object) -> None:
         for name, value in self._pragmas.items():
             connection.execute(f"PRAGMA {name} = {value}").close()
-
-
-class _SqliteStatement(Statement):
-    def __init__(self, render: Callable[[str], str], width: int) -> None:
-        self._render = render
-        self._one_row = f"({', '.join('?' * width)})"
-        self._nulls = (None,) * width
-        self._most_rows = _MOST_VALUES // width
-        self._texts: dict[int, str] = {}
-
-    @property
-    def sql(self) -> str:
-        return self._text(1)
-
-    def apply(self, connection: Connection, rows: Sequence[Row]) -> int:
-        count = 0
-        for start in range(0, len(rows), self._most_rows):
-            count += self._apply_chunk(connection, rows[start : start + self._most_rows])
-        return count
-
-    def apply_each(self, connection: Connection, rows: Sequence[Row]) -> list[bool]:
-        # Nearly always all of them do, and one statement tells. RETURNING needs a newer SQLite than some systems have.
-        if not rows:
-            return []
-        with connection.begin_nested() as attempt:
-            if self.apply(connection, rows) == len(rows):
-                return [True] * len(rows)
-            attempt.rollback()
-        return [self._apply_chunk(connection, [row]) == 1 for row in rows]
-
-    def order(self, rows: Sequence[Row], *, tells_which: bool = False) -> Order:
-        if len(rows) > self._most_rows:
-            raise Unsuited
-        return Order(*self._filled(rows))
-
-    def _apply_chunk(self, connection: Connection, rows: Sequence[Row]) -> int:
-        text, values = self._filled(rows)
-        return connection.exec_driver_sql(text, values).rowcount
-
-    def _filled(self, rows: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
-        size = min(1 << (len(rows) - 1).bit_length(), self._most_rows)
-        values = [value for row in rows for value in row]
-        values.extend(self._nulls * (size - len(rows)))
-        return self._text(size), tuple(values)
-
-    def _text(self, size: int) -> str:
-        text = self._texts.get(size)
-        if text is None:
-            text = self._texts[size] = self._render(", ".join([self._one_row] * size))
-        return text
-
-
-def _insert_sql(statement: Insert, values: str) -> str:
-    verb = "INSERT OR IGNORE" if statement.skip_existing else "INSERT"
-    columns = ", ".join(f'"{name}"' for name in statement.columns)
-    return (
-        f"{verb} INTO {statement.table.name} ({columns})\n"
-        f"SELECT * FROM (VALUES {values}) AS v WHERE v.column1 IS NOT NULL"
-    )
-
-
-def _update_sql(statement: Update, values: str) -> str:
-    sets = [f'"{name}" = v.column{place}' for place, name in enumerate(statement.columns, 1)]
-    conditions = [
-        f't."{match.column}" {match.operator} v.column{place}'
-        for place, match in enumerate(statement.match, len(statement.columns) + 1)
-    ]
-    if statement.condition:
-        conditions.append(statement.condition.format(row="t"))
-    return (
-        f"UPDATE {statement.table.name} AS t\n"
-        f"SET {', '.join((*sets, *statement.constants))}\n"
-        f"FROM (VALUES {values}) AS v\n"
-        f"WHERE {' AND '.join(conditions)}"
-    )
-
-
-def _delete_sql(statement: Delete, values: str) -> str:
-    columns = ", ".join(f'"{match.column}"' for match in statement.match)
-    return f"DELETE FROM {statement.table.name}\nWHERE ({columns}) IN (VALUES {values})"
 
 
 def _require_transaction(connection: Connection) -> None:
