@@ -23,6 +23,7 @@ from floworch.storage.sql.dialects.mssql import MssqlDialect
 from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.due_schedules import look_question
+from floworch.storage.sql.limit_use import held_question, use_question
 from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.retention import ended_runs, orphaned_keys
 from floworch.storage.sql.runs import runs_page
@@ -64,8 +65,8 @@ def everything(dialect: SqlDialect, sqlalchemy: Dialect) -> str:
         "ready": ready_question(tables, 10, frozenset({"Work"}), [ID]),
         "ready: keys passed over": ready_question(tables, 10, frozenset({"Work"}), [ID], {ID: ["full"]}),
         "limits: rules, locked": limits.locked_rules(tables, ["flow:1"], dialect.lease_clock(SystemClock())),
-        "limits: running": limits.held_question(tables),
-        "limits: waiting": limits.waiting_question(tables),
+        "limits: running": held_question(tables),
+        "limits: use": use_question(tables, dialect.lease_clock(SystemClock()), waiting=True),
         "runs: page": runs_page(
             tables, RunFilter(ID, frozenset({RunStatus.FAILED}), NOW, NOW, ID), 10, Cursor(NOW, ID)
         ),

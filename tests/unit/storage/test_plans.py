@@ -19,7 +19,7 @@ from floworch.core.ports.storage import RunFilter
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.due_schedules import look_question
-from floworch.storage.sql.limits import held_question, waiting_question
+from floworch.storage.sql.limit_use import held_question, use_question
 from floworch.storage.sql.migrations.files import load_migrations
 from floworch.storage.sql.notices import notices_question
 from floworch.storage.sql.runs import runs_page
@@ -138,7 +138,11 @@ def test_runs_made_from_a_run_are_found_among_those_that_were_made_from_one(data
 
 def test_the_use_of_limits_is_counted_among_what_is_leased_or_ready(database: sqlite3.Connection) -> None:
     assert uses(database, held_question(TABLES), "floworch_step_leased")
-    assert uses(database, waiting_question(TABLES), "floworch_step_ready")
+    steps = explain(database, use_question(TABLES, DIALECT.lease_clock(SystemClock()), waiting=True))
+    assert [re.findall(r"INDEX (\w+)", step) for step in steps if "floworch_step" in step] == [
+        ["floworch_step_leased"],
+        ["floworch_step_ready"],
+    ]
 
 
 def test_every_run_is_in_these_indexes_and_the_others_hold_only_a_few(database: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Keeps limits, counts what is used of them, and grants what is left."""
+"""Keeps limits, and grants what is left of them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal_column, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, type_coerce, update
 
-from floworch.core.model.limits import Limit, LimitRecord, Quota, Rate
+from floworch.core.model.limits import Limit, Quota, Rate
 from floworch.core.model.payload import Payload
-from floworch.core.policy.limits import Group, Tally, counted
+from floworch.core.policy.limits import Tally, counted
 from floworch.core.ports.clock import Clock
-from floworch.core.ports.limits import LimitUse
 from floworch.core.ports.storage import Claim
 from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.dialects.base import SqlDialect
+from floworch.storage.sql.limit_use import held_question, limit_record
 from floworch.storage.sql.statements import Statements
 from floworch.storage.sql.tables import Tables
 from floworch.storage.sql.types import Instant
@@ -25,12 +25,9 @@ __all__ = [
     "Granted",
     "forget_arrivals",
     "grant",
-    "held_question",
-    "limit_use",
     "locked_rules",
     "override_limit",
     "save_limits",
-    "waiting_question",
 ]
 
 _LOCK_HINT = "WITH (UPDLOCK, ROWLOCK)"
@@ -93,12 +90,12 @@ def _locked_tally(
 ) -> Tally:
     quotas = {quota for claim in claims for quota in claim.quotas}
     rows = connection.execute(locked_rules(tables, {quota.limit for quota in quotas}, lease_now)).all()
-    limits = {row.name: limit for row in rows if (limit := _record(row).in_force) is not None}
+    limits = {row.name: limit for row in rows if (limit := limit_record(*row[:4]).in_force) is not None}
     if not limits:
         return Tally({}, {}, {}, clock.now())
     rated = sorted(quota for quota in quotas if quota.limit in limits and limits[quota.limit].rate is not None)
-    running = _counted(connection, held_question(tables)) if any(each.concurrency for each in limits.values()) else {}
-    return Tally(limits, running, _arrivals_of(connection, tables, rated), rows[0].now)
+    held = connection.execute(held_question(tables)) if any(each.concurrency for each in limits.values()) else ()
+    return Tally(limits, counted(map(tuple, held)), _arrivals_of(connection, tables, rated), rows[0].now)
 
 
 def _arrivals_of(connection: Connection, tables: Tables, quotas: Sequence[Quota]) -> dict[Quota, datetime]:
@@ -118,48 +115,6 @@ def _move_arrivals(
     if rows:
         statements.insert_arrival.apply(connection, rows)
         statements.change_arrival.apply(connection, [(at, name, key) for name, key, at in rows])
-
-
-# -- questions
-
-
-def limit_use(
-    connection: Connection, tables: Tables, lease_now: ColumnElement[Any], now: datetime, *, waiting: bool
-) -> LimitUse:
-    """See :meth:`LimitStorage.limit_use <floworch.core.ports.limits.LimitStorage.limit_use>`. Needs a snapshot."""
-    rule, c = tables.limit_rule, tables.limit_arrival.c
-    rows = connection.execute(select(rule, type_coerce(lease_now, Instant).label("now")).order_by(rule.c.name)).all()
-    if not rows:
-        return LimitUse(now)
-    ahead = connection.execute(select(c.name, c.key, c.on_time_at).where(c.on_time_at > lease_now))
-    return LimitUse(
-        at=rows[0].now,
-        records=[_record(row) for row in rows],
-        running=_counted(connection, held_question(tables)),
-        arrivals={Quota(row.name, row.key): row.on_time_at for row in ahead},
-        waiting=_counted(connection, waiting_question(tables)) if waiting else {},
-    )
-
-
-def held_question(tables: Tables) -> _Question:
-    """Asks how many steps run. The index of leases holds nothing else."""
-    return _groups(tables).where(tables.step.c.lease_until.is_not(None))
-
-
-def waiting_question(tables: Tables) -> _Question:
-    """Asks how many steps are ready."""
-    # Written out: a partial index serves only a query that shows its condition.
-    return _groups(tables).where(tables.step.c.status == literal_column("'Ready'"))
-
-
-def _groups(tables: Tables) -> _Question:
-    c = tables.step.c
-    return select(c.type, c.flow_id, c.concurrency_key, func.count()).group_by(c.type, c.flow_id, c.concurrency_key)
-
-
-def _counted(connection: Connection, question: _Question) -> Mapping[Quota, int]:
-    groups: list[Group] = [tuple(row) for row in connection.execute(question)]
-    return counted(groups)
 
 
 # -- rules
@@ -220,7 +175,7 @@ def _forget_empty(connection: Connection, tables: Tables) -> None:
 
 def _rates(connection: Connection, tables: Tables) -> dict[str, Rate | None]:
     """By the names of all limits."""
-    records = map(_record, connection.execute(select(tables.limit_rule)))
+    records = [limit_record(*row) for row in connection.execute(select(tables.limit_rule))]
     return {record.name: record.rate for record in records}
 
 
@@ -230,14 +185,6 @@ def _begin_anew(connection: Connection, tables: Tables, before: Mapping[str, Rat
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     for some in chunks(changed, _KEYS_PER_QUERY):
         connection.execute(delete(tables.limit_arrival).where(c.name.in_(some)))
-
-
-def _record(row: Any) -> LimitRecord:
-    return LimitRecord(row.name, _limit(row.code), _limit(row.override), row.updated_at)
-
-
-def _limit(text: str | None) -> Limit | None:
-    return None if text is None else Limit.model_validate_json(text)
 
 
 def _text(limit: Limit | None) -> str | None:

@@ -63,6 +63,7 @@ from floworch.storage.sql.dialects.postgresql_url import is_postgresql_url, read
 from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.due_schedules import DueScheduleLooks
 from floworch.storage.sql.express import Express
+from floworch.storage.sql.limit_use import find_limit_use
 from floworch.storage.sql.migrations.runner import check_schema, migrate
 from floworch.storage.sql.schema import SqlSchema
 from floworch.storage.sql.session import Session
@@ -326,7 +327,7 @@ class SqlStorage(Storage):
 
     async def limit_use(self, *, waiting: bool = False) -> LimitUse:
         now = self._dialect.lease_clock(self._clock)
-        return await self._read(lambda c: limits.limit_use(c, self._tables, now, self._clock.now(), waiting=waiting))
+        return await self._ask(lambda c: find_limit_use(c, self._tables, now, self._clock.now(), waiting=waiting))
 
     async def forget_arrivals(self) -> int:
         now = self._dialect.lease_clock(self._clock)

@@ -329,14 +329,23 @@ FROM floworch.limit_rule WITH (UPDLOCK, ROWLOCK)
 WHERE floworch.limit_rule.name IN (__[POSTCOMPILE_name_1]) ORDER BY floworch.limit_rule.name;
 
 -- limits: running
-SELECT floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key, count(*) AS count_1
+SELECT floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key, count(*) AS steps
 FROM floworch.step
 WHERE floworch.step.lease_until IS NOT NULL GROUP BY floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key;
 
--- limits: waiting
-SELECT floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key, count(*) AS count_1
+-- limits: use
+SELECT 'limit' AS kind, sysdatetimeoffset() AS now, floworch.limit_rule.name AS name, CAST(NULL AS NVARCHAR(400)) COLLATE Latin1_General_100_BIN2 AS [key], floworch.limit_rule.code AS code, floworch.limit_rule.override AS override, floworch.limit_rule.updated_at AS at, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS flow_id, CAST(NULL AS INTEGER) AS steps
+FROM floworch.limit_rule UNION ALL SELECT 'arrival' AS kind, sysdatetimeoffset() AS now, floworch.limit_arrival.name AS name, floworch.limit_arrival.[key] AS [key], CAST(NULL AS NVARCHAR(max)) AS code, CAST(NULL AS NVARCHAR(max)) AS override, floworch.limit_arrival.on_time_at AS at, CAST(NULL AS CHAR(36)) COLLATE Latin1_General_100_BIN2 AS flow_id, CAST(NULL AS INTEGER) AS steps
+FROM floworch.limit_arrival
+WHERE floworch.limit_arrival.on_time_at > sysdatetimeoffset() UNION ALL SELECT 'running' AS kind, sysdatetimeoffset() AS now, anon_1.type AS name, anon_1.concurrency_key AS [key], CAST(NULL AS NVARCHAR(max)) AS code, CAST(NULL AS NVARCHAR(max)) AS override, CAST(NULL AS DATETIMEOFFSET(6)) AS at, anon_1.flow_id AS flow_id, anon_1.steps AS steps
+FROM (SELECT floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.concurrency_key AS concurrency_key, count(*) AS steps
 FROM floworch.step
-WHERE floworch.step.status = 'Ready' GROUP BY floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key;
+WHERE floworch.step.lease_until IS NOT NULL AND (EXISTS (SELECT floworch.limit_rule.name
+FROM floworch.limit_rule)) GROUP BY floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key) AS anon_1 UNION ALL SELECT 'waiting' AS kind, sysdatetimeoffset() AS now, anon_2.type AS name, anon_2.concurrency_key AS [key], CAST(NULL AS NVARCHAR(max)) AS code, CAST(NULL AS NVARCHAR(max)) AS override, CAST(NULL AS DATETIMEOFFSET(6)) AS at, anon_2.flow_id AS flow_id, anon_2.steps AS steps
+FROM (SELECT floworch.step.type AS type, floworch.step.flow_id AS flow_id, floworch.step.concurrency_key AS concurrency_key, count(*) AS steps
+FROM floworch.step
+WHERE floworch.step.status = 'Ready' AND (EXISTS (SELECT floworch.limit_rule.name
+FROM floworch.limit_rule)) GROUP BY floworch.step.type, floworch.step.flow_id, floworch.step.concurrency_key) AS anon_2;
 
 -- runs: page
 SELECT TOP __[POSTCOMPILE_param_1] floworch.run.id, floworch.run.flow_id, floworch.run.flow_name, floworch.run.flow_version, floworch.run.manifest_hash, floworch.run.trigger_key, floworch.run.status, floworch.run.revision, floworch.run.started_at, floworch.run.ended_at, floworch.run.deadline, floworch.run.stop_kind, floworch.run.stop_reason, floworch.run.stop_at, floworch.run.idempotency_key, floworch.run.source_run_id, floworch.run.scheduled_at, floworch.run.parent_run_id, floworch.run.parent_step_key, floworch.run.parent_attempt, floworch.run.parent_waits, floworch.run.depth, floworch.run.concurrency_key, floworch.run.tells_parent, floworch.run.suspended_at, floworch.run.suspended_by, floworch.run.suspend_reason, floworch.run.notice_at, floworch.run.notice_tries, floworch.run.priority, floworch.run.tags

@@ -305,14 +305,23 @@ FROM floworch_limit_rule
 WHERE floworch_limit_rule.name IN (__[POSTCOMPILE_name_1]) ORDER BY floworch_limit_rule.name;
 
 -- limits: running
-SELECT floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key, count(*) AS count_1
+SELECT floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key, count(*) AS steps
 FROM floworch_step
 WHERE floworch_step.lease_until IS NOT NULL GROUP BY floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key;
 
--- limits: waiting
-SELECT floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key, count(*) AS count_1
+-- limits: use
+SELECT 'limit' AS kind, ? AS now, floworch_limit_rule.name AS name, CAST(NULL AS TEXT) AS "key", floworch_limit_rule.code AS code, floworch_limit_rule.override AS override, floworch_limit_rule.updated_at AS at, CAST(NULL AS CHAR(36)) AS flow_id, CAST(NULL AS INTEGER) AS steps
+FROM floworch_limit_rule UNION ALL SELECT 'arrival' AS kind, ? AS now, floworch_limit_arrival.name AS name, floworch_limit_arrival."key" AS "key", CAST(NULL AS TEXT) AS code, CAST(NULL AS TEXT) AS override, floworch_limit_arrival.on_time_at AS at, CAST(NULL AS CHAR(36)) AS flow_id, CAST(NULL AS INTEGER) AS steps
+FROM floworch_limit_arrival
+WHERE floworch_limit_arrival.on_time_at > ? UNION ALL SELECT 'running' AS kind, ? AS now, anon_1.type AS name, anon_1.concurrency_key AS "key", CAST(NULL AS TEXT) AS code, CAST(NULL AS TEXT) AS override, CAST(NULL AS BIGINT) AS at, anon_1.flow_id AS flow_id, anon_1.steps AS steps
+FROM (SELECT floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.concurrency_key AS concurrency_key, count(*) AS steps
 FROM floworch_step
-WHERE floworch_step.status = 'Ready' GROUP BY floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key;
+WHERE floworch_step.lease_until IS NOT NULL AND (EXISTS (SELECT floworch_limit_rule.name
+FROM floworch_limit_rule)) GROUP BY floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key) AS anon_1 UNION ALL SELECT 'waiting' AS kind, ? AS now, anon_2.type AS name, anon_2.concurrency_key AS "key", CAST(NULL AS TEXT) AS code, CAST(NULL AS TEXT) AS override, CAST(NULL AS BIGINT) AS at, anon_2.flow_id AS flow_id, anon_2.steps AS steps
+FROM (SELECT floworch_step.type AS type, floworch_step.flow_id AS flow_id, floworch_step.concurrency_key AS concurrency_key, count(*) AS steps
+FROM floworch_step
+WHERE floworch_step.status = 'Ready' AND (EXISTS (SELECT floworch_limit_rule.name
+FROM floworch_limit_rule)) GROUP BY floworch_step.type, floworch_step.flow_id, floworch_step.concurrency_key) AS anon_2;
 
 -- runs: page
 SELECT floworch_run.id, floworch_run.flow_id, floworch_run.flow_name, floworch_run.flow_version, floworch_run.manifest_hash, floworch_run.trigger_key, floworch_run.status, floworch_run.revision, floworch_run.started_at, floworch_run.ended_at, floworch_run.deadline, floworch_run.stop_kind, floworch_run.stop_reason, floworch_run.stop_at, floworch_run.idempotency_key, floworch_run.source_run_id, floworch_run.scheduled_at, floworch_run.parent_run_id, floworch_run.parent_step_key, floworch_run.parent_attempt, floworch_run.parent_waits, floworch_run.depth, floworch_run.concurrency_key, floworch_run.tells_parent, floworch_run.suspended_at, floworch_run.suspended_by, floworch_run.suspend_reason, floworch_run.notice_at, floworch_run.notice_tries, floworch_run.priority, floworch_run.tags
