@@ -20,6 +20,10 @@ from tests.servers.proxy import Network, Trouble
 pytestmark = pytest.mark.chaos
 
 
+_HISTORY = b"run.started"
+"""Travels with the commit: what else a commit says in words, it says only the first time."""
+
+
 @pytest.fixture
 def network(chaos_server: PostgresqlServer) -> Iterator[Network]:
     network = Network(chaos_server.port)
@@ -51,22 +55,25 @@ async def test_connections_that_broke_while_they_were_idle_fail_nothing(store: S
 async def test_a_transaction_whose_connection_breaks_before_the_commit_is_done_again(
     store: SqlStorage, network: Network
 ) -> None:
+    """A key is asked for first."""
     network.cut_off_at(b"INSERT INTO", Trouble.LOST_REQUEST)
-    await store.commit(Batch(creations=[creation(1)]))
+    await store.commit(Batch(creations=[creation(1, key="a")]))
     assert network.is_cut
     network.cut_off_at(b"INSERT INTO", Trouble.LOST_ANSWER)
-    await store.commit(Batch(creations=[creation(2)]))
+    await store.commit(Batch(creations=[creation(2, key="b")]))
     assert network.is_cut
     assert [run.id for run in (await store.list_runs(RunFilter(), 10)).runs] == [run_id(2), run_id(1)]
 
 
 @pytest.mark.parametrize(("trouble", "happened"), [(Trouble.LOST_REQUEST, False), (Trouble.LOST_ANSWER, True)])
+@pytest.mark.parametrize("key", [None, "a-key"], ids=["in one round trip", "in two"])
 async def test_a_connection_that_breaks_during_the_commit_leaves_it_unclear(
-    store: SqlStorage, network: Network, trouble: Trouble, happened: bool
+    store: SqlStorage, network: Network, trouble: Trouble, happened: bool, key: str | None
 ) -> None:
-    network.cut_off_at(b"COMMIT", trouble)
+    network.cut_off_at(_HISTORY, trouble)
     with pytest.raises(CommitUnclear):
-        await store.commit(Batch(creations=[creation(1)]))
+        await store.commit(Batch(creations=[creation(1, key=key)]))
+    assert network.is_cut
     if happened:  # the server has been told to, and may still wait for its disk
         await _until_there(store)
     else:

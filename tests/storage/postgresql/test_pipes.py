@@ -9,15 +9,20 @@ import pytest
 from sqlalchemy import URL
 
 from floworch.core.model.payload import Payload
-from floworch.core.ports.storage import Batch, RunFilter
+from floworch.core.model.status import StepStatus
+from floworch.core.ports.storage import Advance, Batch, Outcome, RunFilter
 from floworch.errors import StorageError, StorageUnavailable
 from floworch.storage.sql import SqlStorage
 from floworch.storage.sql.pipe import Order
-from tests.contracts.storage.builders import create, creation, run_id
+from tests.contracts.storage.builders import advance, create, creation, insert, overwrite, run_id, state
 from tests.storage.postgresql.databases import opened, until
 
 HELD = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
-OPEN = "SELECT count(*) = 0 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+AT_REST = """
+SELECT count(*) = 0 FROM pg_stat_activity
+WHERE state <> 'idle' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+FACTS = [{"type": "step.completed"}]
 LONG = Payload(f'"{"x" * 2_000_000}"')
 
 
@@ -25,19 +30,23 @@ async def runs_in(store: SqlStorage) -> int:
     return len((await store.list_runs(RunFilter(), 1_000)).runs)
 
 
-async def test_a_commit_that_is_cancelled_leaves_nothing_half_way(admin: psycopg.Connection, database: URL) -> None:
+@pytest.mark.parametrize(("key", "runs"), [(None, {1, 2, 3}), ("a-key", {1, 3})], ids=["in one round trip", "in two"])
+async def test_a_commit_that_is_cancelled_is_written_as_a_whole_or_not_at_all(
+    admin: psycopg.Connection, database: URL, key: str | None, runs: set[int]
+) -> None:
     async with opened(database) as store:
         await create(store, creation(1))
         with admin.transaction():
             admin.execute("LOCK TABLE floworch.run IN ACCESS EXCLUSIVE MODE")
-            commit = asyncio.create_task(create(store, creation(2)))
+            commit = asyncio.create_task(create(store, creation(2, key=key)))
             await until(admin, HELD)
             commit.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await commit
-        await until(admin, OPEN)
+        await until(admin, AT_REST)
         assert await create(store, creation(3)) == [run_id(3)]
-        assert await runs_in(store) == 2
+        assert {run.id for run in (await store.list_runs(RunFilter(), 10)).runs} == {run_id(number) for number in runs}
+        assert all([await store.list_events(run_id(number)) for number in runs])
 
 
 async def test_closing_waits_for_the_commit_under_way(admin: psycopg.Connection, database: URL) -> None:
@@ -78,6 +87,82 @@ async def test_a_commit_is_done_again_when_another_transaction_was_in_its_way(
         )
         assert await create(store) == [run_id(1)]
         assert await runs_in(store) == 1
+
+
+async def test_what_the_server_refuses_only_at_the_end_is_written_again(
+    admin: psycopg.Connection, database: URL
+) -> None:
+    """After all statements have succeeded: a deferred constraint of somebody's, say."""
+    async with opened(database) as store:
+        admin.execute(
+            """
+            CREATE SEQUENCE tries;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('tries') < 3 THEN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END IF;
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON floworch.run DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION refuse();
+            """
+        )
+        assert await create(store) == [run_id(1)]
+        assert await runs_in(store) == 1
+        assert admin.execute("SELECT last_value FROM tries").fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        advance(1, 7, facts=FACTS),
+        advance(1, 1, {"a": overwrite((StepStatus.RUNNING, 1), state(StepStatus.SUCCEEDED, 1))}, facts=FACTS),
+        advance(1, 1, {"a": insert(state())}, facts=FACTS),
+    ],
+    ids=["revision", "changed step", "new step"],
+)
+async def test_a_row_that_has_moved_undoes_the_whole_trip_and_breaks_no_connection(
+    database: URL, stale: Advance
+) -> None:
+    async with opened(database, pool_size=3) as store:
+        await store.commit(Batch(creations=[creation(n, steps={"a": insert(state())}) for n in (1, 2)]))
+        before = await backend_of(store)
+        result = await store.commit(Batch(advances=[advance(2, 1, facts=FACTS), stale]))
+        assert result.advances == [Outcome.DONE, Outcome.CONFLICT]
+        assert (await store.commit(Batch(advances=[advance(2, 2, facts=FACTS)]))).advances == [Outcome.DONE]
+        assert await backend_of(store) == before
+        assert [len(await store.list_events(run_id(n))) for n in (1, 2)] == [1, 3]
+
+
+async def test_statements_after_one_that_fails_are_prepared_the_next_time(
+    admin: psycopg.Connection, database: URL
+) -> None:
+    async with opened(database, pool_size=3) as store:
+        admin.execute("ALTER TABLE floworch.step RENAME TO moved")
+        with pytest.raises(StorageError, match="does not exist"):
+            await create(store)
+        before = await backend_of(store)
+        admin.execute("ALTER TABLE floworch.moved RENAME TO step")
+        assert await create(store) == [run_id(1)]
+        assert await backend_of(store) == before
+
+
+async def test_a_connection_that_the_server_has_ended_is_replaced_before_anything_is_sent(
+    admin: psycopg.Connection, database: URL
+) -> None:
+    async with opened(database, pool_size=3) as store:
+        for number in range(1, 5):
+            assert await create(store, creation(number)) == [run_id(number)]
+            # No await before the next commit, and so no time for the event loop to notice.
+            admin.execute(b"SELECT pg_terminate_backend(%d, 5000)" % await backend_of(store))
+
+
+async def backend_of(store: SqlStorage) -> int:
+    """The server's process behind the only pipe."""
+    assert store._express is not None
+    pipe = await store._express.pipes.take()
+    assert pipe is not None
+    [answer] = await pipe.exchange([Order("SELECT pg_backend_pid()")])
+    store._express.pipes.give_back(pipe)
+    return int(answer.values[0] or 0)
 
 
 async def test_after_an_error_of_the_database_the_next_commit_goes_on(database: URL) -> None:

@@ -93,3 +93,7 @@ class Statement(ABC):
         """The same for a pipe. The values of the answer are, if asked for and the database can tell, the places of the
         rows that wrote something, counted from 1. Only for databases that have pipes. Raises Unsuited."""
         raise NotImplementedError(self.sql)
+
+    def strict_order(self, rows: Sequence[Row]) -> Order:
+        """The same, but the order fails unless each row writes something. Only for inserts and updates."""
+        raise NotImplementedError(self.sql)

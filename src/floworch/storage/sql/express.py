@@ -6,7 +6,7 @@ Threads would do the same work, but each hand-over beside a busy loop costs up t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from floworch.core.ports.clock import Clock
@@ -46,7 +46,7 @@ class Express:
         if pipe is None:
             return None
         try:
-            return await self._send(pipe, bundle)
+            return await (self._transact if bundle.needs_no_answers else self._send)(pipe, bundle)
         finally:
             self.pipes.give_back(pipe)
 
@@ -60,6 +60,10 @@ class Express:
         except self.pipes.errors as error:
             raise storage_error(*self.dialect.diagnose(error, self.target)) from error
 
+    async def _transact(self, pipe: Pipe, bundle: _Bundle) -> BatchResult | None:
+        """In one round trip: the server itself compares, and fails when a row is not as expected."""
+        return await self._finish(pipe.transact([*bundle.orders, *bundle.last_orders()]), bundle)
+
     async def _send(self, pipe: Pipe, bundle: _Bundle) -> BatchResult | None:
         """In two round trips: all rows but those that depend on who won the claims; then these, and the commit."""
         try:
@@ -72,11 +76,12 @@ class Express:
         except self.pipes.errors as error:
             self._refuse_delays(error)
             return None
-        return await self._commit(pipe, bundle)
+        return await self._finish(pipe.exchange([*bundle.last_orders(), COMMIT]), bundle)
 
-    async def _commit(self, pipe: Pipe, bundle: _Bundle) -> BatchResult | None:
+    async def _finish(self, trip: Awaitable[object], bundle: _Bundle) -> BatchResult | None:
+        """``trip`` is the one that commits."""
         try:
-            await pipe.exchange([*bundle.last_orders(), COMMIT])
+            await trip
         except PipeBroken as error:
             raise CommitUnclear(f"the connection broke during a commit, which may have happened: {error}") from error
         except self.pipes.errors as error:
@@ -101,10 +106,7 @@ class _Bundle:
         self._winners: set[int] = set()
         self._writer = RowWriter(express.dialect, express.clock.now(), inline_chars=express.inline_chars)
         self._writes = self._all_writes()
-        self.orders = [write.statement.order(write.rows) for write in self._writes]
-        if self._claims:
-            rows = [self._writer.claim(claim) for claim in self._claims]
-            self.orders.append(express.statements.claim_step.order(rows, tells_which=True))
+        self.orders = self._strict_orders() if self.needs_no_answers else self._plain_orders()
 
     def _all_writes(self) -> list[Write]:
         express, writer, batch = self._express, self._writer, self._batch
@@ -117,8 +119,23 @@ class _Bundle:
                 raise Unsuited  # the run that starts it must not advance
         for advance in batch.advances:
             writer.advance(advance)
+        # The history depends on who won the claims, and that a key exists is nothing for the server's log of errors.
+        self.needs_no_answers = express.pipes.can_transact and not first and not self._claims
         keys = Write(express.statements.insert_key, key_rows(express.dialect, first), is_exact=True)
         return [*([keys] if first else ()), *writes_of(express.statements, writer.rows)]
+
+    def _strict_orders(self) -> list[Order]:
+        return [
+            write.statement.strict_order(write.rows) if write.is_exact else write.statement.order(write.rows)
+            for write in self._writes
+        ]
+
+    def _plain_orders(self) -> list[Order]:
+        orders = [write.statement.order(write.rows) for write in self._writes]
+        if self._claims:
+            rows = [self._writer.claim(claim) for claim in self._claims]
+            orders.append(self._express.statements.claim_step.order(rows, tells_which=True))
+        return orders
 
     def is_as_expected(self, answers: Sequence[Answer]) -> bool:
         """Takes the answers to the orders."""

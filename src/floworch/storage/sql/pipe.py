@@ -31,7 +31,7 @@ class Unsuited(Exception):
 
 
 class PipeBroken(Exception):
-    """The connection is. Whether the last order was carried out nobody knows."""
+    """The connection is. Whether the last orders were carried out nobody knows."""
 
 
 class Pipe(ABC):
@@ -43,6 +43,11 @@ class Pipe(ABC):
         transaction is undone.
         """
 
+    async def transact(self, orders: Sequence[Order]) -> None:
+        """Carry out all orders as one transaction, in one round trip, if the pipe can. Raises as :meth:`exchange` does;
+        after an error of the driver's nothing was committed."""
+        raise NotImplementedError
+
 
 class Pipes(ABC):
     """A few pipes, connected when they are needed. Who comes when all are in use waits."""
@@ -50,10 +55,13 @@ class Pipes(ABC):
     most: int
     errors: type[Exception]
     """The driver's."""
+    can_transact: bool = False
+    """Whether pipes have :meth:`Pipe.transact`, and statements :meth:`Statement.strict_order`."""
 
     @abstractmethod
     async def take(self) -> Pipe | None:
-        """None where pipes do not work. Raises the driver's error when the database does not answer."""
+        """One that was not broken a moment ago; None where pipes do not work. Raises the driver's error when the
+        database does not answer."""
 
     @abstractmethod
     def give_back(self, pipe: Pipe) -> None: ...

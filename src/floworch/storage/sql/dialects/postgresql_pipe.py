@@ -7,6 +7,7 @@ The rules of the mode: https://www.postgresql.org/docs/current/libpq-pipeline-mo
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ _FATAL = frozenset({"FATAL", "PANIC"})
 class PostgresqlPipes(Pipes):
     """``arguments`` of ``psycopg.connect`` are added to those of the URL. Connections are not used for longer than
     ``recycle_seconds``."""
+
+    can_transact = True
 
     def __init__(self, url: URL, arguments: Mapping[str, Any], most: int, recycle_seconds: float) -> None:
         import psycopg
@@ -66,7 +69,7 @@ class PostgresqlPipes(Pipes):
     def _first_idle(self) -> PostgresqlPipe | None:
         while self._idle:
             pipe = self._idle.pop()
-            if pipe.is_open and time.monotonic() - pipe.connected_at < self._recycle_seconds:
+            if time.monotonic() - pipe.connected_at < self._recycle_seconds and pipe.is_alive():
                 return pipe
             pipe.close()
         return None
@@ -99,9 +102,11 @@ class PostgresqlPipe(Pipe):
         self._pg: pq.abc.PGconn = connection.pgconn
         self._socket = self._pg.socket
         self._status = pq.ExecStatus
+        self._idle = pq.TransactionStatus.IDLE
         self._error_of = errors.error_from_result
         self._error = errors.OperationalError
         self._names: dict[str, bytes] = {}
+        self._numbers = itertools.count()
         self._results: list[Any] = []
         self._done: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -110,7 +115,25 @@ class PostgresqlPipe(Pipe):
         # For good: so a connection that breaks while nobody needs it is noticed, too.
         self._loop.add_reader(self._socket, self._receive)
 
+    def is_alive(self) -> bool:
+        """Whether nothing tells that the connection has ended. Once orders are under way, it is too late to ask: then
+        nobody knows what became of them."""
+        self._receive()
+        if self.is_open:
+            self._receive()  # behind the server's last words
+        return self.is_open
+
     async def exchange(self, orders: Sequence[Order]) -> list[Answer]:
+        prepared = await self._travel(orders)
+        results = iter(self._results)
+        return [self._answer([next(results) for _ in range(1 + is_new)][-1]) for is_new in prepared]
+
+    async def transact(self, orders: Sequence[Order]) -> None:
+        # The server takes all orders before a synchronization point, if none of them is BEGIN, as one transaction.
+        await self._travel(orders)
+
+    async def _travel(self, orders: Sequence[Order]) -> list[bool]:
+        """Whether each statement had to be prepared, which has a result of its own."""
         if not self.is_open:
             raise PipeBroken("the connection was closed")
         self._results = []
@@ -126,7 +149,8 @@ class PostgresqlPipe(Pipe):
         except BaseException:
             self.close()
             raise
-        return [self._answer(result) for result in self._of_orders(prepared)]
+        self._raise_first_error([order.text for order, is_new in zip(orders, prepared, strict=True) if is_new])
+        return prepared
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -137,14 +161,14 @@ class PostgresqlPipe(Pipe):
             self._pg.finish()
 
     def _send(self, order: Order) -> bool:
-        """Whether the statement had to be prepared, which has a result of its own."""
+        """Whether the statement had to be prepared."""
         if not order.parameters:  # BEGIN, COMMIT, ROLLBACK: nothing to plan
             self._pg.send_query_params(order.text.encode(), None)
             return False
         name = self._names.get(order.text)
         is_new = name is None
         if name is None:
-            name = self._names[order.text] = b"floworch_%d" % len(self._names)
+            name = self._names[order.text] = b"floworch_%d" % next(self._numbers)
             self._pg.send_prepare(name, order.text.encode())
         self._pg.send_query_prepared(name, order.parameters)
         return is_new
@@ -192,17 +216,22 @@ class PostgresqlPipe(Pipe):
         else:
             done.set_exception(error)
 
-    def _of_orders(self, prepared: Sequence[bool]) -> list[Any]:
-        """The results without those of preparations. Raises the first error."""
+    def _raise_first_error(self, new: Sequence[str]) -> None:
+        """``new`` are the texts that were to be prepared."""
         for result in self._results:
             if result.status == self._status.FATAL_ERROR:
-                self.close()
-                error = self._error_of(result, "utf-8")
-                if error.diag.severity_nonlocalized in _FATAL:
-                    raise PipeBroken(str(error)) from error
-                raise error
-        results = iter(self._results)
-        return [[next(results) for _ in range(1 + is_new)][-1] for is_new in prepared]
+                break
+        else:
+            return
+        error = self._error_of(result, "utf-8")
+        if self._pg.transaction_status != self._idle:  # it ends with the connection
+            self.close()
+        for text in new:  # which of them are, depends on where the error was
+            del self._names[text]
+        if error.diag.severity_nonlocalized in _FATAL:
+            self.close()
+            raise PipeBroken(str(error)) from error
+        raise error
 
     def _answer(self, result: Any) -> Answer:
         return Answer(result.command_tuples or 0, [result.get_value(row, 0) for row in range(result.ntuples)])

@@ -32,6 +32,15 @@ _TYPES = ColumnTypes(
 )
 
 
+_TELL_WHICH = "\nRETURNING v.place"
+# An error of the server's that needs no function of our own, and whose words its administrator understands.
+_STRICT = """WITH written AS (%s
+RETURNING 1)
+SELECT CASE count(*) WHEN cardinality($1) THEN 0
+ELSE ('floworch: rows were changed meanwhile, the batch is looked at: ' || count(*))::integer END
+FROM written"""
+
+
 def insert(statement: Insert, lease_origin: str) -> Statement:
     """``lease_origin`` is the expression for what leases are counted from."""
 
@@ -40,10 +49,10 @@ def insert(statement: Insert, lease_origin: str) -> Statement:
         columns = statement.columns_of(names)
         quoted = ", ".join(f'"{name}"' for name in names)
         values = ", ".join(_value(column, place, lease_origin) for place, column in enumerate(columns))
-        tail = "\nON CONFLICT DO NOTHING" if statement.skip_existing else ""
-        return f"INSERT INTO {_name(statement)} ({quoted})\nSELECT {values}\nFROM {_unnest(columns)}{tail}"
+        return f"INSERT INTO {_name(statement)} ({quoted})\nSELECT {values}\nFROM {_unnest(columns)}"
 
-    return _PostgresqlStatement(statement.columns_of(statement.columns), text, statement.rarely)
+    tail = "\nON CONFLICT DO NOTHING" if statement.skip_existing else ""
+    return _PostgresqlStatement(statement.columns_of(statement.columns), text, statement.rarely, tail=tail)
 
 
 def update(statement: Update, lease_origin: str) -> Statement:
@@ -65,7 +74,7 @@ def update(statement: Update, lease_origin: str) -> Statement:
 
     matched = [match.column for match in statement.match]
     columns = statement.columns_of((*statement.columns, *matched))
-    return _PostgresqlStatement(columns, text, statement.rarely, "\nRETURNING v.place")
+    return _PostgresqlStatement(columns, text, statement.rarely, strict=_STRICT)
 
 
 def delete(statement: Delete) -> Statement:
@@ -76,20 +85,22 @@ def delete(statement: Delete) -> Statement:
 
 
 class _PostgresqlStatement(Statement):
-    """``text`` writes it without the columns that it is given."""
+    """``text`` writes it without the columns that it is given. ``tail`` makes it write what it can, ``strict`` fail
+    unless it writes all."""
 
     def __init__(
         self,
         columns: Sequence[Column[Any]],
         text: Callable[[Collection[str]], str],
         rarely: Sequence[str] = (),
-        tell_which: str = "",
+        *,
+        tail: str = "",
+        strict: str = "%s",
     ) -> None:
-        self._wide = _form(columns, text(()), ())
-        self._narrow = _form(columns, text(rarely), rarely)
+        self._wide = _form(columns, text(()), (), tail, strict)
+        self._narrow = _form(columns, text(rarely), rarely, tail, strict)
         names = [column.name for column in columns]
         self._rare = [names.index(name) for name in rarely]
-        self._tell_which = tell_which
 
     @property
     def sql(self) -> str:
@@ -105,13 +116,17 @@ class _PostgresqlStatement(Statement):
         if not rows:
             return []
         form, arrays = self._filled(rows)
-        written = set(connection.exec_driver_sql(form.text + self._tell_which, arrays).scalars())
+        written = set(connection.exec_driver_sql(form.text + _TELL_WHICH, arrays).scalars())
         return [place in written for place in range(1, len(rows) + 1)]
 
     def order(self, rows: Sequence[Row], *, tells_which: bool = False) -> Order:
         form, arrays = self._filled(rows)
-        text = form.numbered + self._tell_which if tells_which else form.numbered
+        text = form.numbered + _TELL_WHICH if tells_which else form.numbered
         return Order(text, [array.encode() for array in arrays])
+
+    def strict_order(self, rows: Sequence[Row]) -> Order:
+        form, arrays = self._filled(rows)
+        return Order(form.strict, [array.encode() for array in arrays])
 
     def _filled(self, rows: Sequence[Row]) -> tuple[_Form, tuple[str, ...]]:
         columns = list(zip(*rows, strict=True))
@@ -124,16 +139,18 @@ class _PostgresqlStatement(Statement):
 @dataclass(frozen=True, slots=True)
 class _Form:
     """The statement with some of its columns, whose places in a row ``arrays`` has. ``text`` is for the driver,
-    ``numbered`` for the protocol."""
+    ``numbered`` and ``strict`` for the protocol."""
 
     text: str
     numbered: str
+    strict: str
     arrays: Sequence[tuple[int, Callable[[Sequence[Any]], str]]]
 
 
-def _form(columns: Sequence[Column[Any]], text: str, absent: Sequence[str]) -> _Form:
+def _form(columns: Sequence[Column[Any]], text: str, absent: Sequence[str], tail: str, strict: str) -> _Form:
     arrays = [(place, array_writer(column)) for place, column in enumerate(columns) if column.name not in absent]
-    return _Form(text, _numbered(text), arrays)
+    numbered = _numbered(text)
+    return _Form(text + tail, numbered + tail, strict.replace("%s", numbered), arrays)
 
 
 def _numbered(text: str) -> str:
