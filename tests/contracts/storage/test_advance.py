@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,7 @@ from tests.contracts.storage.builders import (
 
 READY = (StepStatus.READY, 0)
 DONE = state(StepStatus.SUCCEEDED, 1, ended_at=START)
+LATER = START + timedelta(hours=1)
 
 
 async def steps_of(storage: Storage, number: int = 1) -> dict[str, StepState]:
@@ -38,6 +40,19 @@ async def test_an_advance_raises_the_revision_by_one(storage: Storage) -> None:
     await create(storage)
     assert await commit_advance(storage, advance(1, 1)) is Outcome.DONE
     assert (await storage.load([run_id(1)]))[run_id(1)].revision == 2
+
+
+async def test_an_advance_may_leave_the_run_as_it_is_but_for_its_revision(storage: Storage) -> None:
+    stopped = stop()
+    await create(storage, creation(deadline=LATER, stop=stopped))
+    same = advance(1, 1, {"b": insert(state())}, deadline=LATER, stop=stopped, changes_run=False)
+    assert await commit_advance(storage, same) is Outcome.DONE
+    run = (await storage.load([run_id(1)]))[run_id(1)]
+    assert (run.revision, run.status, run.deadline, run.stop) == (2, RunStatus.RUNNING, LATER, stopped)
+    assert "b" in run.steps
+    assert await commit_advance(storage, replace(same, steps={})) is Outcome.CONFLICT
+    ended = advance(1, 2, status=RunStatus.CANCELLED, ended_at=LATER, deadline=LATER, stop=stopped)
+    assert await commit_advance(storage, ended) is Outcome.DONE
 
 
 @pytest.mark.parametrize("revision", [0, 2, 5])

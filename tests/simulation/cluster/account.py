@@ -15,7 +15,7 @@ from floworch.core.machine.state import RunFacts, SkipKind, StepState, StopReque
 from floworch.core.machine.transition import Rarities
 from floworch.core.model.payload import Json
 from floworch.core.model.status import RunStatus
-from floworch.core.ports.storage import Creation, RareWrites, RunWrite
+from floworch.core.ports.storage import Advance, Creation, RareWrites, RunWrite
 from tests.simulation.cluster.family import Family, end_of
 from tests.simulation.cluster.lineage import End, Lineage
 from tests.simulation.laws import check_beginnings
@@ -126,7 +126,10 @@ class RunAccount:
         for key in write.steps:
             if self.ledger.rows[key].is_final:
                 self.past[key].append(End.of(self.ledger, key))
-        self.status, self.stop, self.deadline, self.ended_at = write.status, write.stop, write.deadline, write.ended_at
+        run_row = (write.status, write.stop, write.deadline, write.ended_at)
+        if isinstance(write, Advance) and not write.changes_run:
+            assert run_row == (self.status, self.stop, self.deadline, self.ended_at)
+        self.status, self.stop, self.deadline, self.ended_at = run_row
         if rare.changes_suspension:
             self.suspension = rare.suspension
         self.revision += 1

@@ -82,7 +82,8 @@ class RunWork:
         self._applied = len(self.done)
 
     def advance(self, owner: str, now: datetime) -> Advance:
-        return Advance(**self._write(owner, now), expected_revision=self.expected_revision)
+        changes_run = _changes_run(self.run.state, self.done[-1][1])
+        return Advance(**self._write(owner, now), expected_revision=self.expected_revision, changes_run=changes_run)
 
     def creation(self, owner: str, now: datetime) -> Creation:
         start = self.start
@@ -186,6 +187,15 @@ def claim_of(request: Claiming, now: datetime) -> Claim:
         lease_seconds=request.lease_seconds,
         at=now,
         quotas=request.quotas,
+    )
+
+
+def _changes_run(before: RunState, last: Transition) -> bool:
+    return (
+        last.status is not before.status
+        or last.stop is not before.stop
+        or last.deadline is not before.deadline
+        or last.ended_at is not before.ended_at
     )
 
 

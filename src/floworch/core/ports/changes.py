@@ -90,6 +90,8 @@ class Advance(RunWrite):
     """A change of a run that must still be at ``expected_revision``; it goes up by one."""
 
     expected_revision: int = 0
+    changes_run: bool = True
+    """Whether ``status``, ``deadline``, ``stop`` and ``ended_at`` may differ from what the store has."""
 
 
 @dataclass(frozen=True, slots=True)

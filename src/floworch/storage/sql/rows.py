@@ -34,6 +34,7 @@ class Rows:
     insert_tick_run: list[Row] = field(default_factory=list)
     insert_tag: list[Row] = field(default_factory=list)
     advance_run: list[Row] = field(default_factory=list)
+    touch_run: list[Row] = field(default_factory=list)
     tell_parent: list[Row] = field(default_factory=list)
     hear_of: list[Row] = field(default_factory=list)
     mark_end: list[Row] = field(default_factory=list)
@@ -107,7 +108,10 @@ class RowWriter:
 
     def advance(self, advance: Advance) -> None:
         run_id, expected = str(advance.run_id), advance.expected_revision
-        self.rows.advance_run.append((*self._run_change(advance, expected + 1), run_id, expected))
+        if advance.changes_run or not self._dialect.rewrites_indexes:
+            self.rows.advance_run.append((*self._run_change(advance, expected + 1), run_id, expected))
+        else:
+            self.rows.touch_run.append((run_id, expected))
         self._write(run_id, advance)
 
     def claim(self, claim: Claim) -> Row:

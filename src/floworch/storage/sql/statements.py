@@ -46,6 +46,7 @@ class Statements:
     insert_tick_run: Statement
     insert_tag: Statement
     advance_run: Statement
+    touch_run: Statement
     tell_parent: Statement
     hear_of: Statement
     mark_end: Statement
@@ -128,6 +129,7 @@ def _of_runs(tables: Tables) -> dict[str, Insert | Update | Delete]:
         "mark_end": Update(run, columns=("notice_at",), constants=("notice_tries = 0",), match=(Match("id"),)),
         "hear_of": Update(run, constants=("tells_parent = 0",), match=(Match("id"),)),
         "advance_run": Update(run, columns=RUN_CHANGE, match=(Match("id"), Match("revision")), rarely=_RARE_RUN),
+        "touch_run": Update(run, constants=("revision = t.revision + 1",), match=(Match("id"), Match("revision"))),
     }
 
 
@@ -138,10 +140,13 @@ def _of_steps(tables: Tables) -> dict[str, Insert | Update | Delete]:
             step,
             columns=(*STEP_IDENTITY, *STEP_CHANGE),
             skip_existing=True,
-            rarely=("concurrency_key", *_RARE_STEP),
+            rarely=("concurrency_key", "ended_at", "input", "output", *_RARE_STEP),
         ),
         "change_step": Update(
-            step, columns=STEP_CHANGE, match=(*_STEP, Match("status"), Match("attempt")), rarely=_RARE_STEP
+            step,
+            columns=STEP_CHANGE,
+            match=(*_STEP, Match("status"), Match("attempt")),
+            rarely=("lease_until", *_RARE_STEP),
         ),
         "remove_step": Delete(step, match=_STEP),
         "settle_scope": Update(step, constants=("settled = 1",), match=_SCOPE),

@@ -34,6 +34,7 @@ def writes_of(statements: Statements, rows: Rows) -> list[Write]:
         Write(statements.insert_tick_run, rows.insert_tick_run),
         Write(statements.insert_tag, in_order(rows.insert_tag, 0, 1)),
         Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
+        Write(statements.touch_run, in_order(rows.touch_run, 0), True),
         Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
         Write(statements.suspend_run, in_order(rows.suspend_run, 3)),
         Write(statements.mark_end, in_order(rows.mark_end, 1)),

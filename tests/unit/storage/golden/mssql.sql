@@ -60,6 +60,12 @@ SET [status] = v.p0, [deadline] = v.p1, [stop_kind] = v.p2, [stop_reason] = v.p3
 FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[1]', p1 DATETIMEOFFSET(6) '$[2]', p2 NVARCHAR(16) COLLATE Latin1_General_100_BIN2 '$[3]', p3 NVARCHAR(MAX) '$[4]', p4 DATETIMEOFFSET(6) '$[5]', p5 DATETIMEOFFSET(6) '$[6]', p6 BIGINT '$[7]', p7 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[8]', p8 BIGINT '$[9]') AS v
 WHERE t.[id] = v.p7 AND t.[revision] = v.p8;
 
+-- bulk: touch_run
+UPDATE t
+SET revision = t.revision + 1
+FROM [floworch].[run] AS t, OPENJSON(?) WITH (place INT '$[0]', p0 CHAR(36) COLLATE Latin1_General_100_BIN2 '$[1]', p1 BIGINT '$[2]') AS v
+WHERE t.[id] = v.p0 AND t.[revision] = v.p1;
+
 -- bulk: insert_step
 INSERT INTO [floworch].[step] ([run_id], [step_key], [scope], [type], [flow_id], [priority], [concurrency_key], [place], [status], [attempt], [failures], [lost], [due_at], [wait], [waiting_since], [skip], [reason], [owner], [ready_at], [started_at], [ended_at], [progress], [lease_until], [input], [output], [error], [trace])
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, DATEADD(millisecond, CAST(v.p22 * 1000 AS INT), SYSDATETIMEOFFSET()), v.p23, v.p24, v.p25, v.p26

@@ -60,6 +60,12 @@ SET "status" = v.p0, "deadline" = v.p1, "stop_kind" = v.p2, "stop_reason" = v.p3
 FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::uuid[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, p2, p3, p4, p5, p6, p7, p8, place)
 WHERE t."id" = v.p7 AND t."revision" = v.p8;
 
+-- bulk: touch_run
+UPDATE "floworch"."run" AS t
+SET revision = t.revision + 1
+FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS v (p0, p1, place)
+WHERE t."id" = v.p0 AND t."revision" = v.p1;
+
 -- bulk: insert_step
 INSERT INTO "floworch"."step" ("run_id", "step_key", "scope", "type", "flow_id", "priority", "concurrency_key", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
 SELECT v.p0, v.p1, v.p2, v.p3, v.p4, v.p5, v.p6, v.p7, v.p8, v.p9, v.p10, v.p11, v.p12, v.p13, v.p14, v.p15, v.p16, v.p17, v.p18, v.p19, v.p20, v.p21, clock_timestamp() + v.p22 * interval '1 second', v.p23, v.p24, v.p25, v.p26

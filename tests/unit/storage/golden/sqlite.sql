@@ -54,6 +54,12 @@ SET "status" = v.column1, "deadline" = v.column2, "stop_kind" = v.column3, "stop
 FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
 WHERE t."id" = v.column8 AND t."revision" = v.column9;
 
+-- bulk: touch_run
+UPDATE floworch_run AS t
+SET revision = t.revision + 1
+FROM (VALUES (?, ?)) AS v
+WHERE t."id" = v.column1 AND t."revision" = v.column2;
+
 -- bulk: insert_step
 INSERT OR IGNORE INTO floworch_step ("run_id", "step_key", "scope", "type", "flow_id", "priority", "concurrency_key", "place", "status", "attempt", "failures", "lost", "due_at", "wait", "waiting_since", "skip", "reason", "owner", "ready_at", "started_at", "ended_at", "progress", "lease_until", "input", "output", "error", "trace")
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v WHERE v.column1 IS NOT NULL;

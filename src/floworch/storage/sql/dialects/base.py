@@ -41,6 +41,8 @@ class SqlDialect(ABC):
     """Transactions of handlers at once, beside the store's own work."""
     concurrent_commits: int = 1
     """Batches that are worth having under way at once."""
+    rewrites_indexes: bool = False
+    """Whether an update writes the indexes of all columns that it names, also when they keep their values."""
 
     def check_url(self, url: URL) -> None:
         """Raise :class:`~floworch.errors.ConfigurationError` for a URL that cannot work. Most can only be tried."""

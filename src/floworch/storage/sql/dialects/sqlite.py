@@ -33,6 +33,7 @@ _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
 class SqliteDialect(SqlDialect):
     name: ClassVar[str] = "sqlite"
+    rewrites_indexes = True
     handler_connections = 1  # only one can write; the others wait in order instead of knocking
 
     def __init__(
