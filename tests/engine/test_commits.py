@@ -67,6 +67,19 @@ async def test_a_chain_of_steps_costs_one_commit_each() -> None:
         assert brittle(flows).commits == 11
 
 
+async def test_only_the_last_step_of_a_chain_changes_what_its_run_is() -> None:
+    changes: list[bool] = []
+
+    def note(batch: Batch) -> bool:
+        changes.extend(advance.changes_run for advance in batch.advances)
+        return False
+
+    async with running(chain(*["Work"] * 5), {"Work": nothing}, store=BrittleStore) as flows:
+        brittle(flows).is_poisoned = note
+        await (await flows.trigger(FLOW_ID)).wait()
+    assert changes == [False] * 4 + [True]
+
+
 async def test_a_change_that_cannot_be_stored_fails_alone() -> None:
     def has_poison(batch: Batch) -> bool:
         return any(each.body is not None and each.body.value == "poison" for each in batch.creations)

@@ -152,6 +152,16 @@ def test_every_run_is_in_these_indexes_and_the_others_hold_only_a_few(database: 
     assert of_all == {f"floworch_run_by_{what}" for what in ("start", "flow", "status", "flow_status")}
 
 
+def test_a_run_that_goes_on_as_it_is_writes_no_index(database: sqlite3.Connection) -> None:
+    assert trees_written(database, "touch_run") == 1
+    assert trees_written(database, "advance_run") > 1
+
+
+def trees_written(database: sqlite3.Connection, name: str) -> int:
+    text = DIALECT.prepare(bulk_statements(TABLES)[name]).sql
+    return sum(row[1] == "OpenWrite" for row in database.execute(f"EXPLAIN {text}", (None,) * text.count("?")))
+
+
 def uses(database: sqlite3.Connection, query: Executable, index: str) -> bool:
     return any(re.search(f"INDEX {index}\\b", step) for step in explain(database, query))
 
