@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from floworch.core.dag.keys import scope_of
 from floworch.core.machine.progress import progress_to_json
-from floworch.core.machine.state import ParentStep, RunFacts, StepState, Suspension
+from floworch.core.machine.state import ParentStep, RunFacts, Suspension
 from floworch.core.machine.transition import Fact, StepChange
 from floworch.core.model.json_encode import encode
 from floworch.core.model.payload import Payload, PayloadKind
@@ -51,16 +51,15 @@ class Rows:
     insert_event: list[Row] = field(default_factory=list)
 
 
-class _Instants(dict[datetime | None, Any]):
-    """Instants as values of bulk rows. A batch has few, and each of them in many columns."""
+class _Values(dict[Any, Any]):
+    """Instants or leases as values of bulk rows. A batch has few, and each of them in many rows."""
 
-    def __init__(self, dialect: SqlDialect) -> None:
+    def __init__(self, of: Callable[[Any], Any]) -> None:
         super().__init__({None: None})
-        self._dialect = dialect
+        self._of = of
 
-    def __missing__(self, at: datetime | None) -> Any:
-        assert at is not None
-        value = self[at] = self._dialect.instant(at)
+    def __missing__(self, key: Any) -> Any:
+        value = self[key] = self._of(key)
         return value
 
 
@@ -69,9 +68,9 @@ class RowWriter:
 
     def __init__(self, dialect: SqlDialect, now: datetime, *, inline_chars: int) -> None:
         self.rows = Rows()
-        self._instants = _Instants(dialect)
-        self._dialect = dialect
-        self._now = now
+        self._instants = _Values(dialect.instant)
+        self._leases = _Values(lambda seconds: dialect.lease(seconds, now))
+        self._touches = dialect.rewrites_indexes
         self._inline_chars = inline_chars
 
     def create(self, creation: Creation) -> None:
@@ -89,8 +88,8 @@ class RowWriter:
                 None if facts.source_run_id is None else str(facts.source_run_id),
                 facts.priority,
                 facts.concurrency_key,
-                self._payload(run_id, "", PayloadKind.BODY.value, creation.body),
-                self._payload(run_id, "", PayloadKind.HEADERS.value, creation.headers),
+                self._payload(run_id, "", PayloadKind.BODY, creation.body),
+                self._payload(run_id, "", PayloadKind.HEADERS, creation.headers),
                 _json(facts.tags) if facts.tags else None,
                 *_parent(facts.parent),
                 *(() if facts.scheduled_at is None else (self._instants[facts.scheduled_at],)),
@@ -108,7 +107,7 @@ class RowWriter:
 
     def advance(self, advance: Advance) -> None:
         run_id, expected = str(advance.run_id), advance.expected_revision
-        if advance.changes_run or not self._dialect.rewrites_indexes:
+        if advance.changes_run or not self._touches:
             self.rows.advance_run.append((*self._run_change(advance, expected + 1), run_id, expected))
         else:
             self.rows.touch_run.append((run_id, expected))
@@ -119,7 +118,7 @@ class RowWriter:
         return (
             claim.owner,
             self._instants[claim.at],
-            self._dialect.lease(claim.lease_seconds, self._now),
+            self._leases[claim.lease_seconds],
             str(claim.run_id),
             claim.step_key,
             claim.attempt,
@@ -141,7 +140,7 @@ class RowWriter:
             (None, None, None) if stop is None else (stop.kind.value, _words(stop.reason), self._instants[stop.at])
         )
         return (
-            write.status._value_,
+            write.status._value_,  # as ``value``, which is a function in Python
             self._instants[write.deadline],
             *stopped,
             self._instants[write.ended_at],
@@ -199,25 +198,11 @@ class RowWriter:
             self.rows.take_signal.append((by.step_key, by.attempt, at, run_id, str(signal_id)))
 
     def _step_change(self, run_id: str, key: str, change: StepChange, owner: str) -> Row:
-        state, lease_seconds = change.state, change.lease_seconds
-        lease = None
-        if lease_seconds is not None:
-            lease = self._dialect.lease(lease_seconds, self._now)
+        state, lease_seconds, when = change.state, change.lease_seconds, self._instants
         error = None if change.error is None else Payload(_json(change.error.to_json()))
         trace = None if change.trace is None else Payload(encode(change.trace))
         return (
-            *self._state(state, owner if lease_seconds is not None else state.owner),
-            lease,
-            change.input and self._payload(run_id, key, "input", change.input),
-            change.output and self._payload(run_id, key, PayloadKind.OUTPUT.value, change.output),
-            error and self._payload(run_id, key, PayloadKind.ERROR.value, error),
-            trace and self._payload(run_id, key, "trace", trace),
-        )
-
-    def _state(self, state: StepState, owner: str | None) -> Row:
-        when = self._instants
-        return (
-            state.status._value_,  # as ``value``, which is a function in Python
+            state.status._value_,
             state.attempt,
             state.failures,
             state.lost,
@@ -226,11 +211,16 @@ class RowWriter:
             when[state.waiting_since],
             None if state.skip is None else state.skip.value,
             _words(state.reason),
-            owner,
+            state.owner if lease_seconds is None else owner,
             when[state.ready_at],
             when[state.started_at],
             when[state.ended_at],
             None if state.progress is None else _json(progress_to_json(state.progress)),
+            self._leases[lease_seconds],
+            change.input and self._payload(run_id, key, "input", change.input),
+            change.output and self._payload(run_id, key, PayloadKind.OUTPUT, change.output),
+            error and self._payload(run_id, key, PayloadKind.ERROR, error),
+            trace and self._payload(run_id, key, "trace", trace),
         )
 
     def _payload(self, run_id: str, key: str, kind: str, payload: Payload | None) -> str | None:
@@ -238,7 +228,7 @@ class RowWriter:
             return None
         if len(payload.text) <= self._inline_chars:
             return payload.text
-        self.rows.payload.append((run_id, key, kind, payload.text))
+        self.rows.payload.append((run_id, key, str(kind), payload.text))
         return IN_PAYLOAD_TABLE
 
 
