@@ -173,6 +173,14 @@ async def test_after_an_error_of_the_database_the_next_commit_goes_on(database: 
         assert await create(store, creation(2)) == [run_id(2)]
 
 
+async def test_words_that_no_server_takes_are_refused_and_not_cut(database: URL) -> None:
+    async with opened(database) as store:
+        for key in (None, "a\0b"):
+            with pytest.raises(StorageError, match="NUL"):
+                await store.commit(Batch(creations=[creation(1, key=key, flow_name="a\0b")]))
+        assert await runs_in(store) == 0
+
+
 async def test_a_batch_that_is_larger_than_any_buffer_is_committed(database: URL) -> None:
     async with opened(database) as store:
         batch = Batch(creations=[creation(number, body=LONG) for number in range(10)])
