@@ -43,7 +43,9 @@ class Draft:
         self.plan: FlowPlan = state.plan
         self.now = now
         self.offer = offer
-        self.transition = Transition.of(state)
+        self.transition = Transition(
+            state.status, state.deadline, state.stop, state.ended_at, state.suspension, {}, {}, [], {}
+        )
         self.known_steps: Mapping[str, StepState] = {**restored, **state.steps} if restored else state.steps
         """The steps that the decision is made on, with those of ended iterations that it was given."""
         self._given = payloads

@@ -26,6 +26,7 @@ _RUN_STATUS = {
     StepStatus.FAILED: RunStatus.FAILED,
     StepStatus.SKIPPED: RunStatus.SKIPPED,
 }
+_NEW = StepState(StepStatus.READY)
 _STOP_STATUS = {StopKind.CANCELLED: RunStatus.CANCELLED, StopKind.TIMED_OUT: RunStatus.TIMED_OUT}
 
 
@@ -72,7 +73,7 @@ def enter(draft: Draft, key: str, plan: StepPlan) -> list[str]:
         return follow(draft, start_block(draft, key, plan, plan.block, trace))
     if plan.wait is not None:
         return start_wait(draft, key, plan, plan.wait, trace)
-    make_ready(draft, key, plan, StepState(StepStatus.READY, ready_at=draft.now), trace)
+    make_ready(draft, key, plan, _NEW, trace)
     return []
 
 

@@ -78,38 +78,44 @@ class StepState(NamedTuple):
         return self.progress if isinstance(self.progress, LoopProgress) else None
 
     def claimed(self, owner: str, at: datetime) -> StepState:
-        """The next attempt, by that worker."""
-        # Field by field, here and below: every step goes through both, and ``_replace`` takes twice as long.
+        """The next attempt, by that worker. A step that was not ready before is so at the same time."""
+        # By position, here and below: every step goes through both, and anything else takes twice as long.
+        _, attempt, failures, lost, _, _, since, skip, reason, _, ready_at, _, ended_at, progress = self
         return StepState(
             StepStatus.RUNNING,
-            self.attempt + 1,
-            self.failures,
-            self.lost,
-            waiting_since=self.waiting_since,
-            skip=self.skip,
-            reason=self.reason,
-            owner=owner,
-            ready_at=self.ready_at,
-            started_at=at,
-            ended_at=self.ended_at,
-            progress=self.progress,
+            attempt + 1,
+            failures,
+            lost,
+            None,
+            None,
+            since,
+            skip,
+            reason,
+            owner,
+            ready_at or at,
+            at,
+            ended_at,
+            progress,
         )
 
     def ended(self, status: StepStatus, at: datetime, reason: str | None = None) -> StepState:
         """The attempt is over, and the step final."""
+        _, attempt, failures, lost, _, _, since, skip, _, owner, ready_at, started_at, _, progress = self
         return StepState(
             status,
-            self.attempt,
-            self.failures,
-            self.lost,
-            waiting_since=self.waiting_since,
-            skip=self.skip,
-            reason=reason,
-            owner=self.owner,
-            ready_at=self.ready_at,
-            started_at=self.started_at,
-            ended_at=at,
-            progress=self.progress,
+            attempt,
+            failures,
+            lost,
+            None,
+            None,
+            since,
+            skip,
+            reason,
+            owner,
+            ready_at,
+            started_at,
+            at,
+            progress,
         )
 
 

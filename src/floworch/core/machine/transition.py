@@ -11,7 +11,7 @@ from uuid import UUID
 from floworch.core.dag.plan import FlowPlan
 from floworch.core.machine.commands import ChildStart
 from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
-from floworch.core.machine.state import RunState, StepState, StopRequest, Suspension
+from floworch.core.machine.state import StepState, StopRequest, Suspension
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
 from floworch.core.model.status import RunStatus, StepStatus
@@ -99,11 +99,6 @@ class Transition:
     """Earliest ``due_at`` among the steps that this transition parked."""
     rarities: Rarities | None = None
     """None in nearly all transitions, which so have fewer containers to make and to collect."""
-
-    @classmethod
-    def of(cls, state: RunState) -> Transition:
-        """One that changes nothing yet. Each of its containers is made for it: every step of every run needs them."""
-        return cls(state.status, state.deadline, state.stop, state.ended_at, state.suspension, {}, {}, [], {})
 
     @property
     def ended(self) -> bool:

@@ -210,7 +210,8 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
 
     def _write(self, run: RunRow, write: RunWrite, now: datetime) -> None:
         run.revision += 1
-        self._note_status(run, write.status)
+        if run.revision == 1 or run.status is not write.status:
+            self._note_status(run, write.status)
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
         if write.rare is not None:
             self._write_rare(run, write.rare, write.at)
@@ -255,8 +256,7 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
 
     def _note_status(self, run: RunRow, status: RunStatus) -> None:
         if status is RunStatus.RUNNING:
-            if run.revision == 1 or run.status is not status:
-                self._active[run.facts.run_id] = run
+            self._active[run.facts.run_id] = run
         else:
             self._active.pop(run.facts.run_id, None)
 
@@ -424,7 +424,6 @@ def _may_advance(run: RunRow, advance: Advance) -> bool:
 def _guards_hold(run: RunRow, write: RunWrite) -> bool:
     for key, change in write.steps.items():
         row = run.steps.get(key)
-        found = None if row is None else (row.state.status, row.state.attempt)
-        if found != change.before:
+        if (None if row is None else row.state[:2]) != change.before:
             return False
     return True
