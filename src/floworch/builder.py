@@ -26,7 +26,6 @@ from floworch.core.ports.storage import Storage
 from floworch.errors import ConfigurationError, FlowProblem, FlowValidationError
 from floworch.notifier_choice import NotifierChoice
 from floworch.runtimes.asyncio import AsyncioRuntime
-from floworch.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
     from floworch.orchestrator import FlowOrchestrator, FlowReference
@@ -54,7 +53,8 @@ class FlowOrchestratorBuilder:
 
     def use_in_memory(self) -> FlowOrchestratorBuilder:
         """Keep everything in this process and lose it with it: for tests and trials."""
-        return self.use_storage(MemoryStorage)
+        memory = import_module("floworch.storage.memory")
+        return self.use_storage(memory.MemoryStorage)
 
     def use_sqlite(self, path: str | PathLike[str], **options: Any) -> FlowOrchestratorBuilder:
         """Keep everything in a SQLite file, which is made when it is missing.

@@ -45,6 +45,25 @@ def test_the_engine_is_not_loaded_before_something_runs_flows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("store", "own", "others"),
+    [
+        ("sqlite('flows.db')", "sqlite", {"postgresql", "mssql"}),
+        ("postgresql('postgresql://host/flows')", "postgresql", {"sqlite", "mssql"}),
+    ],
+)
+def test_a_process_loads_what_its_own_database_needs(store: str, own: str, others: set[str]) -> None:
+    more = f"from floworch.storage.sql import SqlStorage; SqlStorage.{store}"
+
+    modules = set(_import_in_new_process(more)["modules"])
+
+    assert f"floworch.storage.sql.dialects.{own}" in modules
+    assert not modules & {f"floworch.storage.sql.dialects.{other}" for other in others}
+    assert not modules & {f"sqlalchemy.dialects.{other}" for other in others}
+    assert not modules & {"floworch.storage.memory", "psycopg"}
+    assert ("sqlite3" in modules) == (own == "sqlite")
+
+
+@pytest.mark.parametrize(
     ("more", "most"), [("", MOST_MODULES_TO_DEFINE_FLOWS), ("floworch.FlowOrchestrator", MOST_MODULES_TO_RUN_FLOWS)]
 )
 def test_importing_floworch_loads_few_modules(more: str, most: int, record_figure: Callable[[str], None]) -> None:

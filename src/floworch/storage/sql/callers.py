@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -123,7 +122,7 @@ class CallerTransactions:
 
     def _ours(self, error: SQLAlchemyError) -> Exception:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(cause, sqlite3.ProgrammingError) and "thread" in str(cause):
+        if _is(cause, "sqlite3", "ProgrammingError") and "thread" in str(cause):
             return ConfigurationError(
                 "The connection may only be used by the thread that made it, and floworch works on another one. Make "
                 "the engine with connect_args={'check_same_thread': False}."
@@ -141,7 +140,7 @@ class CallerTransactions:
         )
 
 
-def _is(connection: object, module: str, name: str) -> bool:
+def _is(thing: object, module: str, name: str) -> bool:
     """Whether it is an instance of that class, which has to be loaded then; so nothing is imported here to find out."""
     kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(connection, kind)
+    return isinstance(kind, type) and isinstance(thing, kind)

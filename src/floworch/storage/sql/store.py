@@ -41,6 +41,7 @@ from floworch.core.ports.storage import (
 from floworch.errors import ConfigurationError, StorageUnavailable
 from floworch.storage.sql import (
     catalog,
+    dialects,
     limits,
     notices,
     payloads,
@@ -56,11 +57,8 @@ from floworch.storage.sql.callers import CallerTransactions
 from floworch.storage.sql.commit import Committer
 from floworch.storage.sql.cursor import Cursor
 from floworch.storage.sql.dialects.base import SqlDialect
-from floworch.storage.sql.dialects.mssql import MssqlDialect
-from floworch.storage.sql.dialects.postgresql import PostgresqlDialect
 from floworch.storage.sql.dialects.postgresql_connection import Connections
 from floworch.storage.sql.dialects.postgresql_url import is_postgresql_url, read_url
-from floworch.storage.sql.dialects.sqlite import SqliteDialect
 from floworch.storage.sql.due_schedules import DueScheduleLooks
 from floworch.storage.sql.express import Express
 from floworch.storage.sql.limit_use import find_limit_use
@@ -131,7 +129,9 @@ class SqlStorage(Storage):
         power fails.
         ``pragmas`` are added to what every connection sets.
         """
-        dialect = SqliteDialect(synchronous=synchronous, busy_timeout_seconds=busy_timeout_seconds, pragmas=pragmas)
+        dialect = dialects.SqliteDialect(
+            synchronous=synchronous, busy_timeout_seconds=busy_timeout_seconds, pragmas=pragmas
+        )
         return cls(
             URL.create("sqlite", database=str(path)),
             clock=clock,
@@ -160,7 +160,7 @@ class SqlStorage(Storage):
         work that other processes leave, which is found by polling as well. ``connections`` are the fields of
         :class:`~floworch.storage.sql.dialects.postgresql_connection.Connections`.
         """
-        dialect = PostgresqlDialect(schema=schema, connections=Connections(**connections), listens=listen)
+        dialect = dialects.PostgresqlDialect(schema=schema, connections=Connections(**connections), listens=listen)
         return cls(
             read_url(url),
             clock=clock,
@@ -467,15 +467,14 @@ def _parse(url: str | URL) -> URL:
 
 
 def _dialect_for(url: URL) -> SqlDialect:
-    known: dict[str, Callable[[], Any]] = {
-        "sqlite": SqliteDialect,
-        "postgresql": PostgresqlDialect,
-        "mssql": MssqlDialect,
+    known: dict[str, Callable[[], SqlDialect]] = {
+        "sqlite": lambda: dialects.SqliteDialect(),
+        "postgresql": lambda: dialects.PostgresqlDialect(),
+        "mssql": lambda: dialects.MssqlDialect(),
     }
     make = known.get(url.get_backend_name())
     if make is None:
         raise ConfigurationError(
             f"There is no SQL storage for {url.get_backend_name()!r}: floworch knows {', '.join(sorted(known))}."
         )
-    dialect: SqlDialect = make()
-    return dialect
+    return make()

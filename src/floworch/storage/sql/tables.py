@@ -46,9 +46,12 @@ class Tables:
     limit_arrival: Table
 
 
-def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
-    """The tables in ``schema``; ``prefix`` keeps them apart from the application's where there are no schemas."""
-    metadata = MetaData(schema=schema)
+def build_tables(database: str, *, schema: str | None = None, prefix: str = "") -> Tables:
+    """The tables in ``schema``; ``prefix`` keeps them apart from the application's where there are no schemas.
+
+    ``database`` is the name of its dialect, without the driver.
+    """
+    metadata = MetaData(schema=schema, info={"database": database})
     return Tables(
         metadata=metadata,
         migration=_migration(metadata, prefix),
@@ -70,7 +73,7 @@ def build_tables(*, schema: str | None = None, prefix: str = "") -> Tables:
 
 
 def _migration(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}migration",
         metadata,
         Column("version", Integer, primary_key=True, autoincrement=False),
@@ -80,7 +83,7 @@ def _migration(metadata: MetaData, prefix: str) -> Table:
 
 
 def _flow(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}flow",
         metadata,
         Column("id", Id, primary_key=True),
@@ -94,7 +97,7 @@ def _flow(metadata: MetaData, prefix: str) -> Table:
 
 
 def _flow_version(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}flow_version",
         metadata,
         Column("flow_id", Id, primary_key=True),
@@ -107,7 +110,7 @@ def _flow_version(metadata: MetaData, prefix: str) -> Table:
 
 
 def _manifest(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}manifest",
         metadata,
         Column("hash", Word(64), primary_key=True),
@@ -116,7 +119,7 @@ def _manifest(metadata: MetaData, prefix: str) -> Table:
 
 
 def _run(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}run",
         metadata,
         Column("id", Id, primary_key=True),
@@ -162,17 +165,17 @@ def _run(metadata: MetaData, prefix: str) -> Table:
     Index(f"{name}_by_flow", c.flow_id, c.started_at, c.id)
     Index(f"{name}_by_status", c.status, c.started_at, c.id)
     Index(f"{name}_by_flow_status", c.flow_id, c.status, c.started_at, c.id)
-    _partial_index(f"{name}_by_deadline", "deadline IS NOT NULL AND ended_at IS NULL", c.deadline)
-    _partial_index(f"{name}_by_parent", "parent_run_id IS NOT NULL", c.parent_run_id, c.started_at, c.id)
-    _partial_index(f"{name}_suspended", "suspended_at IS NOT NULL", c.started_at, c.id)
-    _partial_index(f"{name}_untold", "tells_parent = 1", c.ended_at)
-    _partial_index(f"{name}_notices", "notice_at IS NOT NULL", c.flow_id, c.notice_at)
-    _partial_index(f"{name}_by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
+    _partial_index(table, "by_deadline", "deadline IS NOT NULL AND ended_at IS NULL", c.deadline)
+    _partial_index(table, "by_parent", "parent_run_id IS NOT NULL", c.parent_run_id, c.started_at, c.id)
+    _partial_index(table, "suspended", "suspended_at IS NOT NULL", c.started_at, c.id)
+    _partial_index(table, "untold", "tells_parent = 1", c.ended_at)
+    _partial_index(table, "notices", "notice_at IS NOT NULL", c.flow_id, c.notice_at)
+    _partial_index(table, "by_source", "source_run_id IS NOT NULL", c.source_run_id, c.started_at)
     return table
 
 
 def _run_tag(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}run_tag",
         metadata,
         Column("run_id", Id, primary_key=True),
@@ -187,7 +190,7 @@ def _run_tag(metadata: MetaData, prefix: str) -> Table:
 
 
 def _step(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}step",
         metadata,
         Column("run_id", Id, primary_key=True),
@@ -221,15 +224,15 @@ def _step(metadata: MetaData, prefix: str) -> Table:
         # Rows are found by (run, key) only: without a rowid that is one tree to write instead of two.
         sqlite_with_rowid=False,
     )
-    name, c = table.name, table.c
-    _partial_index(f"{name}_ready", "status = 'Ready'", c.flow_id, c.priority.desc(), c.ready_at)
-    _partial_index(f"{name}_pending", "status = 'Pending'", c.due_at)
-    _partial_index(f"{name}_leased", "lease_until IS NOT NULL", c.lease_until)
+    c = table.c
+    _partial_index(table, "ready", "status = 'Ready'", c.flow_id, c.priority.desc(), c.ready_at)
+    _partial_index(table, "pending", "status = 'Pending'", c.due_at)
+    _partial_index(table, "leased", "lease_until IS NOT NULL", c.lease_until)
     return table
 
 
 def _payload(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}payload",
         metadata,
         Column("run_id", Id, primary_key=True),
@@ -240,7 +243,7 @@ def _payload(metadata: MetaData, prefix: str) -> Table:
 
 
 def _signal(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}signal",
         metadata,
         Column("run_id", Id, primary_key=True),
@@ -258,7 +261,7 @@ def _signal(metadata: MetaData, prefix: str) -> Table:
 
 
 def _event(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}event",
         metadata,
         Column("sequence", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
@@ -272,7 +275,7 @@ def _event(metadata: MetaData, prefix: str) -> Table:
 
 
 def _idempotency_key(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}idempotency_key",
         metadata,
         Column("flow_id", Id, primary_key=True),
@@ -282,12 +285,12 @@ def _idempotency_key(metadata: MetaData, prefix: str) -> Table:
         Column("outlives_run", SmallInteger, nullable=False, server_default=text("0")),
         sqlite_with_rowid=False,
     )
-    _partial_index(f"{table.name}_orphans", "outlives_run = 1", table.c.created_at)
+    _partial_index(table, "orphans", "outlives_run = 1", table.c.created_at)
     return table
 
 
 def _schedule(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}schedule",
         metadata,
         Column("flow_id", Id, primary_key=True),
@@ -307,15 +310,15 @@ def _schedule(metadata: MetaData, prefix: str) -> Table:
         Column("revision", BigInteger, nullable=False),
         Column("updated_at", Instant, nullable=False),
     )
-    name, c = table.name, table.c
-    _partial_index(f"{name}_by_due", "due_at IS NOT NULL", c.due_at)
-    _partial_index(f"{name}_waiting", "waits_for IS NOT NULL", c.waits_for)
-    _partial_index(f"{name}_backfills", "backfills = 1", c.flow_id)
+    c = table.c
+    _partial_index(table, "by_due", "due_at IS NOT NULL", c.due_at)
+    _partial_index(table, "waiting", "waits_for IS NOT NULL", c.waits_for)
+    _partial_index(table, "backfills", "backfills = 1", c.flow_id)
     return table
 
 
 def _tick(metadata: MetaData, prefix: str) -> Table:
-    table = Table(
+    table = _table(
         f"{prefix}tick",
         metadata,
         Column("flow_id", Id, primary_key=True),
@@ -332,7 +335,7 @@ def _tick(metadata: MetaData, prefix: str) -> Table:
 
 
 def _limit_rule(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}limit_rule",
         metadata,
         Column("name", Word(_LIMIT_CHARS), primary_key=True),
@@ -343,7 +346,7 @@ def _limit_rule(metadata: MetaData, prefix: str) -> Table:
 
 
 def _limit_arrival(metadata: MetaData, prefix: str) -> Table:
-    return Table(
+    return _table(
         f"{prefix}limit_arrival",
         metadata,
         Column("name", Word(_LIMIT_CHARS), primary_key=True),
@@ -353,6 +356,16 @@ def _limit_arrival(metadata: MetaData, prefix: str) -> Table:
     )
 
 
-def _partial_index(name: str, where: str, *columns: Column[Any] | ColumnElement[Any]) -> Index:
+def _table(name: str, metadata: MetaData, *columns: Column[Any], **options: Any) -> Table:
+    return Table(name, metadata, *columns, **_of_database(metadata, options))
+
+
+def _partial_index(table: Table, name: str, where: str, *columns: Column[Any] | ColumnElement[Any]) -> None:
     condition = text(where)
-    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition, mssql_where=condition)
+    options = {"sqlite_where": condition, "postgresql_where": condition, "mssql_where": condition}
+    Index(f"{table.name}_{name}", *columns, **_of_database(table.metadata, options))
+
+
+def _of_database(metadata: MetaData, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of the database in use. For each other one that is named SQLAlchemy would load its dialect, 1 MiB each."""
+    return {name: value for name, value in options.items() if name.startswith(f"{metadata.info['database']}_")}

@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text
-from sqlalchemy.dialects import mssql, postgresql
+from sqlalchemy import CHAR, NVARCHAR, TIMESTAMP, BigInteger, Text, Uuid
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import CHAR, TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 __all__ = ["Document", "Id", "Instant", "Word", "from_micros", "to_micros"]
 
@@ -40,7 +39,7 @@ class Id(TypeDecorator[UUID]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return postgresql.UUID(as_uuid=True)
+            return Uuid()
         collation = _MSSQL_BINARY if dialect.name == "mssql" else None
         return CHAR(36, collation=collation)
 
@@ -59,9 +58,11 @@ class Instant(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return postgresql.TIMESTAMP(timezone=True)
+            return TIMESTAMP(timezone=True)
         if dialect.name == "mssql":
-            return mssql.DATETIMEOFFSET(6)  # type: ignore[no-untyped-call]
+            from sqlalchemy.dialects.mssql import DATETIMEOFFSET
+
+            return DATETIMEOFFSET(6)  # type: ignore[no-untyped-call]
         return BigInteger()
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
@@ -87,7 +88,7 @@ class Word(TypeDecorator[str]):
         if dialect.name == "postgresql":
             return Text(collation="C")
         if dialect.name == "mssql":
-            return mssql.NVARCHAR(self.length, collation=_MSSQL_BINARY)
+            return NVARCHAR(self.length, collation=_MSSQL_BINARY)
         return Text()
 
 
@@ -98,4 +99,4 @@ class Document(TypeDecorator[str]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return mssql.NVARCHAR() if dialect.name == "mssql" else Text()
+        return NVARCHAR() if dialect.name == "mssql" else Text()

@@ -59,7 +59,7 @@ class MssqlDialect(SqlDialect):
         return create_engine(url, pool_size=connections, max_overflow=0, hide_parameters=True)
 
     def tables(self) -> Tables:
-        return build_tables(schema=self._schema)
+        return build_tables(self.name, schema=self._schema)
 
     def begin_write(self, connection: Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -101,7 +101,7 @@ class PostgresqlDialect(SqlDialect):
         return self._connections.engine(url, connections)
 
     def tables(self) -> Tables:
-        return build_tables(schema=self._schema)
+        return build_tables(self.name, schema=self._schema)
 
     def begin_write(self, connection: Connection) -> None:
         """The driver begins, and "read committed" sees what the locks waited for."""

@@ -87,7 +87,7 @@ class SqliteDialect(SqlDialect):
         return SqlitePipes(partial(self._connect_pipe, url))
 
     def tables(self) -> Tables:
-        return build_tables(prefix=_PREFIX)
+        return build_tables(self.name, prefix=_PREFIX)
 
     def begin_write(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
