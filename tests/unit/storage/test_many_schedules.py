@@ -42,3 +42,26 @@ async def test_a_look_reads_only_the_next_one(tmp_path: Path, record_figure: Cal
     record_figure(
         f"10,000 schedules, none due: {milliseconds:.1f} ms a look, every 10 s {share:.3%} of a core (target 1%)"
     )
+
+
+async def test_many_flows_are_asked_for_in_parts_and_answered_as_one(tmp_path: Path) -> None:
+    store = SqlStorage.sqlite(tmp_path / "flows.db", synchronous="OFF")
+    await store.open()
+    try:
+        flows = [flow(number) for number in range(1000)]
+        await store.save_flows(flows)
+        due = [NOW - timedelta(seconds=n * 7 % 1000) for n in range(500)]
+        at = [*due, *(NOW + timedelta(seconds=1 + n * 7 % 500) for n in range(500))]
+        records = [
+            ScheduleRecord(flows[n].id, "t", "{}", next_fire_at=at[n], due_at=at[n], updated_at=NOW)
+            for n in range(1000)
+        ]
+        assert all(await store.change_schedules([ScheduleChange(record) for record in records]))
+        disabled = {flows[3].id, flows[997].id}
+        for flow_id in disabled:
+            await store.set_flow_enabled(flow_id, False)
+        found = await store.due_schedules(NOW, 1000, frozenset(each.id for each in flows))
+        assert [each.due_at for each in found.due] == sorted(set(due) - {at[3]})
+        assert (found.next_at, found.disabled) == (NOW + timedelta(seconds=1), disabled)
+    finally:
+        await store.close()
