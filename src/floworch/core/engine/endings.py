@@ -72,12 +72,14 @@ class _Rows:
         """Whether a step is a block: the output of that is put together from many rows."""
 
     def add(self, transition: Transition) -> None:
-        self.changes.update(transition.steps)
-        for change in transition.steps.values():
-            self.has_progress |= change.state.progress is not None
-            for payload in (change.input, change.output):
-                if payload is not None:
-                    self.characters += len(payload.text)
+        for key, change in transition.steps.items():
+            self.changes[key] = change
+            if change.state.progress is not None:
+                self.has_progress = True
+            if change.input is not None:
+                self.characters += len(change.input.text)
+            if change.output is not None:
+                self.characters += len(change.output.text)
 
 
 class _Steps(Mapping[str, StepRecord]):
