@@ -45,7 +45,7 @@ class Pipe(ABC):
 
     async def transact(self, orders: Sequence[Order]) -> None:
         """Carry out all orders as one transaction, in one round trip, if the pipe can. Raises as :meth:`exchange` does;
-        after an error of the driver's nothing was committed."""
+        after an error of the driver's nothing was committed. When it is cancelled, nobody knows."""
         raise NotImplementedError
 
 

@@ -42,8 +42,11 @@ def _quoted(text: str) -> str:
 
 def _array_of_plain_words(values: Sequence[str | None]) -> str:
     """Of ids and instants, which hold nothing that would need quotes."""
-    return "{" + ",".join(["NULL" if value is None else value for value in values]) + "}"
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else value for value in values]) + "}"
+    return "{" + ",".join(values) + "}"  # type: ignore[arg-type]
 
 
 def _array_of_numbers(values: Sequence[float | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"
+    # Python's own words for a list, which take a third of the time of one call per number.
+    return "{" + repr([*values])[1:-1].replace("None", "NULL") + "}"
