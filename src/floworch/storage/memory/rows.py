@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from floworch.core.machine.state import RunFacts, StepState, StopRequest, Suspension
 from floworch.core.machine.transition import Fact
 from floworch.core.model.payload import Json, Payload
 from floworch.core.model.records import StepError
-from floworch.core.model.status import RunStatus
+from floworch.core.model.status import RunStatus, StepStatus
 from floworch.storage.memory.signals import SignalRows
 
 __all__ = ["CommitRow", "RunRow", "StepRow"]
+
+_MOST_PACKED = 1000
+"""That many rows take half a millisecond."""
+_WORDS = {status: status.value for status in StepStatus}
+_PackedRow: TypeAlias = tuple[Any, ...]
+"""Key, status as a plain text, the rest of the state, and the other fields of the row: nothing in which the garbage
+collector would have to look for more, and so it does not look at the tuple either."""
 
 CommitRow: TypeAlias = tuple[int, datetime, int]
 """Sequence, time, and where its facts end in the history of the run.
@@ -56,7 +63,6 @@ class RunRow:
     ended_at: datetime | None
     body: Payload | None
     headers: Payload | None
-    steps: dict[str, StepRow] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     """Scopes whose rows the planner loads no more. No mark of each row: all those of a long loop would have to be
     looked at for every iteration that ends."""
@@ -68,3 +74,31 @@ class RunRow:
     commits: list[CommitRow] = field(default_factory=list)
     written: int = 0
     """Number of step rows ever inserted."""
+    _steps: dict[str, StepRow] = field(default_factory=dict)
+    _packed: tuple[_PackedRow, ...] | None = None
+
+    @property
+    def steps(self) -> dict[str, StepRow]:
+        """By run-time key."""
+        if self._packed is not None:
+            self._steps = {key: _unpacked(*packed) for key, *packed in self._packed}
+            self._packed = None
+        return self._steps
+
+    def pack(self) -> None:
+        """Keep the rows of the steps as plain tuples until somebody looks at them, unless there are very many."""
+        if self._packed is None and len(self._steps) <= _MOST_PACKED:
+            self._packed = tuple([_packed(key, row) for key, row in self._steps.items()])
+            self._steps = {}
+
+
+def _packed(key: str, row: StepRow) -> _PackedRow:
+    state = row.state
+    return (
+        *(key, _WORDS[state.status], state[1:], row.type, row.order),
+        *(row.input_text, row.output_text, row.error, row.trace, row.lease_until),
+    )
+
+
+def _unpacked(word: str, state: tuple[Any, ...], *row: Any) -> StepRow:
+    return StepRow(StepState(StepStatus(word), *state), *row)

@@ -215,11 +215,12 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         run.status, run.deadline, run.stop, run.ended_at = write.status, write.deadline, write.stop, write.ended_at
         if write.rare is not None:
             self._write_rare(run, write.rare, write.at)
+        steps = run.steps
         for key, change in write.steps.items():
-            row = run.steps.get(key)
+            row = steps.get(key)
             if row is None:
                 run.written += 1
-                row = run.steps[key] = StepRow(change.state, change.type, run.written)
+                row = steps[key] = StepRow(change.state, change.type, run.written)
             row.state, row.trace = change.state, change.trace
             row.input_text = change.input.text if change.input else None
             row.output_text = change.output.text if change.output else None
@@ -228,6 +229,8 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         if write.tells_end is not None:
             self._notices.mark(run, write.at if write.tells_end else None)
         self._append(run, write.at, write.facts)
+        if write.status.is_final:
+            run.pack()
 
     def _write_rare(self, run: RunRow, rare: RareWrites, at: datetime) -> None:
         """Before the rows of steps: some of those that are removed begin anew in the same write."""
@@ -422,8 +425,9 @@ def _may_advance(run: RunRow, advance: Advance) -> bool:
 
 
 def _guards_hold(run: RunRow, write: RunWrite) -> bool:
+    steps = run.steps
     for key, change in write.steps.items():
-        row = run.steps.get(key)
+        row = steps.get(key)
         if (None if row is None else row.state[:2]) != change.before:
             return False
     return True
