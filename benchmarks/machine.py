@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from benchmarks.contender import Contender
 from benchmarks.environments import versions_in
 from benchmarks.presence import plain, program_versions
 
-__all__ = ["hardware", "memory_mib", "versions"]
+__all__ = ["hardware", "versions"]
 
 _ALWAYS = ("floworch", "pydantic", "sqlalchemy")
 _ALSO = ("orjson", "uvloop")
@@ -41,19 +40,6 @@ def versions(contenders: Sequence[Contender]) -> dict[str, str]:
     for environment, distributions in names.items():
         found |= versions_in(environment, distributions)
     return found | program_versions(contenders)
-
-
-def memory_mib() -> float:
-    """Resident memory of this process. On systems without /proc: the most that it ever was."""
-    status = Path("/proc/self/statm")
-    if status.exists():
-        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MIB
-    if sys.platform == "win32":
-        return float("nan")
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (_MIB if sys.platform == "darwin" else 1024)
 
 
 def _processor() -> str:

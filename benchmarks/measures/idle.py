@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 
 from benchmarks.bench import Bench
-from benchmarks.machine import memory_mib
 from benchmarks.measures.idle_watch import counting_connection, idle_costs
+from benchmarks.memory import memory_mib
 
 __all__ = ["measure"]
 

@@ -6,8 +6,8 @@ import gc
 from time import perf_counter
 
 from benchmarks.bench import Bench
-from benchmarks.machine import memory_mib
 from benchmarks.measures.idle_watch import counting_connection, idle_costs
+from benchmarks.memory import memory_mib
 
 __all__ = ["measure"]
 

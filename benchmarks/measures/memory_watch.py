@@ -7,7 +7,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from benchmarks.machine import memory_mib
+from benchmarks.memory import memory_mib
 
 __all__ = ["MemoryWatch", "watched_memory"]
 
