@@ -13,7 +13,7 @@ from floworch.core.model.status import StepStatus
 from floworch.core.ports.storage import Advance, Batch, Outcome, RunFilter
 from floworch.errors import StorageError, StorageUnavailable
 from floworch.storage.sql import SqlStorage
-from floworch.storage.sql.pipe import Order
+from floworch.storage.sql.pipe import Answer, Order
 from tests.contracts.storage.builders import advance, create, creation, insert, overwrite, run_id, state
 from tests.storage.postgresql.databases import opened, until
 
@@ -132,17 +132,27 @@ async def test_a_row_that_has_moved_undoes_the_whole_trip_and_breaks_no_connecti
         assert [len(await store.list_events(run_id(n))) for n in (1, 2)] == [1, 3]
 
 
-async def test_statements_after_one_that_fails_are_prepared_the_next_time(
-    admin: psycopg.Connection, database: URL
-) -> None:
+async def test_statements_after_one_that_fails_are_prepared_the_next_time(database: URL) -> None:
     async with opened(database, pool_size=3) as store:
-        admin.execute("ALTER TABLE floworch.step RENAME TO moved")
-        with pytest.raises(StorageError, match="does not exist"):
-            await create(store)
+        await create(store, creation(1, steps={"a": insert(state())}))
         before = await backend_of(store)
-        admin.execute("ALTER TABLE floworch.moved RENAME TO step")
-        assert await create(store) == [run_id(1)]
+        for revision, outcome in ((7, Outcome.CONFLICT), (1, Outcome.DONE), (7, Outcome.CONFLICT), (2, Outcome.DONE)):
+            change = overwrite((StepStatus.READY, 0), state())
+            result = await store.commit(Batch(advances=[advance(1, revision, {"a": change}, facts=FACTS)]))
+            assert result.advances == [outcome]
         assert await backend_of(store) == before
+        assert len(await store.list_events(run_id(1))) == 3
+
+
+async def test_a_connection_whose_prepared_statements_are_gone_is_replaced(database: URL) -> None:
+    """As when a pooler in between has other ideas."""
+    async with opened(database, pool_size=3) as store:
+        await create(store, creation(1))
+        before = await backend_of(store)
+        await on_pipe(store, Order("DEALLOCATE ALL"))
+        assert await create(store, creation(2)) == [run_id(2)]
+        assert await create(store, creation(3)) == [run_id(3)]
+        assert await backend_of(store) != before
 
 
 async def test_a_connection_that_the_server_has_ended_is_replaced_before_anything_is_sent(
@@ -157,12 +167,17 @@ async def test_a_connection_that_the_server_has_ended_is_replaced_before_anythin
 
 async def backend_of(store: SqlStorage) -> int:
     """The server's process behind the only pipe."""
+    answer = await on_pipe(store, Order("SELECT pg_backend_pid()"))
+    return int(answer.values[0] or 0)
+
+
+async def on_pipe(store: SqlStorage, order: Order) -> Answer:
     assert store._express is not None
     pipe = await store._express.pipes.take()
     assert pipe is not None
-    [answer] = await pipe.exchange([Order("SELECT pg_backend_pid()")])
+    [answer] = await pipe.exchange([order])
     store._express.pipes.give_back(pipe)
-    return int(answer.values[0] or 0)
+    return answer
 
 
 async def test_after_an_error_of_the_database_the_next_commit_goes_on(database: URL) -> None:
@@ -198,9 +213,5 @@ async def test_each_statement_is_prepared_once(database: URL) -> None:
     async with opened(database, pool_size=3) as store:
         for number in range(1, 5):
             await create(store, creation(number))
-        assert store._express is not None
-        pipe = await store._express.pipes.take()
-        assert pipe is not None
-        [answer] = await pipe.exchange([Order("SELECT name FROM pg_prepared_statements")])
-        store._express.pipes.give_back(pipe)
+        answer = await on_pipe(store, Order("SELECT name FROM pg_prepared_statements"))
         assert len(answer.values) == 3  # run, step, event

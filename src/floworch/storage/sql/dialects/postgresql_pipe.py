@@ -19,6 +19,8 @@ from floworch.storage.sql.pipe import Answer, Order, Pipe, PipeBroken, Pipes
 __all__ = ["PostgresqlPipe", "PostgresqlPipes"]
 
 _OLDEST_LIBPQ = 140000
+_ABOUT_ROWS = frozenset({"22P02", "23505"})
+"""What says that rows were not as expected, which is nothing against the connection: see the strict orders."""
 _FATAL = frozenset({"FATAL", "PANIC"})
 
 
@@ -224,8 +226,8 @@ class PostgresqlPipe(Pipe):
         else:
             return
         error = self._error_of(result, "utf-8")
-        if self._pg.transaction_status != self._idle:  # it ends with the connection
-            self.close()
+        if error.sqlstate not in _ABOUT_ROWS or self._pg.transaction_status != self._idle:
+            self.close()  # and with it a transaction that was begun
         for text in new:  # which of them are, depends on where the error was
             del self._names[text]
         if error.diag.severity_nonlocalized in _FATAL:
