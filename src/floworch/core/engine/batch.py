@@ -76,14 +76,14 @@ class RunWork:
 
     def advance(self, owner: str, now: datetime) -> Advance:
         changes_run = _changes_run(self.run.state, self.done[-1][1])
-        fields = (*self._write(owner, now), self.expected_revision, changes_run)
+        fields: tuple[Any, ...] = (*self._write(owner, now), self.expected_revision, changes_run)
         return Advance(*fields)
 
     def creation(self, owner: str, now: datetime) -> Creation:
         start = self.start
         assert start is not None
         parent = start.facts.parent
-        fields = (
+        fields: tuple[Any, ...] = (
             *self._write(owner, now),
             *(start.facts, start.plan.flow_name, start.plan.version, start.body, start.headers),
             None if parent is None else parent.run_id,
