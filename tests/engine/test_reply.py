@@ -34,10 +34,24 @@ async def test_who_gave_up_waiting_may_begin_again() -> None:
     assert await reply.get() == 7
 
 
+class Ear:
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def answered(self, reply: Reply[int]) -> None:
+        try:
+            self.heard.append(reply.answer())
+        except ValueError as error:
+            self.heard.append(error)
+
+
 async def test_the_listener_hears_of_it_before_who_waits_goes_on() -> None:
-    heard: list[int | None] = []
-    reply: Reply[int] = Reply(heard.append)
+    ear, error = Ear(), ValueError("no")
+    reply = Reply[int](ear)
+    waiting = asyncio.create_task(reply.get())
+    await asyncio.sleep(0)
     reply.tell(7)
-    assert heard == [7]
-    Reply[int](heard.append).tell_error(ValueError("no"))
-    assert heard == [7, None]
+    assert (ear.heard, waiting.done()) == ([7], False)
+    assert await waiting == 7
+    Reply[int](ear).tell_error(error)
+    assert ear.heard == [7, error]

@@ -118,8 +118,11 @@ class AsyncioRuntime(Runtime):
         current: StartedStep | None = step
         try:
             while current is not None:
-                await self._run(current)
-                current = await self._next()
+                try:
+                    await self._runner_of().run(current)
+                except Exception:  # noqa: BLE001 - the top of a background task
+                    self._log_abandoned(current)
+                current = await self._next() if self._queue else None
         finally:
             self._give_back(1)
 
@@ -137,17 +140,9 @@ class AsyncioRuntime(Runtime):
                 return started[0]
         return None
 
-    async def _run(self, step: StartedStep) -> None:
-        try:
-            await self._runner_of().run(step)
-        except Exception:  # noqa: BLE001 - the top of a background task
-            self._log.error(
-                "step_abandoned",
-                traceback=format_exc(),
-                run_id=str(step.run_id),
-                step_key=step.step_key,
-                attempt=step.attempt,
-            )
+    def _log_abandoned(self, step: StartedStep) -> None:
+        names = {"run_id": str(step.run_id), "step_key": step.step_key, "attempt": step.attempt}
+        self._log.error("step_abandoned", traceback=format_exc(), **names)
 
     def _give_back(self, slots: int) -> None:
         self._free += slots

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from uuid import UUID
 
-from floworch.core.engine.attempts import Attempts, started_by
+from floworch.core.engine.attempts import Attempts
 from floworch.core.engine.availability import Availability
 from floworch.core.engine.checkup import Checkup
 from floworch.core.engine.child_starts import ChildStarts
@@ -35,6 +35,7 @@ from floworch.core.engine.runs import Runs
 from floworch.core.engine.schedules import Scheduler
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.signals import Signals
+from floworch.core.engine.stint import Workplace, started_by
 from floworch.core.engine.time_limits import LimitedBy, TimeLimit
 from floworch.core.engine.timers import Timers
 from floworch.core.engine.waiters import Waiters
@@ -115,9 +116,11 @@ class Engine:
         starts = ChildStarts(self.plans, settings, self._new_runs)
         executor = Executor(self._runs, handlers, services, clock, settings, self._chance, store.begin, starts)
         self._executor = executor
-        self._attempts = Attempts(
-            *(self._committer, self._direct, executor, self._leases, self._worklist, self._offer, clock, settings)
+        patience = timedelta(seconds=settings.storage_patience_seconds)
+        workplace = Workplace(
+            *(self._committer, self._direct, executor, self._leases, self._offer, clock, patience),
         )
+        self._attempts = Attempts(workplace, self._worklist)
         self._children = Children(store, self._runs, self.submit, settings, self._chance)
         self.retries = Retries(store, clock, self.submit)
         self.reruns = Reruns(
@@ -224,17 +227,19 @@ class Engine:
     async def start_run(self, starting: Starting) -> Started:
         """Start a run. Its first step runs in this process, if that has a slot for it."""
         if self._works and self._runtime.reserve():
-            starting.offer, starting.reply = self._offer, Reply[Started](self._use_reserved)
+            starting.offer, starting.reply = self._offer, Reply[Started](self)
         self._committer.put(starting)
         return await starting.reply.get()  # the caller may go away: a run that starts all the same is run
 
-    def _use_reserved(self, started: Started | None) -> None:
-        """Run the step that was started with the run."""
-        transition = None if started is None else started.transition
-        if started is not None and transition is not None and transition.claimed:
-            self._runtime.run_reserved(started_by(started.run_id, transition))
-        else:
+    def answered(self, reply: Reply[Started]) -> None:
+        """Use the slot that was reserved for a new run: for the step that was started with it."""
+        try:
+            started = reply.answer()
+        except Exception:  # noqa: BLE001 - whatever it is, it is for whoever has asked for the run
             self._runtime.run_reserved(None)
+            return
+        transition = started.transition
+        self._runtime.run_reserved(None if transition is None else started_by(started.run_id, transition))
 
     async def submit(self, run_id: UUID, command: Command) -> Transition:
         """Tell a run what has happened. Raises Fenced, InvalidTransition, RunNotFound, StorageError."""
@@ -259,9 +264,9 @@ class Engine:
         """See :meth:`Signals.send <floworch.core.engine.signals.Signals.send>`."""
         return await self._signals.send(run_id, name, payload, deduplication_id, connection)
 
-    async def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> EndedRun:
+    def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> Awaitable[EndedRun]:
         """The run once it has ended. Raises RunNotFound, WaitTimeout."""
-        return await self._waiters.wait(run_id, timeout_seconds)
+        return self._waiters.wait(run_id, timeout_seconds)
 
     async def delete_runs(self, ended_before: datetime, deleted: Callable[[int], None] | None = None) -> int:
         """See :meth:`Retention.sweep <floworch.core.engine.retention.Retention.sweep>`."""
@@ -294,12 +299,12 @@ class Engine:
                 self._worklist.hand_out(state, transition.ready)
             if self.limits.gain_from(facts, transition):
                 self.look_soon()
-            if transition.interrupted:
+            self._timers.arm(transition.next_due)
+            self._timers.arm(transition.deadline)
+        if transition.rarities is not None:
+            if self._works and transition.interrupted:
                 self._leases.interrupt(facts.run_id, transition.interrupted, why_interrupted(transition))
-            for due_at in (transition.next_due, transition.deadline):
-                if due_at is not None:
-                    self._timers.arm(due_at)
-        self._children.committed(state, transition)
+            self._children.committed(state, transition)
         self._endings.note(state, transition)
         if transition.ended:
             self._notices.committed(state, transition)

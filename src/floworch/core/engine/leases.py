@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from traceback import format_exc
+from typing import Protocol
 from uuid import UUID
 
 from floworch.core.dag.keys import is_shielded
@@ -17,22 +17,30 @@ from floworch.core.ports.storage import LeaseState, Storage
 from floworch.errors import StorageError
 from floworch.observability.logging import get_library_logger
 
-__all__ = ["Lease", "Leases", "why_interrupted"]
+__all__ = ["Interruptible", "Lease", "Leases", "why_interrupted"]
+
+
+class Interruptible(Protocol):
+    """What holds a lease."""
+
+    def interrupt(self, reason: str) -> None:
+        """The attempt should stop."""
+        ...
 
 
 class Lease:
     """The lease of one attempt.
 
-    ``interrupt`` is called, with the reason, when the attempt should stop. It is None while there is nothing to stop:
-    before its inputs are read, and once its result is about to be committed.
+    ``attempt`` is None while there is nothing to stop: before its inputs are read, and once its result is about to be
+    committed.
     """
 
-    __slots__ = ("interrupt", "seconds", "step")
+    __slots__ = ("attempt", "seconds", "step")
 
     def __init__(self, step: StartedStep, seconds: float) -> None:
         self.step = step
         self.seconds = seconds
-        self.interrupt: Callable[[str], None] | None = None
+        self.attempt: Interruptible | None = None
 
 
 class Leases:
@@ -73,8 +81,8 @@ class Leases:
         """Ask the attempts of these steps that run here to stop."""
         wanted = set(step_keys)
         for lease in list(self._held):
-            if lease.step.run_id == run_id and lease.step.step_key in wanted and lease.interrupt is not None:
-                lease.interrupt(reason)
+            if lease.step.run_id == run_id and lease.step.step_key in wanted and lease.attempt is not None:
+                lease.attempt.interrupt(reason)
 
     def is_held(self, run_id: UUID, step_key: str, attempt: int) -> bool:
         """Whether this process is at work on the attempt, whatever has become of its lease."""
@@ -100,13 +108,13 @@ class Leases:
         self._availability.succeeded("heartbeat")
         for step, state in states.items():
             lease = held[step]
-            if state is LeaseState.HELD or lease.interrupt is None or lease not in self._held:
+            if state is LeaseState.HELD or lease.attempt is None or lease not in self._held:
                 continue
             if state is LeaseState.LOST:
                 self._log.warning("lease_lost", run_id=str(step.run_id), step_key=step.step_key, attempt=step.attempt)
-                lease.interrupt("the lease was lost; another worker may run the step")
+                lease.attempt.interrupt("the lease was lost; another worker may run the step")
             elif not is_shielded(step.step_key):
-                lease.interrupt("the run is being stopped")
+                lease.attempt.interrupt("the run is being stopped")
 
 
 def why_interrupted(transition: Transition) -> str:

@@ -128,7 +128,7 @@ class Caller:
             raise
         if isinstance(ended, Raised):
             raise ended.error
-        if ended is not None and isawaitable(ended.value):
+        if isawaitable(ended.value):
             await ended.value
 
     def _forget(self, task: asyncio.Task[Any]) -> None:

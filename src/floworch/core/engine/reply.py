@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Reply"]
+__all__ = ["Listener", "Reply"]
 
 T = TypeVar("T")
+
+
+class Listener(Protocol[T]):
+    def answered(self, reply: Reply[T]) -> None:
+        """The reply is told, and those who wait for it go on soon."""
+        ...
 
 
 class Reply(Generic[T]):
     """Told once, by the committer, and waited for by one at a time, who may give up waiting and begin again.
 
-    What a future and ``asyncio.shield`` would do, with one turn of the event loop instead of three, which every step
-    takes. ``on_told`` is called first, with the answer, or with None in place of an error.
+    What a future and ``asyncio.shield`` would do, with one turn of the event loop instead of three. A
+    listener needs no turn at all: that is so for every step.
     """
 
-    __slots__ = ("_error", "_on_told", "_value", "_waiter", "is_over")
+    __slots__ = ("_error", "_listener", "_value", "_waiter", "is_over")
 
-    def __init__(self, on_told: Callable[[T | None], None] | None = None) -> None:
+    def __init__(self, listener: Listener[T] | None = None) -> None:
         self._value: Any = None
         self._error: Exception | None = None
-        self._on_told = on_told
+        self._listener = listener
         self._waiter: asyncio.Future[None] | None = None
         self.is_over = False
         """Whether it is told, or nobody wants to know any more."""
@@ -49,6 +54,10 @@ class Reply(Generic[T]):
         elif self._error is not None:
             # Who tries again at once, and again, must not keep the event loop from what would let it succeed.
             await asyncio.sleep(0)
+        return self.answer()
+
+    def answer(self) -> T:
+        """What was told. Raises the error that was told instead."""
         if self._error is not None:
             raise self._error
         value: T = self._value
@@ -66,7 +75,7 @@ class Reply(Generic[T]):
 
     def _end(self) -> None:
         self.is_over = True
-        if self._on_told is not None:
-            self._on_told(self._value)
+        if self._listener is not None:
+            self._listener.answered(self)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

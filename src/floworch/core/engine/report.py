@@ -13,9 +13,9 @@ __all__ = ["Report"]
 
 
 class Report(NamedTuple):
-    """``transaction`` holds what the handler wrote, if it wrote anything that is to commit with ``command``;
+    """``transaction`` holds what the handler wrote, if it wrote anything that is to commit with ``command``; then
     ``instead_of`` makes the command that reports that this commit failed."""
 
     command: Command
-    transaction: StoreTransaction | None
-    instead_of: Callable[[StorageError], Command]
+    transaction: StoreTransaction | None = None
+    instead_of: Callable[[StorageError], Command] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from floworch.core.handlers.cancellation import CancelSignal
 from floworch.core.handlers.context import StepContext
-from floworch.core.handlers.invoke import invoke
+from floworch.core.handlers.invocation import Boundary, Caller, Invocation
 from floworch.core.handlers.lookup import Handler, Handlers
 from floworch.core.handlers.processes import HandlerProcesses
 from floworch.core.handlers.registry import HandlerRegistry
@@ -14,6 +14,8 @@ from floworch.core.handlers.spec import ExecutorKind, HandlerSpec, polling_handl
 from floworch.core.handlers.threads import HandlerThreads
 
 __all__ = [
+    "Boundary",
+    "Caller",
     "CancelSignal",
     "Deferred",
     "ExecutorKind",
@@ -24,6 +26,7 @@ __all__ = [
     "HandlerSpec",
     "HandlerThreads",
     "Handlers",
+    "Invocation",
     "ServiceResolver",
     "Services",
     "Skipped",
@@ -31,7 +34,6 @@ __all__ = [
     "StepOutcome",
     "StepResult",
     "Succeeded",
-    "invoke",
     "polling_handler",
     "step_handler",
 ]

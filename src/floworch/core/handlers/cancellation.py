@@ -12,12 +12,13 @@ __all__ = ["CancelSignal"]
 class CancelSignal:
     """Set once, never cleared. All methods may be called from any thread."""
 
-    __slots__ = ("_is_set", "_listeners", "_lock", "reason")
+    __slots__ = ("_is_set", "_listeners", "reason")
+    _lock = threading.Lock()
+    """One for all signals: it is held for a moment only, and every attempt has a signal."""
 
     def __init__(self) -> None:
         self._is_set = False
-        self._lock = threading.Lock()
-        self._listeners: list[Callable[[], object]] = []
+        self._listeners: list[Callable[[], object]] | None = None
         self.reason: str | None = None
 
     def is_set(self) -> bool:
@@ -31,8 +32,8 @@ class CancelSignal:
                 return
             self.reason = reason
             self._is_set = True
-            listeners, self._listeners = self._listeners, []
-        for listener in listeners:
+            listeners, self._listeners = self._listeners, None
+        for listener in listeners or ():
             listener()
 
     async def wait(self) -> None:
@@ -64,10 +65,9 @@ class CancelSignal:
     def _listen(self, listener: Callable[[], object]) -> bool:
         with self._lock:
             if not self._is_set:
-                self._listeners.append(listener)
+                self._listeners = [*(self._listeners or ()), listener]
             return not self._is_set
 
     def _forget(self, listener: Callable[[], object]) -> None:
         with self._lock:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            self._listeners = [each for each in self._listeners or () if each != listener]

@@ -24,12 +24,13 @@ Ended: TypeAlias = Returned | Raised
 class End:
     """The end of a call: told once, and waited for by one at a time, who may give up waiting and begin again.
 
-    Everything happens on one event loop.
+    Everything happens on one event loop. ``listener`` is called when the end is told.
     """
 
-    __slots__ = ("_waiter", "ended")
+    __slots__ = ("_listener", "_waiter", "ended")
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Callable[[Ended], None] | None = None) -> None:
+        self._listener = listener
         self.ended: Ended | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -37,20 +38,17 @@ class End:
         """The call has ended; only the first time counts."""
         if self.ended is None:
             self.ended = ended
-            if self._waiter is not None:
-                _wake(self._waiter)
+            if self._listener is not None:
+                self._listener(ended)
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
 
-    async def wait(self, timeout_seconds: float | None = None) -> Ended | None:
-        """How the call ended; None when the time is up before."""
+    async def wait(self) -> Ended:
+        """How the call ended, once it has."""
         if self.ended is None:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            timer = None if timeout_seconds is None else loop.call_later(timeout_seconds, _wake, self._waiter)
-            try:
-                await self._waiter
-            finally:
-                if timer is not None:
-                    timer.cancel()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        assert self.ended is not None
         return self.ended
 
 
@@ -70,8 +68,3 @@ async def call_async(function: Callable[[], Awaitable[Any]]) -> Ended:
         raise
     except BaseException as error:  # noqa: BLE001  (the handler boundary)
         return Raised(error)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

@@ -84,7 +84,7 @@ class Handlers:
 
     def get(self, step_type: str) -> Handler:
         """Handler of the step type. Raises :class:`~floworch.errors.ConfigurationError` that names the nearest one."""
-        found = self.find(step_type)
+        found = self._by_type.get(step_type.lower())
         if found is None:
             raise ConfigurationError(_no_handler(step_type, self.types))
         return found

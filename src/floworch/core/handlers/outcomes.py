@@ -28,6 +28,7 @@ def outcome_of(value: Any, max_output_bytes: int | None = None, secrets: Secrets
     try:
         return _outcome(value, max_output_bytes, secrets)
     except InvalidPayload as error:
+        _discard_coroutine(value)
         message = secrets.hide(f"The handler's result cannot be stored. {error}")
         return plain_failure(type(error).__name__, message, retryable=False)
 
@@ -37,7 +38,6 @@ def _outcome(value: Any, max_output_bytes: int | None, secrets: Secrets) -> Step
         body = None if value.body is None else secrets.hide_in_payload(value.body)
         return replace(value, body=body)
     if not isinstance(value, StepResult):
-        _discard_coroutine(value)
         return Succeeded(secrets.hide_in_payload(Payload.of(value, max_bytes=max_output_bytes)))
     if value.kind is ResultKind.SUCCEEDED:
         return Succeeded(secrets.hide_in_payload(Payload.of(value.value, max_bytes=max_output_bytes)))

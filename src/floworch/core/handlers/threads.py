@@ -23,12 +23,17 @@ class ThreadCall:
 
     __slots__ = ("_abandon", "_context", "_function", "_loop", "end", "is_abandoned")
 
-    def __init__(self, function: Callable[[], Any], abandon: Callable[[ThreadCall], None]) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        abandon: Callable[[ThreadCall], None],
+        told: Callable[[Ended], None] | None,
+    ) -> None:
         self._function = function
         self._abandon = abandon
         self._context = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
-        self.end = End()
+        self.end = End(told)
         self.is_abandoned = False
 
     def request_stop(self) -> None:
@@ -78,9 +83,10 @@ class HandlerThreads:
         with self._changed:
             return len(self._running)
 
-    def start(self, function: Callable[[], Any]) -> ThreadCall:
-        """Run the function as soon as a thread is free. Must be called on an event loop."""
-        call = ThreadCall(function, self._abandon)
+    def start(self, function: Callable[[], Any], told: Callable[[Ended], None] | None = None) -> ThreadCall:
+        """Run the function as soon as a thread is free; ``told`` how it ended, on the event loop that this is called
+        on."""
+        call = ThreadCall(function, self._abandon, told)
         with self._changed:
             if self._is_closed:
                 raise RuntimeError("The handler threads are closed; no more calls can be started.")

@@ -82,7 +82,11 @@ class AttemptTransaction:
 
     async def enter(self) -> None:
         self._expect(_Stage.NOT_ENTERED)
-        self._lent = await self._begin()
+        lent = await self._begin()
+        if self._stage is not _Stage.NOT_ENTERED:  # the attempt is over, while something of its handler goes on
+            await lent.rollback()
+            self._expect(_Stage.NOT_ENTERED)
+        self._lent = lent
         self._stage = _Stage.OPEN
 
     async def leave(self, *, with_error: bool) -> None:
@@ -98,6 +102,12 @@ class AttemptTransaction:
 
     async def run(self, work: Callable[[Any], T]) -> T:
         return await self._in_use().run(work)
+
+    def close(self) -> bool:
+        """The attempt is over. False where its handler has begun something that has to be ended."""
+        if self._lent is None:
+            self._stage = _Stage.OVER
+        return self._lent is None
 
     async def end(self, *, keep: bool) -> Any:
         """The attempt is over. Returns the transaction if ``keep``, and if there is anything in it to commit; else it

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from floworch.core.handlers import HandlerProcesses, HandlerRegistry, HandlerThreads, Services, StepContext, StepOutcome
-from floworch.core.handlers import invoke as invoke_handler
+from floworch.core.handlers import (
+    Boundary,
+    Handler,
+    HandlerProcesses,
+    HandlerRegistry,
+    HandlerThreads,
+    Invocation,
+    Services,
+    StepContext,
+    StepOutcome,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN_ID = UUID("00000000-0000-0000-0000-00000000000a")
@@ -27,29 +37,58 @@ def context(**changes: Any) -> StepContext:
     return StepContext(**(facts | changes))
 
 
-async def invoke(
+class Call:
+    """A call under way, of an attempt that has nothing but a context."""
+
+    def __init__(self, ctx: StepContext) -> None:
+        self._ctx = ctx
+        self.ended: asyncio.Future[StepOutcome | None] = asyncio.get_running_loop().create_future()
+
+    def context(self) -> StepContext:
+        return self._ctx
+
+    def called(self, outcome: StepOutcome | None) -> None:
+        self.ended.set_result(outcome)
+
+
+def begun(
     handler: Any,
     inputs: Any = None,
     *,
     ctx: StepContext | None = None,
-    threads: HandlerThreads | None = None,
+    threads: HandlerThreads,
     processes: HandlerProcesses | None = None,
     cancel_grace: float = 30,
+    max_output_bytes: int | None = None,
+    written: Any = None,
     **options: Any,
+) -> tuple[Call, Invocation]:
+    """A call of a function, or of a handler that is ready."""
+    call = Call(ctx or context())
+    boundary = Boundary(threads, processes, cancel_grace, max_output_bytes)
+    invocation = Invocation(boundary, _ready(handler), call, call.context().cancelled, **options)
+    invocation.begin(inputs, written)
+    return call, invocation
+
+
+async def invoke(
+    handler: Any, inputs: Any = None, *, threads: HandlerThreads | None = None, **options: Any
 ) -> StepOutcome:
-    registry = HandlerRegistry()
-    registry.add("ChargeCard", handler)
+    """How the call ends."""
     pool = threads or HandlerThreads(1)
     try:
-        return await invoke_handler(
-            registry.build(Services()).get("ChargeCard"),
-            ctx or context(),
-            inputs,
-            threads=pool,
-            processes=processes,
-            cancel_grace=cancel_grace,
-            **options,
-        )
+        call, _ = begun(handler, inputs, threads=pool, **options)
+        outcome = await call.ended
     finally:
         if threads is None:
             pool.close()
+    assert outcome is not None
+    return outcome
+
+
+def _ready(handler: Any) -> Handler:
+    if isinstance(handler, Handler):
+        return handler
+    registry = HandlerRegistry()
+    registry.add("ChargeCard", handler)
+    return registry.build(Services()).get("ChargeCard")

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from floworch.core.handlers import Failed, HandlerRegistry, HandlerThreads, Services, StepOutcome, Succeeded, invoke
+from floworch.core.handlers import Failed, HandlerRegistry, HandlerThreads, Services, StepOutcome, Succeeded
 from floworch.core.handlers.builtin import BUILTIN_HANDLERS
 from floworch.core.handlers.builtin.http.answers import retry_after
 from floworch.core.handlers.secrets import NO_SECRETS, Secrets
 from tests.servers.http import Answer, Server, serving
-from tests.unit.core.handlers.support import NOW, RUN_ID, context
+from tests.unit.core.handlers.support import NOW, RUN_ID, invoke
 
 Send = Callable[..., Awaitable[StepOutcome]]
 
@@ -37,7 +37,7 @@ async def send(server: Server) -> AsyncIterator[Send]:
 
     async def request(path: str = "/", *, secrets: Secrets = NO_SECRETS, **inputs: Any) -> StepOutcome:
         inputs.setdefault("url", server.url + path)
-        return await invoke(handlers.get("HttpRequest"), context(), inputs, threads=threads, secrets=secrets)
+        return await invoke(handlers.get("HttpRequest"), inputs, threads=threads, secrets=secrets)
 
     yield request
     threads.close()

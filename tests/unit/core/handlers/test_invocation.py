@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import sys
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from structlog.testing import capture_logs
 
 from floworch import NonRetryable, StepContext, StepResult
 from floworch.core.handlers import Deferred, Failed, HandlerThreads, Skipped, StepOutcome, Succeeded
+from floworch.core.handlers.failures import plain_failure
 from floworch.core.model.payload import Payload
-from tests.unit.core.handlers.support import context, invoke
+from tests.unit.core.handlers.support import begun, context, invoke
 
 FLAVOUR: contextvars.ContextVar[str] = contextvars.ContextVar("flavour", default="plain")
 
@@ -230,25 +232,64 @@ async def test_a_thread_that_hangs_is_replaced() -> None:
         threads.close()
 
 
-async def test_cancelling_the_caller_cancels_the_handler_and_is_passed_on() -> None:
-    started, ctx = asyncio.Event(), context()
+async def test_a_handler_that_is_stopped_is_cancelled_and_has_no_outcome() -> None:
+    started, ctx, threads = asyncio.Event(), context(), HandlerThreads(1)
     ended: list[str] = []
 
-    async def handler() -> None:
+    async def handler() -> str:
         try:
             started.set()
             await asyncio.Event().wait()
         finally:
             ended.append("cleaned up")
+        return "never"
 
-    task = asyncio.create_task(invoke(handler, ctx=ctx))
+    call, invocation = begun(handler, ctx=ctx, threads=threads)
     await started.wait()
-    task.cancel()
+    invocation.stop("the worker stops")
 
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    assert await call.ended is None
     assert ended == ["cleaned up"]
-    assert ctx.cancelled.is_set()
+    assert (ctx.cancelled.is_set(), ctx.cancelled.reason) == (True, "the worker stops")
+    invocation.stop("again, when it is over")
+
+
+async def test_a_handler_that_was_stopped_ends_with_what_it_was_stopped_for() -> None:
+    threads, instead = HandlerThreads(1), plain_failure("Cancelled", "by an operator")
+
+    async def handler() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "done all the same"
+        return "never"
+
+    call, invocation = begun(handler, threads=threads)
+    invocation.stop("the run was cancelled", instead)  # before its first line
+
+    assert await call.ended == instead
+
+
+async def test_a_handler_that_is_stopped_twice_is_left_to_itself_at_once() -> None:
+    threads, release, started = HandlerThreads(1), asyncio.Event(), asyncio.Event()
+
+    async def handler() -> None:
+        while not release.is_set():
+            started.set()
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+
+    call, invocation = begun(handler, threads=threads, timeout=60)
+    await started.wait()
+    with capture_logs() as logs:
+        invocation.stop("the run was cancelled", plain_failure("Cancelled", "by an operator"))
+        await asyncio.sleep(0)
+        assert not call.ended.done()
+        invocation.stop("the worker stops")
+
+    assert call.ended.result() is None
+    assert [each["event"] for each in logs] == ["handler_abandoned"]
+    release.set()
 
 
 async def test_a_handler_that_stops_because_it_was_asked_to_is_cancelled() -> None:

@@ -1,0 +1,216 @@
+"""What one slot does: an attempt, and after it the step that its report has started, until nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from floworch.core.engine.attempt import Attempt
+from floworch.core.engine.committer import Committer
+from floworch.core.engine.execution import Executor
+from floworch.core.engine.leases import Lease, Leases
+from floworch.core.engine.reply import Reply
+from floworch.core.engine.report import Report
+from floworch.core.engine.requests import Commanding
+from floworch.core.engine.within import DirectCommits
+from floworch.core.machine.commands import ClaimOffer, Command, StepReleased
+from floworch.core.machine.reduce import Fenced
+from floworch.core.machine.transition import Transition
+from floworch.core.ports.clock import Clock
+from floworch.core.ports.runtime import StartedStep
+from floworch.core.ports.transactions import StoreTransaction
+from floworch.errors import FloworchError, StorageError
+from floworch.observability.logging import get_library_logger
+
+__all__ = ["Stint", "Workplace", "started_by"]
+
+
+@dataclass(slots=True, eq=False)
+class Workplace:
+    """What all slots of a process work with."""
+
+    committer: Committer
+    direct: DirectCommits
+    executor: Executor
+    leases: Leases
+    offer: ClaimOffer
+    clock: Clock
+    storage_patience: timedelta
+    is_stopping: bool = False
+    """What is reported from now on starts nothing in its place."""
+
+
+class Stint:
+    """The attempts of one slot, one after the other.
+
+    The handlers have tasks of their own, and their ends and the answers of the committer are callbacks here: so the
+    slot sleeps until all is over, and a step takes no turn of the event loop but the one that starts its handler.
+    """
+
+    __slots__ = ("_attempt", "_is_stopped", "_lease", "_log", "_over", "_request", "_step", "_task", "_workplace")
+
+    def __init__(self, workplace: Workplace, step: StartedStep) -> None:
+        self._workplace = workplace
+        self._step = step
+        self._log = get_library_logger("floworch.engine")
+        self._attempt: Attempt | None = None
+        """The one under way."""
+        self._lease: Lease | None = None
+        """That of the step, until nothing is to be done any more."""
+        self._request: Commanding | None = None
+        """The report on its way."""
+        self._task: asyncio.Task[None] | None = None
+        self._over: Reply[None] = Reply()
+        self._is_stopped = False
+
+    async def run(self) -> None:
+        """Returns when nothing is left to do. When cancelled, the attempt under way is ended or handed back first."""
+        self._begin(self._step)
+        try:
+            await self._over.get()
+        except asyncio.CancelledError:
+            self._stop()
+            await self._over.get()
+            raise
+
+    def _stop(self) -> None:
+        """The worker stops. What is about to be reported still is, but nothing follows in its place."""
+        self._is_stopped = True
+        if self._request is not None:
+            self._request.offer = self._request.patient_until = None
+        elif self._attempt is not None:
+            self._attempt.stop()
+
+    def _begin(self, step: StartedStep) -> None:
+        self._step = step
+        self._lease = self._workplace.leases.hold(step)
+        self._attempt = Attempt(self._workplace.executor, self._lease, self)
+        self._attempt.begin()
+
+    def attempted(self, came: Report | Exception | asyncio.CancelledError) -> None:
+        """The attempt is over, or could not be made: then another worker may have the step at once."""
+        self._attempt = None
+        if isinstance(came, Report):
+            if came.transaction is None:
+                self._report(came.command)
+            else:
+                self._go_on(self._complete(came, came.transaction))
+        elif isinstance(came, asyncio.CancelledError):
+            self._go_on(self._hand_back_and_end())
+        elif isinstance(came, StorageError):
+            self._go_on(self._hand_back_and_end(came))
+        else:
+            self._fail(came)
+
+    # -- reporting
+
+    def _report(self, command: Command) -> None:
+        """Have the result committed, also when the worker is stopped meanwhile."""
+        workplace, stops = self._workplace, self._is_stopped
+        offer = None if stops or workplace.is_stopping else workplace.offer
+        patient_until = None if stops else workplace.clock.now() + workplace.storage_patience
+        self._request = Commanding(self._step.run_id, command, offer, Reply(self), patient_until)
+        workplace.committer.put(self._request)
+
+    def answered(self, reply: Reply[Transition]) -> None:
+        """The report is committed, or refused."""
+        self._request = None
+        try:
+            transition = reply.answer()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not for who tells
+            self._fail(error)
+        else:
+            self._follow(transition)
+
+    async def _complete(self, report: Report, transaction: StoreTransaction) -> None:
+        """Commit the result in the handler's transaction. When the worker is stopped meanwhile, it is waited for."""
+        offer = None if self._is_stopped or self._workplace.is_stopping else self._workplace.offer
+        try:
+            transition = await self._workplace.direct.commit(transaction, self._step.run_id, report.command, offer)
+        except StorageError as error:
+            assert report.instead_of is not None
+            self._log.warning("transaction_failed", error=str(error), **_names(self._step))
+            if self._is_stopped:
+                await self._hand_back_and_end()
+            else:
+                self._report(report.instead_of(error))
+        else:
+            self._follow(transition)
+
+    def _follow(self, transition: Transition) -> None:
+        """The result is committed: go on with the step that it has started."""
+        following = started_by(self._step.run_id, transition)
+        self._leave()
+        if following is None:
+            self._over.tell(None)
+        elif self._is_stopped:
+            self._step = following
+            self._go_on(self._hand_back_and_end())
+        else:
+            self._begin(following)
+
+    # -- without a result
+
+    async def _hand_back_and_end(self, error: StorageError | None = None) -> None:
+        """Let another worker have the step at once instead of when the lease is over. After an error of the store that
+        may take its time."""
+        command = StepReleased(self._step.step_key, self._step.attempt)
+        patience = None if error is None else self._workplace.clock.now() + self._workplace.storage_patience
+        request = Commanding(self._step.run_id, command, None, Reply(), patience)
+        self._workplace.committer.put(request)
+        try:
+            await request.reply.get()
+        except (FloworchError, Fenced) as refusal:
+            self._log.warning("release_failed", error=str(refusal), **_names(self._step))
+        if error is not None:
+            self._fail(error)
+        else:
+            self._leave()
+            self._over.tell(None)
+
+    def _fail(self, error: Exception) -> None:
+        """The attempt has no result that counts."""
+        self._leave()
+        if isinstance(error, Fenced):
+            self._log.warning("completion_fenced", reason=str(error), **_names(self._step))
+        elif isinstance(error, FloworchError):
+            self._log.error("attempt_lost", error=str(error), **_names(self._step))
+        else:
+            self._over.tell_error(error)
+            return
+        self._over.tell(None)
+
+    def _leave(self) -> None:
+        if self._lease is not None:
+            self._workplace.leases.let_go(self._lease)
+            self._lease = None
+        self._workplace.committer.forget_claim(self._step)
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what takes turns of the event loop. It is not cancelled when the worker stops: what it does is short, and
+        has to be done."""
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._has_gone_on)
+
+    def _has_gone_on(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # with the whole event loop
+            self._leave()
+            self._over.tell(None)
+        elif isinstance(error := task.exception(), Exception):
+            self._fail(error)
+
+
+def started_by(run_id: UUID, transition: Transition) -> StartedStep | None:
+    """The step that the transition has started, if it has."""
+    if not transition.claimed:
+        return None
+    key = transition.claimed[0]
+    return StartedStep(run_id, key, transition.steps[key].state.attempt)
+
+
+def _names(step: StartedStep) -> dict[str, Any]:
+    return {"run_id": str(step.run_id), "step_key": step.step_key, "attempt": step.attempt}
