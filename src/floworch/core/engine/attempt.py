@@ -14,7 +14,6 @@ from floworch.core.dag.lookup import find_step
 from floworch.core.dag.plan import StepPlan
 from floworch.core.engine.attempt_environment import AttemptEnvironment, Variables, evaluate, shown
 from floworch.core.engine.execution import Executor
-from floworch.core.engine.leases import Lease
 from floworch.core.engine.polling import BadPollSettings, Poll
 from floworch.core.engine.report import Report
 from floworch.core.engine.runs import CachedRun
@@ -61,6 +60,10 @@ _BAD_INPUTS = (ExpressionError, InvalidPayload, BadPollSettings)
 class Stage(Protocol):
     """Where an attempt is made."""
 
+    step: StartedStep
+    lease_seconds: float
+    """Set by the attempt, as its step has it."""
+
     def attempted(self, came: Report | Exception | asyncio.CancelledError) -> None:
         """Called once: with the report, whose transaction is for others to end, or with why there is none.
 
@@ -74,9 +77,9 @@ class Attempt:
     """One attempt of one step, and everything that is looked up for it."""
 
     __slots__ = (
-        *("_cancelled", "_executor", "_given", "_handler", "_has_ended", "_invocation", "_is_interrupted", "_lease"),
+        *("_executor", "_given", "_handler", "_has_begun", "_has_ended", "_invocation", "_is_interrupted"),
         *("_loaded", "_plan", "_poll", "_run", "_secrets", "_shown", "_stage", "_state", "_step", "_task"),
-        *("_transaction", "_variables"),
+        *("_signal", "_transaction", "_variables"),
     )
 
     _run: CachedRun
@@ -84,12 +87,11 @@ class Attempt:
     _handler: Handler
     _state: StepState | None
 
-    def __init__(self, executor: Executor, lease: Lease, stage: Stage) -> None:
-        self._lease = lease
-        self._stage = stage
+    def __init__(self, executor: Executor, stage: Stage) -> None:
         self._executor = executor
-        self._step = lease.step
-        self._cancelled = CancelSignal()
+        self._stage = stage
+        self._step = stage.step
+        self._signal: CancelSignal | None = None
         self._given: Payload | None = None
         self._shown: Json = None
         """The inputs without secrets, where there are some."""
@@ -103,6 +105,7 @@ class Attempt:
         """The call of the handler, while it is under way."""
         self._task: asyncio.Task[None] | None = None
         """What has to be waited for before the call or after it, where there is such a thing."""
+        self._has_begun = False
         self._is_interrupted = False
         self._has_ended = False
 
@@ -141,8 +144,8 @@ class Attempt:
             self._transaction = AttemptTransaction(
                 self._step.step_key, self._executor.begin, asyncio.get_running_loop()
             )
-        self._lease.seconds = plan.lease_seconds or self._executor.settings.lease_seconds
-        self._lease.attempt = self
+        self._stage.lease_seconds = plan.lease_seconds or self._executor.settings.lease_seconds
+        self._has_begun = True
         try:
             self._prepare_and_call()
         except PayloadsNeeded as needed:
@@ -171,13 +174,13 @@ class Attempt:
             self._report(Failed(StepError(type(error).__name__, str(error), retryable=False)))
             return
         if self._run.state.stop is not None and not is_shielded(self._step.step_key):
-            self._cancelled.set("the run is being stopped")
-        if self._cancelled.is_set():
+            self.cancelled.set("the run is being stopped")
+        if self._signal is not None and self._signal.is_set():
             self._report(self._cancelled_outcome())
             return
         executor, plan, handler = self._executor, self._plan, self._handler
         self._invocation = Invocation(
-            *(executor.boundary, handler, self, self._cancelled),
+            *(executor.boundary, handler, self),
             timeout=plan.timeout_seconds
             or handler.timeout_seconds
             or plan.default_timeout_seconds
@@ -220,7 +223,15 @@ class Attempt:
 
     # -- what the handler sees
 
+    @property
+    def cancelled(self) -> CancelSignal:
+        """Made when somebody looks at it: most handlers do not."""
+        if self._signal is None:
+            self._signal = CancelSignal()
+        return self._signal
+
     def context(self) -> StepContext:
+        """For the invocation."""
         facts, plan = self._run.state.facts, self._plan
         return StepContext(
             run_id=facts.run_id,
@@ -236,7 +247,7 @@ class Attempt:
             now=self._executor.clock.now,
             outputs=self._output_of,
             services=self._executor.services,
-            cancelled=self._cancelled,
+            cancelled=self.cancelled,
             transaction=self._transaction,
             poll_number=1 if self._poll is None else self._poll.number,
             hurried=self._state is not None and isinstance(self._state.progress, Hurried),
@@ -265,9 +276,9 @@ class Attempt:
     # -- being asked to stop
 
     def interrupt(self, reason: str) -> None:
-        """Ask the handler to stop, and cancel it after the grace period."""
-        if not self._cancelled.is_set():
-            self._cancelled.set(reason)
+        """Ask the handler to stop, and cancel it after the grace period. Before the run is known there is none."""
+        if self._has_begun and not self.cancelled.is_set():
+            self.cancelled.set(reason)
             grace_seconds = self._executor.settings.cancel_grace_seconds
             asyncio.get_running_loop().call_later(grace_seconds, self._cancel, reason)
 
@@ -281,7 +292,7 @@ class Attempt:
             self._task.cancel()
 
     def _cancelled_outcome(self) -> Failed:
-        return Failed(StepError("Cancelled", self._cancelled.reason or "cancelled", retryable=False))
+        return Failed(StepError("Cancelled", self.cancelled.reason or "cancelled", retryable=False))
 
     # -- after the call
 
@@ -325,7 +336,6 @@ class Attempt:
     def _end(self, came: Report | Exception | asyncio.CancelledError) -> None:
         if not self._has_ended:
             self._has_ended = True
-            self._lease.attempt = None
             self._stage.attempted(came)
 
     def _go_on(self, work: Coroutine[Any, Any, None]) -> None:

@@ -119,6 +119,7 @@ class Engine:
         patience = timedelta(seconds=settings.storage_patience_seconds)
         workplace = Workplace(
             *(self._committer, self._direct, executor, self._leases, self._offer, clock, patience),
+            *(settings.lease_seconds, self._log),
         )
         self._attempts = Attempts(workplace, self._worklist)
         self._children = Children(store, self._runs, self.submit, settings, self._chance)

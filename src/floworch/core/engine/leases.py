@@ -17,30 +17,28 @@ from floworch.core.ports.storage import LeaseState, Storage
 from floworch.errors import StorageError
 from floworch.observability.logging import get_library_logger
 
-__all__ = ["Interruptible", "Lease", "Leases", "why_interrupted"]
+__all__ = ["Holder", "Interruptible", "Leases", "why_interrupted"]
 
 
 class Interruptible(Protocol):
-    """What holds a lease."""
+    """An attempt under way."""
 
     def interrupt(self, reason: str) -> None:
         """The attempt should stop."""
         ...
 
 
-class Lease:
-    """The lease of one attempt.
+class Holder(Protocol):
+    """Makes one attempt after the other. The lease of each is its own."""
 
-    ``attempt`` is None while there is nothing to stop: before its inputs are read, and once its result is about to be
-    committed.
-    """
-
-    __slots__ = ("attempt", "seconds", "step")
-
-    def __init__(self, step: StartedStep, seconds: float) -> None:
-        self.step = step
-        self.seconds = seconds
-        self.attempt: Interruptible | None = None
+    @property
+    def step(self) -> StartedStep: ...
+    @property
+    def lease_seconds(self) -> float: ...
+    @property
+    def attempt(self) -> Interruptible | None:
+        """None while there is nothing to stop: the result is about to be committed."""
+        ...
 
 
 class Leases:
@@ -52,7 +50,7 @@ class Leases:
         self._clock = clock
         self._settings = settings
         self._availability = availability
-        self._held: dict[Lease, None] = {}
+        self._held: dict[Holder, None] = {}
         """Ordered, and told apart by identity: leases are not looked up by their step, whose key is costly to hash."""
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -68,25 +66,23 @@ class Leases:
         if self._task is not None:
             await self._task
 
-    def hold(self, step: StartedStep) -> Lease:
-        """Renew the lease from now on, until it is let go of."""
-        lease = Lease(step, self._settings.lease_seconds)
-        self._held[lease] = None
-        return lease
+    def hold(self, holder: Holder) -> None:
+        """Renew the lease of whatever step it is at, from now on until it lets go."""
+        self._held[holder] = None
 
-    def let_go(self, lease: Lease) -> None:
-        self._held.pop(lease, None)
+    def let_go(self, holder: Holder) -> None:
+        self._held.pop(holder, None)
 
     def interrupt(self, run_id: UUID, step_keys: list[str], reason: str) -> None:
         """Ask the attempts of these steps that run here to stop."""
         wanted = set(step_keys)
-        for lease in list(self._held):
-            if lease.step.run_id == run_id and lease.step.step_key in wanted and lease.attempt is not None:
-                lease.attempt.interrupt(reason)
+        for holder in list(self._held):
+            if holder.step.run_id == run_id and holder.step.step_key in wanted and holder.attempt is not None:
+                holder.attempt.interrupt(reason)
 
     def is_held(self, run_id: UUID, step_key: str, attempt: int) -> bool:
         """Whether this process is at work on the attempt, whatever has become of its lease."""
-        return any(lease.step == (run_id, step_key, attempt) for lease in self._held)
+        return any(holder.step == (run_id, step_key, attempt) for holder in self._held)
 
     async def _run(self) -> None:
         while not await self._clock.wait(self._stopping, self._settings.heartbeat_seconds):
@@ -98,23 +94,22 @@ class Leases:
                 self._log.error("heartbeat_failed", traceback=format_exc(), leases=len(self._held))
 
     async def _renew(self) -> None:
-        held = {lease.step: lease for lease in self._held}
+        held = {holder.step: holder for holder in self._held}
         if not held:
             self._availability.ceased("heartbeat")
             return
-        states = await self._store.renew(
-            self._settings.worker_id, {step: lease.seconds for step, lease in held.items()}
-        )
+        seconds = {step: holder.lease_seconds for step, holder in held.items()}
+        states = await self._store.renew(self._settings.worker_id, seconds)
         self._availability.succeeded("heartbeat")
         for step, state in states.items():
-            lease = held[step]
-            if state is LeaseState.HELD or lease.attempt is None or lease not in self._held:
-                continue
+            holder = held[step]
+            if state is LeaseState.HELD or holder.step != step or holder.attempt is None:
+                continue  # or it has gone on meanwhile
             if state is LeaseState.LOST:
                 self._log.warning("lease_lost", run_id=str(step.run_id), step_key=step.step_key, attempt=step.attempt)
-                lease.attempt.interrupt("the lease was lost; another worker may run the step")
+                holder.attempt.interrupt("the lease was lost; another worker may run the step")
             elif not is_shielded(step.step_key):
-                lease.attempt.interrupt("the run is being stopped")
+                holder.attempt.interrupt("the run is being stopped")
 
 
 def why_interrupted(transition: Transition) -> str:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from floworch.core.engine.attempt import Attempt
 from floworch.core.engine.committer import Committer
 from floworch.core.engine.execution import Executor
-from floworch.core.engine.leases import Lease, Leases
+from floworch.core.engine.leases import Leases
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.report import Report
 from floworch.core.engine.requests import Commanding
@@ -24,7 +24,9 @@ from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import FloworchError, StorageError
-from floworch.observability.logging import get_library_logger
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 __all__ = ["Stint", "Workplace", "started_by"]
 
@@ -40,6 +42,8 @@ class Workplace:
     offer: ClaimOffer
     clock: Clock
     storage_patience: timedelta
+    lease_seconds: float
+    log: FilteringBoundLogger
     is_stopping: bool = False
     """What is reported from now on starts nothing in its place."""
 
@@ -51,16 +55,14 @@ class Stint:
     slot sleeps until all is over, and a step takes no turn of the event loop but the one that starts its handler.
     """
 
-    __slots__ = ("_attempt", "_is_stopped", "_lease", "_log", "_over", "_request", "_step", "_task", "_workplace")
+    __slots__ = ("_is_stopped", "_over", "_request", "_task", "_workplace", "attempt", "lease_seconds", "step")
 
     def __init__(self, workplace: Workplace, step: StartedStep) -> None:
         self._workplace = workplace
-        self._step = step
-        self._log = get_library_logger("floworch.engine")
-        self._attempt: Attempt | None = None
+        self.step = step
+        self.lease_seconds = workplace.lease_seconds
+        self.attempt: Attempt | None = None
         """The one under way."""
-        self._lease: Lease | None = None
-        """That of the step, until nothing is to be done any more."""
         self._request: Commanding | None = None
         """The report on its way."""
         self._task: asyncio.Task[None] | None = None
@@ -69,7 +71,8 @@ class Stint:
 
     async def run(self) -> None:
         """Returns when nothing is left to do. When cancelled, the attempt under way is ended or handed back first."""
-        self._begin(self._step)
+        self._workplace.leases.hold(self)
+        self._begin(self.step)
         try:
             await self._over.get()
         except asyncio.CancelledError:
@@ -82,18 +85,18 @@ class Stint:
         self._is_stopped = True
         if self._request is not None:
             self._request.offer = self._request.patient_until = None
-        elif self._attempt is not None:
-            self._attempt.stop()
+        elif self.attempt is not None:
+            self.attempt.stop()
 
     def _begin(self, step: StartedStep) -> None:
-        self._step = step
-        self._lease = self._workplace.leases.hold(step)
-        self._attempt = Attempt(self._workplace.executor, self._lease, self)
-        self._attempt.begin()
+        self.step = step
+        self.lease_seconds = self._workplace.lease_seconds
+        self.attempt = Attempt(self._workplace.executor, self)
+        self.attempt.begin()
 
     def attempted(self, came: Report | Exception | asyncio.CancelledError) -> None:
         """The attempt is over, or could not be made: then another worker may have the step at once."""
-        self._attempt = None
+        self.attempt = None
         if isinstance(came, Report):
             if came.transaction is None:
                 self._report(came.command)
@@ -113,7 +116,7 @@ class Stint:
         workplace, stops = self._workplace, self._is_stopped
         offer = None if stops or workplace.is_stopping else workplace.offer
         patient_until = None if stops else workplace.clock.now() + workplace.storage_patience
-        self._request = Commanding(self._step.run_id, command, offer, Reply(self), patient_until)
+        self._request = Commanding(self.step.run_id, command, offer, Reply(self), patient_until)
         workplace.committer.put(self._request)
 
     def answered(self, reply: Reply[Transition]) -> None:
@@ -130,10 +133,10 @@ class Stint:
         """Commit the result in the handler's transaction. When the worker is stopped meanwhile, it is waited for."""
         offer = None if self._is_stopped or self._workplace.is_stopping else self._workplace.offer
         try:
-            transition = await self._workplace.direct.commit(transaction, self._step.run_id, report.command, offer)
+            transition = await self._workplace.direct.commit(transaction, self.step.run_id, report.command, offer)
         except StorageError as error:
             assert report.instead_of is not None
-            self._log.warning("transaction_failed", error=str(error), **_names(self._step))
+            self._workplace.log.warning("transaction_failed", error=str(error), **_names(self.step))
             if self._is_stopped:
                 await self._hand_back_and_end()
             else:
@@ -143,12 +146,13 @@ class Stint:
 
     def _follow(self, transition: Transition) -> None:
         """The result is committed: go on with the step that it has started."""
-        following = started_by(self._step.run_id, transition)
-        self._leave()
+        following = started_by(self.step.run_id, transition)
         if following is None:
-            self._over.tell(None)
-        elif self._is_stopped:
-            self._step = following
+            self._end()
+            return
+        self._workplace.committer.forget_claim(self.step)
+        if self._is_stopped:
+            self.step = following
             self._go_on(self._hand_back_and_end())
         else:
             self._begin(following)
@@ -158,37 +162,38 @@ class Stint:
     async def _hand_back_and_end(self, error: StorageError | None = None) -> None:
         """Let another worker have the step at once instead of when the lease is over. After an error of the store that
         may take its time."""
-        command = StepReleased(self._step.step_key, self._step.attempt)
+        command = StepReleased(self.step.step_key, self.step.attempt)
         patience = None if error is None else self._workplace.clock.now() + self._workplace.storage_patience
-        request = Commanding(self._step.run_id, command, None, Reply(), patience)
+        request = Commanding(self.step.run_id, command, None, Reply(), patience)
         self._workplace.committer.put(request)
         try:
             await request.reply.get()
         except (FloworchError, Fenced) as refusal:
-            self._log.warning("release_failed", error=str(refusal), **_names(self._step))
+            self._workplace.log.warning("release_failed", error=str(refusal), **_names(self.step))
         if error is not None:
             self._fail(error)
         else:
-            self._leave()
-            self._over.tell(None)
+            self._end()
 
     def _fail(self, error: Exception) -> None:
         """The attempt has no result that counts."""
-        self._leave()
         if isinstance(error, Fenced):
-            self._log.warning("completion_fenced", reason=str(error), **_names(self._step))
+            self._workplace.log.warning("completion_fenced", reason=str(error), **_names(self.step))
         elif isinstance(error, FloworchError):
-            self._log.error("attempt_lost", error=str(error), **_names(self._step))
+            self._workplace.log.error("attempt_lost", error=str(error), **_names(self.step))
+        else:
+            self._end(error)
+            return
+        self._end()
+
+    def _end(self, error: Exception | None = None) -> None:
+        """Nothing is left to do here."""
+        self._workplace.leases.let_go(self)
+        self._workplace.committer.forget_claim(self.step)
+        if error is None:
+            self._over.tell(None)
         else:
             self._over.tell_error(error)
-            return
-        self._over.tell(None)
-
-    def _leave(self) -> None:
-        if self._lease is not None:
-            self._workplace.leases.let_go(self._lease)
-            self._lease = None
-        self._workplace.committer.forget_claim(self._step)
 
     def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what takes turns of the event loop. It is not cancelled when the worker stops: what it does is short, and
@@ -198,8 +203,7 @@ class Stint:
 
     def _has_gone_on(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():  # with the whole event loop
-            self._leave()
-            self._over.tell(None)
+            self._end()
         elif isinstance(error := task.exception(), Exception):
             self._fail(error)
 

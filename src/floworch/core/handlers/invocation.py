@@ -39,6 +39,11 @@ class Boundary:
 class Caller(Protocol):
     """Who has an attempt made."""
 
+    @property
+    def cancelled(self) -> CancelSignal:
+        """The signal in the context."""
+        ...
+
     def context(self) -> StepContext:
         """What the handler may see of it; asked for where it looks."""
         ...
@@ -56,7 +61,7 @@ class Invocation:
     """
 
     __slots__ = (
-        *("_boundary", "_caller", "_cancelled", "_handler", "_instead", "_is_asked_to_stop", "_is_over", "_secrets"),
+        *("_boundary", "_caller", "_handler", "_instead", "_is_asked_to_stop", "_is_over", "_secrets"),
         *("_task", "_thread", "_timeout", "_timer"),
     )
 
@@ -65,16 +70,13 @@ class Invocation:
         boundary: Boundary,
         handler: Handler,
         caller: Caller,
-        cancelled: CancelSignal,
         timeout: float | None = None,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
-        """``cancelled`` is the signal in the context. ``timeout`` is in seconds. ``secrets`` are hidden in whatever the
-        handler gives back."""
+        """``timeout`` is in seconds. ``secrets`` are hidden in whatever the handler gives back."""
         self._boundary = boundary
         self._handler = handler
         self._caller = caller
-        self._cancelled = cancelled
         self._timeout = timeout
         self._secrets = secrets
         self._task: asyncio.Task[None] | None = None
@@ -107,7 +109,7 @@ class Invocation:
         leaves it to itself at once."""
         if self._is_over:
             return
-        self._cancelled.set(reason)
+        self._caller.cancelled.set(reason)
         if self._is_asked_to_stop:
             self._instead = instead
             self._give_up()
@@ -153,7 +155,7 @@ class Invocation:
     def _time_is_up(self) -> None:
         if not self._is_asked_to_stop:
             assert self._timeout is not None
-            self._cancelled.set(f"the timeout of {self._timeout:g} seconds is over")
+            self._caller.cancelled.set(f"the timeout of {self._timeout:g} seconds is over")
             self._request_stop(timed_out(self._timeout))
 
     def _request_stop(self, instead: StepOutcome | None) -> None:
@@ -177,7 +179,7 @@ class Invocation:
             self._thread.abandon()
         grace_seconds = self._boundary.cancel_grace_seconds
         log = self._caller.context().log
-        log.warning("handler_abandoned", reason=self._cancelled.reason, grace_seconds=grace_seconds)
+        log.warning("handler_abandoned", reason=self._caller.cancelled.reason, grace_seconds=grace_seconds)
         self._end(self._instead)
 
     def _ended(self, ended: Ended) -> None:
@@ -196,8 +198,8 @@ class Invocation:
 
     def _outcome(self, ended: Ended) -> StepOutcome:
         if isinstance(ended, Raised):
-            if isinstance(ended.error, asyncio.CancelledError) and self._cancelled.is_set():
-                return cancelled(self._cancelled.reason)
+            if isinstance(ended.error, asyncio.CancelledError) and self._caller.cancelled.is_set():
+                return cancelled(self._caller.cancelled.reason)
             return failed_by(ended.error, self._secrets)
         if self._handler.executor is ExecutorKind.PROCESS:
             outcome: StepOutcome = ended.value

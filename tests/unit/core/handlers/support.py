@@ -9,6 +9,7 @@ from uuid import UUID
 
 from floworch.core.handlers import (
     Boundary,
+    CancelSignal,
     Handler,
     HandlerProcesses,
     HandlerRegistry,
@@ -44,6 +45,10 @@ class Call:
         self._ctx = ctx
         self.ended: asyncio.Future[StepOutcome | None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def cancelled(self) -> CancelSignal:
+        return self._ctx.cancelled
+
     def context(self) -> StepContext:
         return self._ctx
 
@@ -66,7 +71,7 @@ def begun(
     """A call of a function, or of a handler that is ready."""
     call = Call(ctx or context())
     boundary = Boundary(threads, processes, cancel_grace, max_output_bytes)
-    invocation = Invocation(boundary, _ready(handler), call, call.context().cancelled, **options)
+    invocation = Invocation(boundary, _ready(handler), call, **options)
     invocation.begin(inputs, written)
     return call, invocation
 
