@@ -93,7 +93,7 @@ def insert(step_state: StepState, **changes: Any) -> StepChange:
 
 def overwrite(before: tuple[StepStatus, int], step_state: StepState, **changes: Any) -> StepChange:
     """The next row of a step."""
-    return StepChange(step_state, before, changes.pop("type", "Work"), **changes)
+    return StepChange(step_state, StepState(*before), changes.pop("type", "Work"), **changes)
 
 
 def stop(kind: StopKind = StopKind.CANCELLED, reason: str | None = "enough", at: datetime = START) -> StopRequest:

@@ -23,6 +23,8 @@ from floworch.core.ports.storage import BatchResult, Outcome
 
 __all__ = ["Aftermath"]
 
+_DONE = Outcome.DONE
+
 
 class Aftermath:
     """``on_committed`` is called with the run's state and each transition, before its request is answered."""
@@ -40,7 +42,7 @@ class Aftermath:
             self._created(work, run_id)
         again: list[Request] = []
         for work, outcome in zip(decided.advances, result.advances, strict=True):
-            if outcome is Outcome.DONE:
+            if outcome is _DONE:
                 self._advanced(work)
             else:
                 again += self._forget(work)

@@ -53,6 +53,7 @@ _FIRST_FREE_RETRY = timedelta(seconds=0.1)
 _LONGEST_WAIT = timedelta(days=3660)
 _NOTHING: Mapping[PayloadRef, Payload | None] = {}
 _TRIGGER = frozenset({Reference(Source.TRIGGER_BODY), Reference(Source.TRIGGER_HEADERS)})
+_RUNNING = StepStatus.RUNNING
 _BODY, _HEADERS = PayloadRef(PayloadKind.BODY), PayloadRef(PayloadKind.HEADERS)
 _BAD_INPUTS = (ExpressionError, InvalidPayload, BadPollSettings)
 
@@ -397,7 +398,7 @@ class Attempt:
 def _is_known(step: StartedStep, run: CachedRun) -> bool:
     """Whether the state is recent enough to have this attempt: an older one knows less of what its inputs may read."""
     state = run.state.steps.get(step.step_key)
-    return state is not None and state.status is StepStatus.RUNNING and state.attempt == step.attempt
+    return state is not None and state.status is _RUNNING and state.attempt == step.attempt
 
 
 def _require_known(step: StartedStep, run: CachedRun | None) -> CachedRun:

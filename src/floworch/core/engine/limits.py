@@ -103,4 +103,4 @@ def without_exhausted(
 
 def _ends(change: StepChange) -> bool:
     before, state = change.before, change.state
-    return before is not None and before[0] is StepStatus.RUNNING and state.status is not StepStatus.RUNNING
+    return before is not None and before.status is StepStatus.RUNNING and state.status is not StepStatus.RUNNING

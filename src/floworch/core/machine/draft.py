@@ -124,11 +124,7 @@ class Draft:
         """Write the whole row of a step."""
         transition = self.transition
         earlier = transition.steps.get(key)
-        if earlier is not None:
-            before = earlier.before
-        else:
-            stored = self.known_steps.get(key)
-            before = None if stored is None else (stored.status, stored.attempt)
+        before = self.known_steps.get(key) if earlier is None else earlier.before
         transition.steps[key] = StepChange(state, before, step_type, lease_seconds, inputs, output, error, trace)
         if transition.rarities is not None:
             transition.rarities.removed.discard(key)

@@ -65,6 +65,8 @@ from floworch.errors import InvalidTransition, SignalNotExpected
 
 __all__ = ["Fenced", "SignalKnown", "reduce", "start_run"]
 
+_RUNNING, _SUCCEEDED, _OUTPUT = StepStatus.RUNNING, StepStatus.SUCCEEDED, PayloadKind.OUTPUT
+
 
 class Fenced(Exception):
     """The command speaks of an attempt (or of a wait) that is over; it changes nothing."""
@@ -169,13 +171,13 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
     state = _running(draft, command.step_key, command.attempt)
     draft.finish(
         command.step_key,
-        state.ended(StepStatus.SUCCEEDED, draft.now),
+        state.ended(_SUCCEEDED, draft.now),
         step_type=draft.plan_of(command.step_key).type,
         inputs=command.input,
         output=command.output,
     )
-    draft.add_payload(PayloadRef(PayloadKind.OUTPUT, command.step_key), command.output)
-    draft.fact("step.completed", command.step_key, attempt=command.attempt)
+    draft.add_payload(PayloadRef(_OUTPUT, command.step_key), command.output)
+    draft.transition.facts.append({"type": "step.completed", "step": command.step_key, "attempt": command.attempt})
     continue_from(draft, [command.step_key])
 
 
@@ -353,7 +355,7 @@ def _stopped(draft: Draft, step_key: str) -> list[str]:
 def _running(draft: Draft, step_key: str, attempt: int) -> StepState:
     """The step's state, if that attempt is the one that runs now."""
     state = draft.step(step_key)
-    if state is None or state.status is not StepStatus.RUNNING or state.attempt != attempt or state.is_block:
+    if state is None or state.status is not _RUNNING or state.attempt != attempt or state.is_block:
         now = "not started" if state is None else f"{state.status}, attempt {state.attempt}"
         raise Fenced(f"attempt {attempt} of step {step_key!r} is over (now {now})")
     return state

@@ -16,6 +16,8 @@ from floworch.core.model.status import RunStatus, StepStatus, StopKind
 
 __all__ = ["ParentStep", "RunFacts", "RunState", "SkipKind", "StepState", "StopRequest", "Suspension", "WaitKind"]
 
+_RUNNING = StepStatus.RUNNING
+
 
 class WaitKind(StrEnum):
     """What a ``Pending`` step waits for."""
@@ -82,7 +84,7 @@ class StepState(NamedTuple):
         # By position, here and below: every step goes through both, and anything else takes twice as long.
         _, attempt, failures, lost, _, _, since, skip, reason, _, ready_at, _, ended_at, progress = self
         return StepState(
-            StepStatus.RUNNING,
+            _RUNNING,
             attempt + 1,
             failures,
             lost,

@@ -11,6 +11,8 @@ from floworch.core.model.status import StepStatus, StopKind
 
 __all__ = ["fail", "make_ready", "park_suspended", "skip", "stop_reason"]
 
+_READY = StepStatus.READY
+
 
 def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: Json = None) -> None:
     """Let any worker take the step, or start it right away for the worker that offers to run it. While the run is
@@ -22,10 +24,11 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
     claimed = draft.transition.claimed
     if offer is not None and len(claimed) < offer.limit and offer.accepts(plan.type, draft.facts):
         started = state.claimed(offer.owner, draft.now)
-        if state.status is not StepStatus.READY:
+        if state.status is not _READY:
             started = started._replace(ready_at=draft.now, ended_at=None)
         draft.put(key, started, step_type=plan.type, lease_seconds=plan.lease_seconds or offer.lease_seconds)
-        draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, when=trace)
+        fact = {"type": "step.started", "step": key, "attempt": started.attempt, "worker": offer.owner}
+        draft.transition.facts.append({**fact, "when": trace} if trace else fact)
         draft.transition.claimed = (*claimed, key)
         return
     ready = state._replace(

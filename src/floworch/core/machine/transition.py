@@ -14,7 +14,7 @@ from floworch.core.machine.mailbox import ReceivedSignal, TakenBy
 from floworch.core.machine.state import StepState, StopRequest, Suspension
 from floworch.core.model.payload import Payload, PayloadRef
 from floworch.core.model.records import StepError
-from floworch.core.model.status import RunStatus, StepStatus
+from floworch.core.model.status import RunStatus
 
 __all__ = ["Fact", "Rarities", "StepChange", "Transition"]
 
@@ -25,11 +25,11 @@ Fact = dict[str, Any]
 
 @dataclass(slots=True)
 class StepChange:
-    """The whole new row of one step. ``before`` is the (status, attempt) that the decision was made on and the
-    store must still find; None for a row that does not exist yet."""
+    """The whole new row of one step. ``before`` is the state that the decision was made on, whose status and attempt
+    the store must still find; None for a row that does not exist yet."""
 
     state: StepState
-    before: tuple[StepStatus, int] | None
+    before: StepState | None
     type: str
     lease_seconds: float | None = None
     """Set where the step starts: the store counts the lease from its own clock."""

@@ -58,6 +58,7 @@ __all__ = ["MemoryStorage"]
 
 T = TypeVar("T")
 _NOTHING: Mapping[UUID, Collection[str]] = {}
+_RUNNING, _DONE = RunStatus.RUNNING, Outcome.DONE
 
 
 class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
@@ -178,7 +179,7 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
         if run is None or not _may_advance(run, advance) or (lost and advance.run_id in lost):
             return Outcome.CONFLICT
         self._write(run, advance, now)
-        return Outcome.DONE
+        return _DONE
 
     def _is_lost(self, advance: Advance) -> bool:
         run = self._runs.get(advance.run_id)
@@ -258,7 +259,7 @@ class MemoryStorage(KeepsLimits, KeepsNotices, Storage):
                 rows.take(signal_id, by, at)
 
     def _note_status(self, run: RunRow, status: RunStatus) -> None:
-        if status is RunStatus.RUNNING:
+        if status is _RUNNING:
             self._active[run.facts.run_id] = run
         else:
             self._active.pop(run.facts.run_id, None)
@@ -427,7 +428,10 @@ def _may_advance(run: RunRow, advance: Advance) -> bool:
 def _guards_hold(run: RunRow, write: RunWrite) -> bool:
     steps = run.steps
     for key, change in write.steps.items():
-        row = steps.get(key)
-        if (None if row is None else row.state[:2]) != change.before:
+        row, before = steps.get(key), change.before
+        if row is None or before is None:
+            if row is not None or before is not None:
+                return False
+        elif row.state.status is not before.status or row.state.attempt != before.attempt:
             return False
     return True

@@ -152,12 +152,12 @@ class RowWriter:
         flow_id = str(write.flow_id)
         for place, (key, change) in enumerate(write.steps.items()):
             values = self._step_change(run_id, key, change, write.owner)
-            if change.before is None:
+            before = change.before
+            if before is None:
                 identity = (run_id, key, scope_of(key), change.type, flow_id, write.priority, write.concurrency_key)
                 rows.insert_step.append((*identity, place, *values))
             else:
-                status, attempt = change.before
-                rows.change_step.append((*values, run_id, key, status._value_, attempt))
+                rows.change_step.append((*values, run_id, key, before.status._value_, before.attempt))
         if write.tells_end is not None:
             rows.mark_end.append((self._instants[write.at] if write.tells_end else None, run_id))
         if write.rare is not None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Executable, select
 
+from floworch.core.machine.transition import StepChange
 from floworch.core.ports.storage import Advance
 from floworch.storage.sql.chunks import chunks
 from floworch.storage.sql.tables import Tables
@@ -61,5 +62,9 @@ def _with_moved_step(connection: Connection, tables: Tables, advances: Sequence[
     return {
         advance.run_id
         for advance in advances
-        if any(found.get((advance.run_id, key)) != change.before for key, change in advance.steps.items())
+        if any(found.get((advance.run_id, key)) != _expected(change) for key, change in advance.steps.items())
     }
+
+
+def _expected(change: StepChange) -> tuple[str, int] | None:
+    return None if change.before is None else (change.before.status, change.before.attempt)
