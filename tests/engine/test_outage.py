@@ -31,7 +31,7 @@ async def test_what_a_batch_brings_while_the_store_is_asked_whether_it_is_there_
     store = Asked(clock)
     outage = Outage(store, clock, Availability(clock, long_outage_seconds=20.0), Random(1), asyncio.Event())
     gone = StorageUnavailable("gone")
-    report = Commanding(UUID(int=1), StepReleased("a", 1), None, Reply(), clock.now() + timedelta(minutes=1))
+    report = Commanding(UUID(int=1), StepReleased("a", 1), None, Reply(), timedelta(minutes=1))
     store.meanwhile = lambda: outage.begin(gone, [report])
 
     outage.begin(gone, [])

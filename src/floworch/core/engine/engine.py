@@ -118,7 +118,7 @@ class Engine:
         self._executor = executor
         patience = timedelta(seconds=settings.storage_patience_seconds)
         workplace = Workplace(
-            *(self._committer, self._direct, executor, self._leases, self._offer, clock, patience),
+            *(self._committer, self._direct, executor, self._leases, self._offer, patience),
             *(settings.lease_seconds, self._log),
         )
         self._attempts = Attempts(workplace, self._worklist)
@@ -225,12 +225,12 @@ class Engine:
             return await self._direct.start(connection, starting)
         return await self.start_run(starting)
 
-    async def start_run(self, starting: Starting) -> Started:
+    def start_run(self, starting: Starting) -> Awaitable[Started]:
         """Start a run. Its first step runs in this process, if that has a slot for it."""
         if self._works and self._runtime.reserve():
             starting.offer, starting.reply = self._offer, Reply[Started](self)
         self._committer.put(starting)
-        return await starting.reply.get()  # the caller may go away: a run that starts all the same is run
+        return starting.reply.get()  # the caller may go away: a run that starts all the same is run
 
     def answered(self, reply: Reply[Started]) -> None:
         """Use the slot that was reserved for a new run: for the step that was started with it."""
@@ -244,11 +244,12 @@ class Engine:
 
     async def submit(self, run_id: UUID, command: Command) -> Transition:
         """Tell a run what has happened. Raises Fenced, InvalidTransition, RunNotFound, StorageError."""
-        reply = self._request(run_id, command).reply
+        request = Commanding(run_id, command, None, Reply())
+        self._committer.put(request)
         try:
-            return await reply.get()
+            return await request.reply.get()
         except asyncio.CancelledError:
-            reply.withdraw()
+            request.reply.withdraw()
             raise
 
     async def stop_run(self, run_id: UUID, reason: str | None, by: str | None = None) -> Transition:
@@ -279,17 +280,6 @@ class Engine:
         """Raises FlowNotFound, FlowDisabled."""
         self.plans.current_of(flow_id)
         self.scheduler.require_enabled(flow_id)
-
-    def _request(
-        self,
-        run_id: UUID,
-        command: Command,
-        offer: ClaimOffer | None = None,
-        patient_until: datetime | None = None,
-    ) -> Commanding:
-        request = Commanding(run_id, command, offer, Reply(), patient_until)
-        self._committer.put(request)
-        return request
 
     def _committed(self, state: RunState, transition: Transition) -> None:
         """After every commit of this engine: hand out the work, arm the clock, tell who waits."""

@@ -8,7 +8,7 @@ from random import Random
 from uuid import UUID
 
 from floworch.core.engine.availability import Availability, Backoff
-from floworch.core.engine.requests import Request, Starting
+from floworch.core.engine.requests import Commanding, Request, Starting
 from floworch.core.ports.clock import Clock
 from floworch.core.ports.storage import Storage
 from floworch.errors import CommitUnclear, StorageError, StorageUnavailable
@@ -74,6 +74,8 @@ class Outage:
         return kept
 
     def may_wait(self, request: Request) -> bool:
+        if isinstance(request, Commanding) and request.patience is not None and request.patient_until is None:
+            request.patient_until = self._clock.now() + request.patience
         until = request.patient_until
         return until is not None and self._clock.now() < until and not self._is_closing.is_set()
 

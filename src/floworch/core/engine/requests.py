@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -60,13 +60,15 @@ class Starting:
 
 @dataclass(slots=True, eq=False)
 class Commanding:
-    """Tell a run what has happened. ``patient_until`` is how long to try when the store cannot be reached."""
+    """Tell a run what has happened. ``patience`` is how long to try when the store cannot be reached."""
 
     run_id: UUID
     command: Command
     offer: ClaimOffer | None
     reply: Reply[Transition]
+    patience: timedelta | None = None
     patient_until: datetime | None = None
+    """Set when the store is found away for the first time."""
     payloads: dict[PayloadRef, Payload | None] = field(default_factory=dict)
     alone: bool = False
     """A batch with this request failed: commit it by itself, so that it can only fail itself."""

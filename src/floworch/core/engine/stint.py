@@ -20,7 +20,6 @@ from floworch.core.engine.within import DirectCommits
 from floworch.core.machine.commands import ClaimOffer, Command, StepReleased
 from floworch.core.machine.reduce import Fenced
 from floworch.core.machine.transition import Transition
-from floworch.core.ports.clock import Clock
 from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.transactions import StoreTransaction
 from floworch.errors import FloworchError, StorageError
@@ -40,7 +39,6 @@ class Workplace:
     executor: Executor
     leases: Leases
     offer: ClaimOffer
-    clock: Clock
     storage_patience: timedelta
     lease_seconds: float
     log: FilteringBoundLogger
@@ -84,7 +82,7 @@ class Stint:
         """The worker stops. What is about to be reported still is, but nothing follows in its place."""
         self._is_stopped = True
         if self._request is not None:
-            self._request.offer = self._request.patient_until = None
+            self._request.offer = self._request.patience = self._request.patient_until = None
         elif self.attempt is not None:
             self.attempt.stop()
 
@@ -115,8 +113,8 @@ class Stint:
         """Have the result committed, also when the worker is stopped meanwhile."""
         workplace, stops = self._workplace, self._is_stopped
         offer = None if stops or workplace.is_stopping else workplace.offer
-        patient_until = None if stops else workplace.clock.now() + workplace.storage_patience
-        self._request = Commanding(self.step.run_id, command, offer, Reply(self), patient_until)
+        patience = None if stops else workplace.storage_patience
+        self._request = Commanding(self.step.run_id, command, offer, Reply(self), patience)
         workplace.committer.put(self._request)
 
     def answered(self, reply: Reply[Transition]) -> None:
@@ -163,7 +161,7 @@ class Stint:
         """Let another worker have the step at once instead of when the lease is over. After an error of the store that
         may take its time."""
         command = StepReleased(self.step.step_key, self.step.attempt)
-        patience = None if error is None else self._workplace.clock.now() + self._workplace.storage_patience
+        patience = None if error is None else self._workplace.storage_patience
         request = Commanding(self.step.run_id, command, None, Reply(), patience)
         self._workplace.committer.put(request)
         try:
