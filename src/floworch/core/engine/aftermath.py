@@ -12,7 +12,7 @@ from floworch.core.engine.child_starts import without_child
 from floworch.core.engine.deciding import Decisions
 from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
 from floworch.core.engine.runs import CachedRun, Runs
-from floworch.core.engine.unclear import ClaimKey, answer_if_it_happened, claim_in, is_by_hand, key_of
+from floworch.core.engine.unclear import answer_if_it_happened, claim_in, is_by_hand
 from floworch.core.machine.apply import claim_step
 from floworch.core.machine.commands import StartChild
 from floworch.core.machine.state import RunState
@@ -27,14 +27,22 @@ _DONE = Outcome.DONE
 
 
 class Aftermath:
-    """``on_committed`` is called with the run's state and each transition, before its request is answered."""
+    """``on_committed`` is called with the run's state and each transition, before its request is answered. ``is_held``
+    tells whether a slot of this process holds the lease of an attempt."""
 
-    def __init__(self, runs: Runs, worker_id: str, on_committed: Callable[[RunState, Transition], None]) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        worker_id: str,
+        on_committed: Callable[[RunState, Transition], None],
+        is_held: Callable[[UUID, str, int], bool],
+    ) -> None:
         self._runs = runs
         self._worker_id = worker_id
         self._on_committed = on_committed
-        self._claimed: set[ClaimKey] = set()
-        """Attempts that requests have been answered with."""
+        self._is_held = is_held
+        self._claimed: set[StartedStep] = set()
+        """Attempts that requests have been answered with, and whose leases no slot holds yet."""
 
     def committed(self, decided: Decisions, result: BatchResult) -> list[Request]:
         """Tell everybody; returns the requests whose runs others have moved meanwhile, to be decided again."""
@@ -60,14 +68,14 @@ class Aftermath:
     def answer(self, request: Request, answer: Any) -> None:
         if request.reply.is_over:
             return
-        if (claim := claim_in(request, answer)) is not None:
+        if not isinstance(request, Commanding) and (claim := claim_in(request, answer)) is not None:
             self._claimed.add(claim)
         request.reply.tell(answer)
 
     def has_happened(self, request: Request, run: CachedRun | None, *, told: bool) -> bool:
         """Clear up a request that was in an unclear commit, given the run as it is now, and whether its history tells
         of the request."""
-        answer = answer_if_it_happened(request, run, self._worker_id, self._claimed, told=told)
+        answer = answer_if_it_happened(request, run, self._worker_id, self._is_taken, told=told)
         if answer is not None:
             self.answer(request, answer)
         # Later on, a claim that is found may be that of another request. A run, or what the history tells, is always
@@ -76,8 +84,12 @@ class Aftermath:
         return answer is not None
 
     def forget_claim(self, step: StartedStep) -> None:
-        """The attempt is over, for this process."""
-        self._claimed.discard(key_of(step))
+        """A slot holds the lease of the attempt."""
+        self._claimed.discard(step)
+
+    def _is_taken(self, claim: StartedStep) -> bool:
+        """Whether somebody here has it, or will soon."""
+        return claim in self._claimed or self._is_held(*claim)
 
     def _created(self, work: RunWork, run_id: UUID) -> None:
         request, transition = work.done[0]

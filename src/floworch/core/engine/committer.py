@@ -42,7 +42,8 @@ __all__ = ["Committer"]
 class Committer:
     """``on_committed`` is called with the run's state and each transition, right after its commit.
 
-    ``leaves_work`` tells whether transitions make steps ready that other processes should take.
+    ``leaves_work`` tells whether transitions make steps ready that other processes should take, ``is_held`` whether a
+    slot of this process holds the lease of an attempt.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Committer:
         leaves_work: Callable[[Iterable[tuple[RunFacts, Transition]]], bool],
         availability: Availability,
         chance: Random,
+        is_held: Callable[[UUID, str, int], bool],
     ) -> None:
         self._log = get_library_logger("floworch.engine")
         self._store = store
@@ -71,7 +73,7 @@ class Committer:
         self._is_closing = asyncio.Event()
         self._is_outlasting = False
         self._outage = Outage(store, clock, availability, chance, self._is_closing)
-        self._aftermath = Aftermath(runs, settings.worker_id, on_committed)
+        self._aftermath = Aftermath(runs, settings.worker_id, on_committed, is_held)
         self._trouble = Trouble(self._queue, self._outage, clock, settings, self._put_aside)
 
     def start(self) -> None:
@@ -97,7 +99,7 @@ class Committer:
         return len(self._queue)
 
     def forget_claim(self, step: StartedStep) -> None:
-        """The attempt is over, for this process."""
+        """A slot holds the lease of the attempt."""
         self._aftermath.forget_claim(step)
 
     def put(self, request: Request) -> None:

@@ -27,7 +27,7 @@ from floworch.core.engine.notifiers import Registration, told_ends
 from floworch.core.engine.plans import Plans
 from floworch.core.engine.records import run_record
 from floworch.core.engine.reply import Reply
-from floworch.core.engine.requests import Commanding, Started, Starting
+from floworch.core.engine.requests import Commanding, Started, Starting, started_by
 from floworch.core.engine.reruns import Reruns
 from floworch.core.engine.retention import Retention
 from floworch.core.engine.retries import Retries
@@ -35,7 +35,7 @@ from floworch.core.engine.runs import Runs
 from floworch.core.engine.schedules import Scheduler
 from floworch.core.engine.settings import EngineSettings
 from floworch.core.engine.signals import Signals
-from floworch.core.engine.stint import Workplace, started_by
+from floworch.core.engine.stint import Workplace
 from floworch.core.engine.time_limits import LimitedBy, TimeLimit
 from floworch.core.engine.timers import Timers
 from floworch.core.engine.waiters import Waiters
@@ -106,11 +106,12 @@ class Engine:
             *(store, runtime, self._runs, self.plans, handlers, settings, self._availability, self.limits, clock),
             *(self.look_soon, self._look_at),
         )
+        self._leases = Leases(store, clock, settings, self._availability)
         leaves_work = self._worklist.leaves_work
         self._committer = Committer(
             *(store, self._runs, clock, settings, self._committed, leaves_work, self._availability, self._chance),
+            self._leases.is_held,
         )
-        self._leases = Leases(store, clock, settings, self._availability)
         self._direct = DirectCommits(store, self._runs, clock, settings.worker_id, self._committed, leaves_work)
         self._signals = Signals(store, self._runs, clock, self._chance, settings.worker_id, self.submit)
         starts = ChildStarts(self.plans, settings, self._new_runs)
@@ -239,8 +240,7 @@ class Engine:
         except Exception:  # noqa: BLE001 - whatever it is, it is for whoever has asked for the run
             self._runtime.run_reserved(None)
             return
-        transition = started.transition
-        self._runtime.run_reserved(None if transition is None else started_by(started.run_id, transition))
+        self._runtime.run_reserved(started_by(started.run_id, started.transition))
 
     async def submit(self, run_id: UUID, command: Command) -> Transition:
         """Tell a run what has happened. Raises Fenced, InvalidTransition, RunNotFound, StorageError."""
@@ -290,8 +290,9 @@ class Engine:
                 self._worklist.hand_out(state, transition.ready)
             if self.limits.gain_from(facts, transition):
                 self.look_soon()
-            self._timers.arm(transition.next_due)
-            self._timers.arm(transition.deadline)
+            for due_at in (transition.next_due, transition.deadline):
+                if due_at is not None:
+                    self._timers.arm(due_at)
         if transition.rarities is not None:
             if self._works and transition.interrupted:
                 self._leases.interrupt(facts.run_id, transition.interrupted, why_interrupted(transition))

@@ -16,9 +16,10 @@ from floworch.core.machine.state import RunFacts
 from floworch.core.machine.transition import Transition
 from floworch.core.model.limits import Quota
 from floworch.core.model.payload import Json, Payload, PayloadRef
+from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.storage import ReadyStep
 
-__all__ = ["Claiming", "Commanding", "Request", "Started", "Starting"]
+__all__ = ["Claiming", "Commanding", "Request", "Started", "Starting", "started_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +102,11 @@ class Claiming:
 
 
 Request: TypeAlias = Starting | Commanding | Claiming
+
+
+def started_by(run_id: UUID, transition: Transition | None) -> StartedStep | None:
+    """The step that the transition has started, if it has."""
+    if transition is None or not transition.claimed:
+        return None
+    key = transition.claimed[0]
+    return StartedStep(run_id, key, transition.steps[key].state.attempt)

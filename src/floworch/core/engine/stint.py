@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from floworch.core.engine.attempt import Attempt
 from floworch.core.engine.committer import Committer
@@ -15,7 +14,7 @@ from floworch.core.engine.execution import Executor
 from floworch.core.engine.leases import Leases
 from floworch.core.engine.reply import Reply
 from floworch.core.engine.report import Report
-from floworch.core.engine.requests import Commanding
+from floworch.core.engine.requests import Commanding, started_by
 from floworch.core.engine.within import DirectCommits
 from floworch.core.machine.commands import ClaimOffer, Command, StepReleased
 from floworch.core.machine.reduce import Fenced
@@ -27,7 +26,7 @@ from floworch.errors import FloworchError, StorageError
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-__all__ = ["Stint", "Workplace", "started_by"]
+__all__ = ["Stint", "Workplace"]
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +69,7 @@ class Stint:
     async def run(self) -> None:
         """Returns when nothing is left to do. When cancelled, the attempt under way is ended or handed back first."""
         self._workplace.leases.hold(self)
+        self._workplace.committer.forget_claim(self.step)
         self._begin(self.step)
         try:
             await self._over.get()
@@ -148,7 +148,6 @@ class Stint:
         if following is None:
             self._end()
             return
-        self._workplace.committer.forget_claim(self.step)
         if self._is_stopped:
             self.step = following
             self._go_on(self._hand_back_and_end())
@@ -187,7 +186,6 @@ class Stint:
     def _end(self, error: Exception | None = None) -> None:
         """Nothing is left to do here."""
         self._workplace.leases.let_go(self)
-        self._workplace.committer.forget_claim(self.step)
         if error is None:
             self._over.tell(None)
         else:
@@ -204,14 +202,6 @@ class Stint:
             self._end()
         elif isinstance(error := task.exception(), Exception):
             self._fail(error)
-
-
-def started_by(run_id: UUID, transition: Transition) -> StartedStep | None:
-    """The step that the transition has started, if it has."""
-    if not transition.claimed:
-        return None
-    key = transition.claimed[0]
-    return StartedStep(run_id, key, transition.steps[key].state.attempt)
 
 
 def _names(step: StartedStep) -> dict[str, Any]:

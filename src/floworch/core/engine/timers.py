@@ -80,9 +80,9 @@ class Timers:
         if self._task is not None:
             await self._task
 
-    def arm(self, at: datetime | None) -> None:
-        """A timer for that moment was committed, if for any: wake up in time."""
-        if at is not None and (self._sleeps_until is None or at < self._sleeps_until):
+    def arm(self, at: datetime) -> None:
+        """A timer for that moment was committed: wake up in time."""
+        if self._sleeps_until is None or at < self._sleeps_until:
             self._wake.set()
 
     def look(self) -> None:

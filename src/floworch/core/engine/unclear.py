@@ -7,11 +7,10 @@ history: the run may have gone on since, and the rows by which one could see it 
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import Any, TypeAlias, get_args
-from uuid import UUID
+from collections.abc import Callable
+from typing import Any, get_args
 
-from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting
+from floworch.core.engine.requests import Claiming, Commanding, Request, Started, Starting, started_by
 from floworch.core.engine.runs import CachedRun
 from floworch.core.machine.commands import (
     MigrateRun,
@@ -24,26 +23,21 @@ from floworch.core.machine.commands import (
     SuspendRun,
 )
 from floworch.core.machine.progress import ChildWait
-from floworch.core.machine.transition import Transition
-from floworch.core.model.ids import RunKey
 from floworch.core.model.status import StepStatus
 from floworch.core.ports.runtime import StartedStep
 from floworch.core.ports.storage import Storage
 
-__all__ = ["ClaimKey", "answer_if_it_happened", "claim_in", "is_by_hand", "is_told", "key_of"]
-
-ClaimKey: TypeAlias = tuple[RunKey, str, int]
-"""Run, step and attempt."""
+__all__ = ["answer_if_it_happened", "claim_in", "is_by_hand", "is_told"]
 
 _BY_HAND = (StopRun, SuspendRun, ResumeRun, MigrateRun, RetryStep, RetryFailed, *get_args(Override))
 
 
 def answer_if_it_happened(
-    request: Request, run: CachedRun | None, worker_id: str, claimed: Set[ClaimKey], *, told: bool
+    request: Request, run: CachedRun | None, worker_id: str, is_taken: Callable[[StartedStep], bool], *, told: bool
 ) -> Any:
     """The answer to a request whose commit was unclear, given the run as it is now; None when it is to be done again.
 
-    ``claimed`` are the attempts that this process knows to be its own: another request has won those. ``told`` is
+    ``is_taken`` tells whether this process knows an attempt to be its own: another request has won it. ``told`` is
     :func:`is_told`. The report of an attempt after which nothing was claimed is done again too: if it did happen, it is
     fenced.
     """
@@ -51,8 +45,8 @@ def answer_if_it_happened(
         return None
     if isinstance(request, Claiming):
         claim = claim_in(request, True)
-        return True if _is_found(claim, run, worker_id, claimed) else None
-    is_ours = _is_found(_claim_of(request.run_id, request.tried), run, worker_id, claimed)
+        return True if _is_found(claim, run, worker_id, is_taken) else None
+    is_ours = _is_found(started_by(request.run_id, request.tried), run, worker_id, is_taken)
     if isinstance(request, Starting):
         return Started(request.run_id, duplicate=False, transition=request.tried if is_ours else None)
     return request.tried if is_ours or told or _has_started_child(request, run) else None
@@ -79,15 +73,11 @@ async def is_told(store: Storage, request: Request) -> bool:
     return False
 
 
-def claim_in(request: Request, answer: Any) -> ClaimKey | None:
+def claim_in(request: Starting | Claiming, answer: Any) -> StartedStep | None:
     """The attempt that this process has claimed, by that answer to the request."""
     if isinstance(request, Claiming):
-        return (request.run_id.int, request.task.step_key, request.task.attempt + 1) if answer else None
-    return _claim_of(request.run_id, answer.transition if isinstance(answer, Started) else answer)
-
-
-def key_of(claim: StartedStep) -> ClaimKey:
-    return (claim.run_id.int, claim.step_key, claim.attempt)
+        return StartedStep(request.run_id, request.task.step_key, request.task.attempt + 1) if answer else None
+    return started_by(request.run_id, answer.transition)
 
 
 def _has_started_child(request: Commanding, run: CachedRun) -> bool:
@@ -99,19 +89,12 @@ def _has_started_child(request: Commanding, run: CachedRun) -> bool:
     return isinstance(progress, ChildWait) and progress.run_id == str(command.child.facts.run_id)
 
 
-def _claim_of(run_id: UUID, transition: Transition | None) -> ClaimKey | None:
-    if transition is None or not transition.claimed:
-        return None
-    key = transition.claimed[0]
-    return (run_id.int, key, transition.steps[key].state.attempt)
-
-
-def _is_found(claim: ClaimKey | None, run: CachedRun, worker_id: str, claimed: Set[ClaimKey]) -> bool:
+def _is_found(
+    claim: StartedStep | None, run: CachedRun, worker_id: str, is_taken: Callable[[StartedStep], bool]
+) -> bool:
     """Whether the run has the claim, and it is not that of another request."""
-    if claim is None or claim in claimed:
+    if claim is None or is_taken(claim):
         return False
-    _, step_key, attempt = claim
-    step = run.state.steps.get(step_key)
-    return (
-        step is not None and step.status is StepStatus.RUNNING and step.attempt == attempt and step.owner == worker_id
-    )
+    step = run.state.steps.get(claim.step_key)
+    is_running = step is not None and step.status is StepStatus.RUNNING and step.attempt == claim.attempt
+    return is_running and step is not None and step.owner == worker_id

@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from floworch.core.model.json_limits import MAX_DIGITS, ints_are_limited, is_too_deep
+from floworch.core.model.json_limits import MAX_DEPTH, MAX_DIGITS, ints_are_limited, is_too_deep
 from floworch.core.model.json_plain import to_plain
 from floworch.core.model.json_walk import walk
 
@@ -32,7 +32,7 @@ def _is_suspicious(text: str) -> bool:
     return (
         "\\u0000" in text
         or _KEY_OF_ANOTHER_TYPE.search(text) is not None
-        or is_too_deep(text)
+        or (len(text) > MAX_DEPTH and is_too_deep(text))
         or (len(text) > MAX_DIGITS and not ints_are_limited())
         or not (text.isascii() or _is_unicode(text))
     )

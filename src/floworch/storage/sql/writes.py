@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from floworch.core.ports.storage import Claim, Creation, Outcome
@@ -14,11 +14,8 @@ from floworch.storage.sql.statements import RUN_CHANGE, STEP_CHANGE, Statements
 
 __all__ = ["Write", "claims_in_order", "key_of", "key_rows", "new_keys", "outcome", "outcomes", "writes_of"]
 
-_CHANGED_STEP = (len(STEP_CHANGE), len(STEP_CHANGE) + 1)
 
-
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """Rows of one statement. ``is_exact``: each of them must find the table as the engine left it."""
 
     statement: Statement
@@ -28,29 +25,38 @@ class Write:
 
 def writes_of(statements: Statements, rows: Rows) -> list[Write]:
     """Creations and advances, but for their history."""
-    every = (
-        Write(statements.insert_run, rows.insert_run),
-        Write(statements.insert_child, rows.insert_child),
-        Write(statements.insert_tick_run, rows.insert_tick_run),
-        Write(statements.insert_tag, in_order(rows.insert_tag, 0, 1)),
-        Write(statements.advance_run, in_order(rows.advance_run, len(RUN_CHANGE)), True),
-        Write(statements.touch_run, in_order(rows.touch_run, 0), True),
-        Write(statements.tell_parent, in_order(rows.tell_parent, 0)),
-        Write(statements.suspend_run, in_order(rows.suspend_run, 3)),
-        Write(statements.mark_end, in_order(rows.mark_end, 1)),
-        Write(statements.hear_of, in_order(rows.hear_of, 0)),
-        Write(statements.move_run, in_order(rows.move_run, 2)),
-        Write(statements.remove_step, in_order(rows.remove_step, 0, 1)),
-        Write(statements.change_step, in_order(rows.change_step, *_CHANGED_STEP), True),
-        Write(statements.insert_step, in_order(rows.insert_step, 0, 1), True),
-        Write(statements.settle_scope, rows.settle_scope),
-        Write(statements.revive_scope, rows.revive_scope),
-        Write(statements.remove_payload, [row[:3] for row in rows.payload]),
-        Write(statements.insert_payload, rows.payload),
-        Write(statements.insert_signal, rows.insert_signal),
-        Write(statements.take_signal, in_order(rows.take_signal, 3, 4), True),
-    )
-    return [write for write in every if write.rows]
+    writes: list[Write] = []
+    for name, key, is_exact in _ORDER:
+        found: list[Row] = getattr(rows, name)
+        if found:
+            writes.append(Write(getattr(statements, name), in_order(found, *key) if key else found, is_exact))
+    if rows.payload:
+        removed = Write(statements.remove_payload, [row[:3] for row in rows.payload])
+        writes += [removed, Write(statements.insert_payload, rows.payload)]
+    return writes
+
+
+_ORDER: Sequence[tuple[str, tuple[int, ...], bool]] = (
+    ("insert_run", (), False),
+    ("insert_child", (), False),
+    ("insert_tick_run", (), False),
+    ("insert_tag", (0, 1), False),
+    ("advance_run", (len(RUN_CHANGE),), True),
+    ("touch_run", (0,), True),
+    ("tell_parent", (0,), False),
+    ("suspend_run", (3,), False),
+    ("mark_end", (1,), False),
+    ("hear_of", (0,), False),
+    ("move_run", (2,), False),
+    ("remove_step", (0, 1), False),
+    ("change_step", (len(STEP_CHANGE), len(STEP_CHANGE) + 1), True),
+    ("insert_step", (0, 1), True),
+    ("settle_scope", (), False),
+    ("revive_scope", (), False),
+    ("insert_signal", (), False),
+    ("take_signal", (3, 4), True),
+)
+"""Names of rows and their statements, by what each one's rows are sorted, and whether they are exact."""
 
 
 def key_of(creation: Creation) -> tuple[UUID, str] | None:
