@@ -87,9 +87,9 @@ async def test_what_comes_at_once_is_shared_by_both_batches() -> None:
     async with running(chain("Work"), {"Work": nothing}, store=TwoAtOnce) as flows:
         store = store_of(flows)
         store.seconds = 1
-        triggers = [asyncio.ensure_future(flows.trigger(FLOW_ID)) for _ in range(80)]
+        triggers = [asyncio.ensure_future(flows.trigger(FLOW_ID)) for _ in range(160)]
         await asyncio.sleep(0.1)
-        assert [len(runs) for runs in store.under_way] == [40, 40]
+        assert [len(runs) for runs in store.under_way] == [80, 80]
         runs = await asyncio.gather(*triggers)
         assert all([(await run.wait()).succeeded for run in runs])
 

@@ -66,10 +66,10 @@ async def test_the_rest_of_a_run_waits_when_its_batch_is_full() -> None:
 
 
 async def test_free_lanes_share_what_waits() -> None:
-    requests = [request(run) for run in range(100)]
+    requests = [request(run) for run in range(200)]
     queue = filled(*requests, largest=200)
-    assert queue.take(2) == requests[:50]
-    assert queue.take() == requests[50:]
+    assert queue.take(2) == requests[:100]
+    assert queue.take() == requests[100:]
 
 
 async def test_a_few_requests_are_not_shared_out() -> None:

@@ -10,7 +10,7 @@ from floworch.core.model.ids import RunKey
 
 __all__ = ["RequestQueue"]
 
-_WORTH_A_BATCH = 32
+_WORTH_A_BATCH = 64
 """Fewer requests are not shared out: each batch has its price."""
 
 
