@@ -52,7 +52,7 @@ class Rows:
 
 
 class _Values(dict[Any, Any]):
-    """Instants or leases as values of bulk rows. A batch has few, and each of them in many rows."""
+    """Instants, leases or flows as values of bulk rows. A batch has few, and each of them in many rows."""
 
     def __init__(self, of: Callable[[Any], Any]) -> None:
         super().__init__({None: None})
@@ -69,6 +69,7 @@ class RowWriter:
     def __init__(self, dialect: SqlDialect, now: datetime, *, inline_chars: int) -> None:
         self.rows = Rows()
         self._instants = _Values(dialect.instant)
+        self._flows = _Values(str)
         self._leases = _Values(lambda seconds: dialect.lease(seconds, now))
         self._touches = dialect.rewrites_indexes
         self._inline_chars = inline_chars
@@ -78,7 +79,7 @@ class RowWriter:
         self._rows_of(facts).append(
             (
                 run_id,
-                str(facts.flow_id),
+                self._flows[facts.flow_id],
                 creation.flow_name,
                 creation.flow_version,
                 facts.manifest_hash,
@@ -149,11 +150,11 @@ class RowWriter:
 
     def _write(self, run_id: str, write: RunWrite) -> None:
         rows = self.rows
-        flow_id = str(write.flow_id)
         for place, (key, change) in enumerate(write.steps.items()):
             values = self._step_change(run_id, key, change, write.owner)
             before = change.before
             if before is None:
+                flow_id = self._flows[write.flow_id]
                 identity = (run_id, key, scope_of(key), change.type, flow_id, write.priority, write.concurrency_key)
                 rows.insert_step.append((*identity, place, *values))
             else:
