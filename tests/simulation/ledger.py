@@ -107,10 +107,11 @@ class Ledger:
         return {key: result_of(self, key) for key, row in self.rows.items() if row.is_final}
 
     def _compare(self, key: str, change: StepChange) -> None:
-        row = self.rows.get(key)
+        row, before = self.rows.get(key), change.before
         found = None if row is None else (row.status, row.attempt)
-        if found != change.before:
-            raise Conflict(f"{key}: expected {change.before}, found {found}")
+        expected = None if before is None else (before.status, before.attempt)
+        if found != expected:
+            raise Conflict(f"{key}: expected {expected}, found {found}")
 
     def _put(self, key: str, change: StepChange) -> None:
         self.rows[key] = change.state

@@ -57,7 +57,7 @@ async def test_many_flows_are_asked_for_in_parts_and_answered_as_one(tmp_path: P
             for n in range(1000)
         ]
         assert all(await store.change_schedules([ScheduleChange(record) for record in records]))
-        disabled = {flows[3].id, flows[997].id}
+        disabled = frozenset((flows[3].id, flows[997].id))
         for flow_id in disabled:
             await store.set_flow_enabled(flow_id, False)
         found = await store.due_schedules(NOW, 1000, frozenset(each.id for each in flows))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
+from typing import Any
 from uuid import UUID
 
 from floworch.core.engine.attempts import Attempts
@@ -226,7 +227,7 @@ class Engine:
             return await self._direct.start(connection, starting)
         return await self.start_run(starting)
 
-    def start_run(self, starting: Starting) -> Awaitable[Started]:
+    def start_run(self, starting: Starting) -> Coroutine[Any, Any, Started]:
         """Start a run. Its first step runs in this process, if that has a slot for it."""
         if self._works and self._runtime.reserve():
             starting.offer, starting.reply = self._offer, Reply[Started](self)
@@ -266,7 +267,7 @@ class Engine:
         """See :meth:`Signals.send <floworch.core.engine.signals.Signals.send>`."""
         return await self._signals.send(run_id, name, payload, deduplication_id, connection)
 
-    def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> Awaitable[EndedRun]:
+    def wait(self, run_id: UUID, timeout_seconds: float | None = None) -> Coroutine[Any, Any, EndedRun]:
         """The run once it has ended. Raises RunNotFound, WaitTimeout."""
         return self._waiters.wait(run_id, timeout_seconds)
 

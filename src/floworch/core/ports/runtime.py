@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from floworch.core.ports.storage import AttemptKey, ReadyStep
 
@@ -22,7 +22,7 @@ class StepRunner(Protocol):
         """Start those of the steps that nobody else has taken. Losing a claim is silently nothing."""
         ...
 
-    async def run(self, step: StartedStep) -> None:
+    def run(self, step: StartedStep) -> Coroutine[Any, Any, None]:
         """Run the attempt, and in its place the steps that follow from it, until nothing is left to do here.
 
         When cancelled, hands the lease of the attempt under way back.

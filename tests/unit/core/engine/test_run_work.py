@@ -78,7 +78,7 @@ def test_decisions_of_one_batch_are_written_as_one_and_change_the_cached_run_onl
     tell(work, ClaimStep("b", 0))
     assert work.run.state.steps == before
     written = work.advance("w", NOW)
-    assert written.steps["a"].before == (StepStatus.READY, 0)
+    assert written.steps["a"].before == before["a"]
     assert {key: change.state.status for key, change in written.steps.items()} == {
         "a": StepStatus.SUCCEEDED,
         "b": StepStatus.RUNNING,
