@@ -186,8 +186,13 @@ class Invocation:
         self._end(self._instead)
 
     def _ended(self, ended: Ended) -> None:
-        if not self._is_over:
-            self._end(self._instead if self._is_asked_to_stop else self._outcome(ended))
+        if self._is_over:
+            return
+        try:
+            outcome = self._instead if self._is_asked_to_stop else self._outcome(ended)
+        except Exception as error:  # noqa: BLE001  (what a handler returns runs the author's code when it is encoded)
+            outcome = failed_by(error, self._secrets)
+        self._end(outcome)
 
     def _end(self, outcome: StepOutcome | None) -> None:
         self._is_over = True

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from floworch import NonRetryable, StepContext, StepResult
 from floworch.core.handlers import Deferred, Failed, HandlerThreads, Skipped, StepOutcome, Succeeded
 from floworch.core.handlers.failures import plain_failure
+from floworch.core.handlers.results import ResultKind
 from floworch.core.model.payload import Payload
 from tests.unit.core.handlers.support import begun, context, invoke
 
@@ -230,6 +231,13 @@ async def test_a_thread_that_hangs_is_replaced() -> None:
     finally:
         release.set()
         threads.close()
+
+
+async def test_a_result_that_nobody_can_make_sense_of_fails_the_attempt() -> None:
+    def handler() -> StepResult:
+        return StepResult(ResultKind.FAILED, reason=7)  # type: ignore[arg-type]
+
+    assert error_of(await invoke(handler)).type == "AttributeError"
 
 
 async def test_a_handler_that_is_stopped_is_cancelled_and_has_no_outcome() -> None:
