@@ -85,3 +85,31 @@ async def test_a_block_is_entered_once() -> None:
     async with block:
         with pytest.raises(StorageError, match="open already"):
             await block.__aenter__()
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_transaction_that_begins_when_the_attempt_is_over_is_undone(closes: bool) -> None:
+    lent, may_begin = Lent(), asyncio.Event()
+
+    async def begin() -> Lent:
+        await may_begin.wait()
+        return lent
+
+    attempt = AttemptTransaction("step", begin, asyncio.get_running_loop())
+    entering = asyncio.create_task(attempt.ask().__aenter__())
+    await asyncio.sleep(0)
+    if closes:
+        assert attempt.close()
+    else:
+        assert await attempt.end(keep=True) is None
+    may_begin.set()
+
+    with pytest.raises(StorageError, match="is over"):
+        await entering
+    assert lent.is_undone
+
+
+async def test_a_transaction_that_was_begun_has_to_be_ended() -> None:
+    attempt = await attempt_of(Lent())
+    async with attempt.ask():
+        assert not attempt.close()
