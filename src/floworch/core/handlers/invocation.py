@@ -104,7 +104,9 @@ class Invocation:
             self._end(plain_failure("BindingError", message, retryable=False))
             return
         self._start(arguments)
-        if self._timeout is not None:
+        if self._is_over:  # at once: on Python 3.12 and newer tasks may be eager
+            self._task = None
+        elif self._timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(self._timeout, self._time_is_up)
 
     def stop(self, reason: str, instead: StepOutcome | None = None) -> None:
