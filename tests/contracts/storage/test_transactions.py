@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,26 @@ async def test_a_rollback_interrupts_the_statement_under_way(store: Storage, bus
     await transaction.rollback()
     with pytest.raises(sa_exc.DBAPIError):
         await slow
+    assert await create(store, creation(2)) == [run_id(2)]
+
+
+async def test_a_rollback_interrupts_a_statement_that_begins_after_it(store: Storage, business: Business) -> None:
+    is_called, may_go_on = threading.Event(), threading.Event()
+
+    def work(connection: Any) -> None:
+        is_called.set()
+        may_go_on.wait(30)
+        connection.execute(sa.text(business.endless))
+
+    transaction = await store.begin()
+    slow = asyncio.create_task(transaction.run(work))
+    assert await asyncio.to_thread(is_called.wait, 30)
+    ending = asyncio.create_task(transaction.rollback())
+    await asyncio.wait({ending}, timeout=0.2)  # what is interrupted now is nothing
+    may_go_on.set()
+    with pytest.raises(sa_exc.DBAPIError):
+        await slow
+    await ending
     assert await create(store, creation(2)) == [run_id(2)]
 
 

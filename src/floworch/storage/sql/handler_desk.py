@@ -21,6 +21,8 @@ __all__ = ["HandlerDesk", "Lease", "commit"]
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
+"""Between two interruptions of the same call."""
 _MAY_COMMIT = "floworch_may_commit"
 
 
@@ -113,20 +115,32 @@ class Lease:
         self._desk = desk
         self._connection: Connection | None = None
         self._driver_connection: Any = None
-        self._interruption: asyncio.Future[None] | None = None
+        self._call: asyncio.Future[Any] | None = None
+        self._interruption: asyncio.Task[None] | None = None
         self._is_interrupted = False
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Result of ``work``, on a thread. Runs to its end, also when the caller is cancelled."""
-        return await asyncio.get_running_loop().run_in_executor(self._desk.threads, self._run, work)
+        call = asyncio.get_running_loop().run_in_executor(self._desk.threads, self._run, work)
+        self._call = call
+        return await call
 
     def interrupt(self) -> None:
         """Make the statement under way fail, where the database can do that."""
         self._is_interrupted = True
-        if self._driver_connection is not None and self._interruption is None:
-            self._interruption = asyncio.get_running_loop().run_in_executor(
-                self._desk.threads, self._desk.dialect.interrupt, self._driver_connection
-            )
+        if self._interruption is None and self._call is not None:
+            self._interruption = asyncio.create_task(self._interrupt(self._call))
+
+    async def _interrupt(self, call: asyncio.Future[Any]) -> None:
+        """Until the call is over: what comes between two statements, or before the first one, interrupts nothing."""
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while not call.done():
+            if self._driver_connection is not None:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._desk.threads, self._desk.dialect.interrupt, self._driver_connection
+                )
+            await asyncio.wait({call}, timeout=pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     async def give_back(self) -> None:
         """Undo what is not committed, and let the next one have the connection."""
