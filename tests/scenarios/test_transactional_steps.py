@@ -211,10 +211,11 @@ async def test_a_transaction_may_last_longer_than_the_lease(start: Start, notes:
     async def handler(ctx: StepContext) -> int:
         async with ctx.transaction() as tx:
             await write(ctx, tx)
-            await asyncio.wait({asyncio.ensure_future(notes.may_go_on.wait())}, timeout=1.5)
+            await asyncio.wait({asyncio.ensure_future(notes.may_go_on.wait())}, timeout=4.0)
         return ctx.attempt
 
-    result = await run_of(await start(handler, lease_seconds=0.5, heartbeat_seconds=0.1))
+    # A heartbeat is a commit, and a disk that others use may hold it up for a second.
+    result = await run_of(await start(handler, lease_seconds=3.0, heartbeat_seconds=0.1))
     assert result.steps["write"].output == 1
     assert notes.business.names() == ["write"]
 
