@@ -177,7 +177,7 @@ def _succeed(draft: Draft, command: StepSucceeded) -> None:
         output=command.output,
     )
     draft.add_payload(PayloadRef(_OUTPUT, command.step_key), command.output)
-    draft.transition.facts.append({"type": "step.completed", "step": command.step_key, "attempt": command.attempt})
+    draft.fact("step.completed", command.step_key, attempt=command.attempt)
     continue_from(draft, [command.step_key])
 
 

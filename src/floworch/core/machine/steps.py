@@ -27,8 +27,7 @@ def make_ready(draft: Draft, key: str, plan: StepPlan, state: StepState, trace: 
         if state.status is not _READY:
             started = started._replace(ready_at=draft.now, ended_at=None)
         draft.put(key, started, step_type=plan.type, lease_seconds=plan.lease_seconds or offer.lease_seconds)
-        fact = {"type": "step.started", "step": key, "attempt": started.attempt, "worker": offer.owner}
-        draft.transition.facts.append({**fact, "when": trace} if trace else fact)
+        draft.fact("step.started", key, attempt=started.attempt, worker=offer.owner, when=trace)
         draft.transition.claimed = (*claimed, key)
         return
     ready = state._replace(
